@@ -1,0 +1,165 @@
+# Builds and tests Conductor.  "make help" names every target.
+
+NGX_SRC       =
+NGX_BINARY    = $(shell PATH="$$PATH:/usr/sbin" command -v nginx)
+NGX_CONF_ARGS = --with-compat --with-threads --with-http_ssl_module \
+		--with-http_v2_module --with-http_realip_module \
+		--with-http_auth_request_module --with-http_stub_status_module \
+		--with-debug $(HTTP_V3)
+HTTP_V3       = $(if $(shell grep -l with-http_v3 $(NGX_SRC)/auto/options \
+		2>/dev/null),--with-http_v3_module)
+
+CC_OPT        = -g -O2 -fstack-protector-strong -Wformat \
+		-Werror=format-security -D_FORTIFY_SOURCE=2
+LD_OPT        = -Wl,-z,relro -Wl,-z,now
+
+T             =
+TEST_WORKERS  = 1 4
+CHECK_TESTS   = $(wildcard t/handshake.t t/messages.t t/publish.t)
+FUZZ_TIME     = 30
+FRESH         = bookworm trixie
+
+OUT           = build
+
+all: module
+
+FORCE:
+
+.PHONY: all module deps deps-test check test unit suite sanitize \
+	fuzz fresh clean help nginx-too FORCE
+
+# What the user sets here is nothing to nginx's own makefile.
+MAKEOVERRIDES =
+
+.DELETE_ON_ERROR:
+
+.SECONDARY:
+
+
+# The module.  build-module knows what is up to date.
+
+SOURCE        = $(or $(NGX_SRC),/usr/share/nginx/src)
+NGINX         = $(if $(NGX_SRC),$(OUT)/nginx,$(NGX_BINARY))
+MODULE        = $(OUT)/ngx_conductor_module.so
+
+BUILD         = MAKE="$(MAKE)" CC_OPT="$(CC_OPT)" LD_OPT="$(LD_OPT)" \
+		NGX_BINARY="$(NGX_BINARY)" NGX_CONF_ARGS="$(NGX_CONF_ARGS)" \
+		KIND="$(notdir $(OUT))" build-aux/build-module "$(SOURCE)" $(MODULE)
+
+module:		## build the module for the installed nginx, or for NGX_SRC=DIR
+	+@$(BUILD)
+
+nginx-too: FORCE
+	+@$(BUILD) $(if $(NGX_SRC),$(OUT)/nginx)
+
+deps:		## install what building needs (apt)
+	@build-aux/deps build
+
+deps-test:	## install what testing needs (apt)
+	@build-aux/deps build test
+
+
+# The core alone, once for each compiler, with the sanitizers in it.
+
+CORE         := $(patsubst src/%.c,%,$(wildcard src/*.c))
+UNITS        := $(patsubst t/unit/%_test.c,%,$(wildcard t/unit/*_test.c))
+FUZZERS      := $(patsubst t/fuzz/%_fuzz.c,%,$(wildcard t/fuzz/*_fuzz.c))
+COMPILERS    := $(foreach cc,gcc clang,$(if $(shell command -v $(cc)),$(cc)))
+
+COMMON_FLAGS  = -g -O1 -fno-omit-frame-pointer -Isrc -It/unit -MMD -MP \
+		-fsanitize=address,undefined -fno-sanitize-recover=undefined
+CORE_FLAGS    = -std=c11 $(COMMON_FLAGS) -fvisibility=hidden \
+		-Wall -Wextra -Wconversion -Wshadow -Werror
+TEST_FLAGS    = -std=gnu11 $(COMMON_FLAGS) -Wall -Wextra
+FUZZ_FLAGS    = -std=gnu11 $(COMMON_FLAGS)
+LINK          = -MF $@.d -MT $@ -o $@ $(filter %.c %.o %.a,$^) \
+		-ljansson -lcrypto -lz
+
+define compiler
+
+build/$(1)/%.o: src/%.c
+	@mkdir -p $$(@D)
+	@$(1) $$(CORE_FLAGS) -c -o $$@ $$<
+
+build/$(1)/libcdr.a: $(CORE:%=build/$(1)/%.o)
+	@rm -f $$@
+	@ar rc $$@ $$^
+
+build/$(1)/%_test: t/unit/%_test.c build/$(1)/libcdr.a
+	@$(1) $$(TEST_FLAGS) $$(LINK)
+
+build/$(1)/%_replay.o: t/fuzz/%_fuzz.c
+	@mkdir -p $$(@D)
+	@$(1) $$(TEST_FLAGS) -c -o $$@ $$<
+
+build/$(1)/%_replay: build/$(1)/%_replay.o t/fuzz/replay.c build/$(1)/libcdr.a
+	@$(1) $$(TEST_FLAGS) $$(LINK)
+
+endef
+
+$(foreach cc,$(COMPILERS),$(eval $(call compiler,$(cc))))
+
+programs      = $(UNITS:%=build/$(1)/%_test) $(FUZZERS:%=build/$(1)/%_replay)
+
+build/fuzz/obj/%.o: src/%.c
+	@mkdir -p $(@D)
+	@clang $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -c -o $@ $<
+
+build/fuzz/%_fuzz: t/fuzz/%_fuzz.c $(CORE:%=build/fuzz/obj/%.o)
+	@clang $(FUZZ_FLAGS) -fsanitize=fuzzer $(LINK)
+
+-include $(wildcard build/gcc/*.d build/clang/*.d build/fuzz/*.d \
+	build/fuzz/obj/*.d)
+
+
+# The tests.  harness prints the sum of what its arguments say in TAP.
+
+HARNESS       = TEST_NGINX_BINARY="$(abspath $(NGINX))" \
+		TEST_NGINX_GLOBALS="load_module $(abspath $(MODULE));" \
+		TEST_WORKERS="$(TEST_WORKERS)" perl build-aux/harness
+SELF          = $(sort $(wildcard build-aux/checks/*.t))
+SUITE         = $(or $(T),$(sort $(wildcard t/*.t)))
+
+check: nginx-too $(call programs,gcc)
+check:		## a quick round, under three minutes
+	@$(HARNESS) $(call programs,gcc) $(SELF) $(CHECK_TESTS)
+
+ALL_PROGRAMS  = $(foreach cc,$(COMPILERS),$(call programs,$(cc)))
+
+test: nginx-too $(if $(T),,$(ALL_PROGRAMS))
+test:		## everything, with 1 and with 4 workers; one file: T=t/x.t
+	@$(HARNESS) $(if $(T),,--compilers $(ALL_PROGRAMS) $(SELF)) $(SUITE)
+
+unit: $(ALL_PROGRAMS)
+unit:		## the tests of src/ alone, by gcc and clang
+	@$(HARNESS) --compilers $(ALL_PROGRAMS)
+
+suite: nginx-too
+	@$(HARNESS) $(SUITE)
+
+# A module that stays mapped keeps its names in a report of leaks.
+
+SAN_CC_OPT    = -g -O1 -fno-omit-frame-pointer -DNGX_DEBUG_PALLOC=1 \
+		-fsanitize=address,undefined -fno-sanitize=nonnull-attribute \
+		-Wno-error
+SAN_LD_OPT    = -fsanitize=address,undefined -Wl,-z,nodelete
+
+sanitize:	## t/ on Debian's nginx source with ASan and UBSan; also T=t/x.t
+	@build-aux/deps build test sanitize
+	+@source=$$(build-aux/nginx-source) && $(MAKE) --no-print-directory \
+		suite OUT=build/sanitize NGX_SRC="$$source" T="$(T)" \
+		TEST_WORKERS="$(TEST_WORKERS)" \
+		CC_OPT="$(SAN_CC_OPT)" LD_OPT="$(SAN_LD_OPT)"
+
+fuzz: $(if $(T),build/fuzz/$(T)_fuzz,$(FUZZERS:%=build/fuzz/%_fuzz))
+fuzz:		## every fuzz target for FUZZ_TIME=30 seconds; T=name for one
+	@build-aux/fuzz $(FUZZ_TIME) $(or $(T),$(FUZZERS))
+
+fresh:		## the two commands on a new Debian 12 and 13; FRESH=trixie
+	@build-aux/fresh $(FRESH)
+
+clean:		## remove all that was built
+	rm -rf build
+
+help:		## this list
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20

@@ -1,0 +1,267 @@
+#!/usr/bin/perl
+
+# ./conductor start: what it refuses, and that what it accepts works.
+
+use strict;
+use warnings;
+
+use Cwd qw/ getcwd abs_path /;
+use Digest::SHA qw/ hmac_sha256_base64 /;
+use File::Copy qw/ copy /;
+use File::Temp qw/ tempdir /;
+use IO::Socket::INET;
+use MIME::Base64 qw/ decode_base64 /;
+use Test::More;
+
+my $root = getcwd();
+my $dir = tempdir(CLEANUP => 1);
+my $secret = 'a secret with "quotes", $dollars, `ticks`; { braces } and \n';
+
+delete @ENV{grep { /^(?:WEBSOCKET|DATABASE|REDIS|JWT|NEXTAUTH|CORS|RATE|SSL
+                     |TRUSTED|PUBLISH)_/x } keys %ENV};
+
+# A checkout of its own around the module that was built.
+
+chmod 0755, $dir;
+mkdir "$dir/$_" for qw/ bin build /;
+symlink "$root/$_", "$dir/$_" for qw/ build-aux conf-examples share /;
+symlink module(), "$dir/build/ngx_conductor_module.so";
+copy("$root/conductor", "$dir/conductor");
+chmod 0755, "$dir/conductor";
+
+for my $name (qw/ make nginx /) {
+    open my $fh, '>', "$dir/bin/$name" or die "$name: $!\n";
+    print $fh "#!/bin/sh\n", $name eq 'make' ? "exit 0\n"
+        : "exec '" . ($ENV{TEST_NGINX_BINARY} || '/usr/sbin/nginx')
+          . "' \"\$@\"\n";
+    close $fh;
+    chmod 0755, "$dir/bin/$name";
+}
+
+$ENV{PATH} = "$dir/bin:$ENV{PATH}";
+
+
+# Values that stop the start with one line.
+
+my @wrong = (
+    WEBSOCKET_PORT => [ '0', '65536', '80 ', '-1', '0x50', "80;\n", 'http',
+                        '99999999999999999999', '5111; include /etc/passwd' ],
+    RATE_LIMIT_WINDOW => [ '0', '1m', '1.5', '86400001' ],
+    RATE_LIMIT_MAX_MESSAGES => [ '0', 'off', '-5', '1;' ],
+    CORS_ORIGIN => [ 'example.com', 'http://', 'http://a/', 'http://a b',
+                     'http://a:0', 'http://a:70000', 'http://a:', ',',
+                     'http://a;b', 'http://a{', 'http://$host', "http://a\n}",
+                     'http://[::1', 'http://[zz]', 'http://*', '://a' ],
+    TRUSTED_PROXIES => [ '1.2.3', '1.2.3.4.5', '1.2.3.256', '1.2.3.4/33',
+                         '1.2.3.4/', 'unix:', 'all', '1.2.3.4;', ':::',
+                         '1:2:3:4:5:6:7:8:9', '1::2::3', '::1/129', '12345::',
+                         '1:2', ':1', '1.2.3.4/8/8', '::1.2.3', '*' ],
+    PUBLISH_ALLOW => [ 'all', 'localhost', '127.0.0.1 }', '$remote_addr' ],
+    SSL_ENABLED => [ 'maybe', 'TRUE;' ],
+    SSL_VERIFY_CLIENT => [ 'optional_no_ca' ],
+    REDIS_PORT => [ 'x' ],
+);
+
+while (my ($name, $values) = splice @wrong, 0, 2) {
+    for my $value (@$values) {
+        (my $shown = $value) =~ s/\n/?/g;
+        my ($status, $said) = refused($name => $value);
+
+        ok($status == 1 && $said =~ /^conductor:\ \Q$name\E\ is\ "\Q$shown\E":
+                                     \ expected\ [^\n]+\n\z/x,
+            "$name \"$shown\" stops the start with one line") or diag($said);
+    }
+}
+
+like((refused(SSL_ENABLED => 'true'))[1],
+    qr/^conductor: SSL_CERT_PATH is "": expected a file.*\n\z/,
+    'TLS needs a certificate');
+
+
+# A server with all defaults but the port.
+
+my $port = port();
+my $log = "$dir/start.log";
+my $pid = start(WEBSOCKET_PORT => $port);
+
+my $text = ready() or BAIL_OUT("not started:\n" . slurp($log));
+my ($alice, $bob) = $text =~ m{http://localhost:$port/\#token=(\S+)}g;
+
+ok($alice && $bob, 'it prints two addresses of the dashboard');
+like($text, qr/^\s+curl .*"taskId":"T01".* http:\S+:$port\/publish$/m,
+    'and a line that publishes an event');
+is(mode("$dir/.conductor/secret"), '0600', 'nobody else can read the secret');
+
+my $key = slurp("$dir/.conductor/secret");
+ok(length $key >= 32, 'the secret has 32 bytes or more');
+is(claims($alice, $key), 'alice architect', 'the first is for alice');
+is(claims($bob, $key), 'bob reviewer', 'the second is for bob');
+
+like(get('/'), qr/^HTTP\S+ 200 .*Content-Security-Policy.*<h1>Conductor/s,
+    'the page is at /');
+like(get('/app.js'), qr/^HTTP\S+ 200 .*text\/javascript/s, 'with its script');
+like(get('/health'), qr/^HTTP\S+ 200 .*"status"/s, 'health is at /health');
+
+my ($status, $said) = refused(WEBSOCKET_PORT => port());
+like($said, qr/already running, process $pid/, 'a second one is refused');
+
+stopped('INT');
+
+
+# Another start: the same secret; then the user's own, whatever is in it.
+
+$pid = start(WEBSOCKET_PORT => $port);
+ready();
+is(slurp("$dir/.conductor/secret"), $key, 'the secret survives a restart');
+stopped('QUIT');
+
+$pid = start(WEBSOCKET_PORT => $port, NEXTAUTH_SECRET => $secret,
+    CORS_ORIGIN => 'https://a.example:8443, https://*.b.example http://[::1]',
+    TRUSTED_PROXIES => '10.0.0.0/8,::1', PUBLISH_ALLOW => '10.1.2.3',
+    RATE_LIMIT_WINDOW => 1500, RATE_LIMIT_MAX_MESSAGES => 7);
+
+$text = ready() // '';
+($alice) = $text =~ /#token=(\S+)/;
+is(claims($alice, $secret), 'alice architect', 'a secret of any characters');
+like($text, qr/curl -H 'Authorization: Bearer \Q$alice\E'/,
+    'the line to publish has a token where the address alone is not enough');
+
+my $conf = slurp("$dir/.conductor/nginx.conf");
+like($conf, qr/limit_messages  7 per=1500ms;/, 'the rate reaches nginx');
+like($conf, qr/set_real_ip_from   ::1;/, 'so do the proxies');
+unlike($conf, qr/\@[A-Z]+\@/, 'no name is left in the configuration');
+stopped('TERM');
+
+
+# TLS, with a chain, a passphrase and certificates of clients.
+
+SKIP: {
+    skip 'openssl not installed', 3
+        if system("openssl version > $dir/openssl.log 2>&1");
+
+    tls_files();
+
+    $pid = start(WEBSOCKET_PORT => $port, SSL_ENABLED => 'true',
+        SSL_CERT_PATH => "$dir/ce rt.pem", SSL_KEY_PATH => "$dir/ke;y.pem",
+        SSL_CA_PATH => "$dir/ca.pem", SSL_VERIFY_CLIENT => 'on',
+        SSL_PASSPHRASE => 'pass "word" $1');
+
+    like(ready() // slurp($log), qr{https://localhost:$port/#token=},
+        'it starts with TLS');
+
+    is(mode("$dir/.conductor/tls"), '0700', 'nobody else sees the passphrase');
+
+    my $chain = `openssl s_client -connect 127.0.0.1:$port -showcerts \\
+                 < /dev/null 2>&1`;
+    is(scalar(() = $chain =~ /BEGIN CERTIFICATE/g), 2, 'it sends the chain');
+
+    stopped('QUIT');
+}
+
+done_testing();
+
+
+sub module {
+    my ($so) = ($ENV{TEST_NGINX_GLOBALS} // '') =~ /load_module\s+(\S+);/;
+    return abs_path($so // 'build/ngx_conductor_module.so');
+}
+
+
+sub port {
+    my $s = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1')
+        or die "no port: $!\n";
+    return $s->sockport();
+}
+
+
+sub slurp {
+    my ($name) = @_;
+    open my $fh, '<', $name or return '';
+    local $/;
+    return scalar <$fh> // '';
+}
+
+
+sub mode { return sprintf '%04o', (stat $_[0])[2] & 07777 }
+
+
+# Runs a start that ends by itself.
+sub refused {
+    my ($name, $value) = @_;
+    local $ENV{$name} = $value;
+    my $said = `timeout 20 $dir/conductor start 2>&1`;
+    return ($? >> 8, $said);
+}
+
+
+sub start {
+    my (%env) = @_;
+
+    unlink $log;
+    my $child = fork() // die "fork: $!\n";
+    return $child if $child;
+
+    @ENV{keys %env} = values %env;
+    open STDOUT, '>', $log;
+    open STDERR, '>&', \*STDOUT;
+    exec "$dir/conductor", 'start';
+    exit 1;
+}
+
+
+# What was printed, once all is there.
+sub ready {
+    for (1 .. 200) {
+        my $printed = slurp($log);
+        return $printed if $printed =~ /Ctrl-C stops/;
+        select undef, undef, undef, 0.05;
+    }
+    return;
+}
+
+
+sub stopped {
+    my ($signal) = @_;
+    kill $signal, $pid;
+    waitpid $pid, 0;
+    is($?, 0, "it ends in peace after $signal");
+}
+
+
+sub get {
+    my ($uri) = @_;
+    my $s = IO::Socket::INET->new(PeerAddr => "127.0.0.1:$port") or return '';
+    print $s "GET $uri HTTP/1.1\r\nHost: localhost\r\n"
+        . "Connection: close\r\n\r\n";
+    local $/;
+    return scalar <$s> // '';
+}
+
+
+# The user and the role, if the signature is right and the time not over.
+sub claims {
+    my ($token, $with) = @_;
+    my ($head, $body, $signature) = split /\./, $token // '..';
+
+    (my $wanted = hmac_sha256_base64("$head.$body", $with)) =~ tr{+/}{-_};
+    return 'a wrong signature' unless $wanted eq ($signature // '');
+
+    my ($sub, $role, $exp) = decode_base64($body =~ tr{-_}{+/}r)
+        =~ /^\{"sub":"(\w+)","role":"(\w+)","iat":\d+,"exp":(\d+)\}$/;
+
+    return 'an expired token' unless ($exp // 0) > time();
+    return "$sub $role";
+}
+
+
+sub tls_files {
+    my $new = "openssl req -new -newkey rsa:2048 -batch";
+
+    system("exec > $dir/openssl.log 2>&1; cd $dir
+        $new -x509 -days 2 -nodes -subj /CN=ca -keyout ca.key -out ca.pem &&
+        $new -passout 'pass:pass \"word\" \$1' -subj /CN=localhost \\
+            -keyout 'ke;y.pem' -out csr.pem &&
+        openssl x509 -req -in csr.pem -CA ca.pem -CAkey ca.key \\
+            -CAcreateserial -days 2 -out 'ce rt.pem'") == 0
+        or diag(slurp("$dir/openssl.log"));
+}

@@ -1,0 +1,344 @@
+# Reads the environment variables of the start, checks them, and makes of
+# them what conf-examples/start.conf.in takes.  Sourced by ./conductor, which
+# defines stop(), note() and $run.  A variable that is empty counts as unset.
+
+# Nothing of a value reaches nginx.conf but numbers, addresses and origins
+# that were looked at here; files are reached by links of fixed names.
+
+
+# refuse NAME WHAT-IS-ALLOWED: one line, whatever the value holds.
+
+refuse() {
+    eval "shown=\$$1"
+
+    case $1 in
+        *PASSPHRASE) shown=... ;;
+        *)           shown=$(printf %s "$shown" | tr '[:cntrl:]' '?') ;;
+    esac
+
+    stop "$1 is \"$shown\": expected $2"
+}
+
+
+# number VALUE MIN MAX
+
+number() {
+    case $1 in
+        ''|*[!0-9]*|0?*|??????????*) return 1 ;;
+    esac
+
+    [ "$1" -ge "$2" ] && [ "$1" -le "$3" ]
+}
+
+
+ipv4() {
+    case $1 in
+        *[!0-9.]*|.*|*.|*..*) return 1 ;;
+    esac
+
+    set -- $(printf %s "$1" | tr . ' ')
+
+    [ $# = 4 ] && number "$1" 0 255 && number "$2" 0 255 \
+        && number "$3" 0 255 && number "$4" 0 255
+}
+
+
+ipv6() {
+    case $1 in
+        *[!0-9A-Fa-f:.]*|*:::*|*::*::*|:[!:]*|*[!:]:) return 1 ;;
+    esac
+
+    all=8
+    case $1 in *::*) all=7 ;; esac
+
+    groups=0
+
+    for group in $(printf %s "$1" | tr : ' '); do
+        groups=$((groups + 1))
+
+        case $group in
+            *.*)   ipv4 "$group" || return 1
+                   [ "${1##*:}" = "$group" ] || return 1
+                   groups=$((groups + 1)) ;;
+            ?????*) return 1 ;;
+        esac
+    done
+
+    [ $groups = 8 ] || { [ $all = 7 ] && [ $groups -lt 8 ]; }
+}
+
+
+# address VALUE: an address, or a network with its length
+
+address() {
+    case $1 in
+        */*/*) return 1 ;;
+        *:*/*) ipv6 "${1%/*}" && number "${1#*/}" 0 128 ;;
+        *:*)   ipv6 "$1" ;;
+        */*)   ipv4 "${1%/*}" && number "${1#*/}" 0 32 ;;
+        *)     ipv4 "$1" ;;
+    esac
+}
+
+
+# An origin as a browser sends it, or a pattern: "*", or "*." and a domain.
+
+origin() {
+    [ "$1" != '*' ] || return 0
+
+    scheme=${1%%://*}
+    host=${1#*://}
+    port=80
+
+    [ "$1" = "$scheme://$host" ] || return 1
+
+    case $scheme in
+        ''|*[!A-Za-z0-9+.-]*) return 1 ;;
+    esac
+
+    case $host in
+        \[*\]) ;;
+        *:*)    port=${host##*:}
+                host=${host%:*} ;;
+    esac
+
+    number "$port" 1 65535 || return 1
+
+    case $host in
+        \[*\])  host=${host#\[}
+                ipv6 "${host%\]}" ;;
+        *)      hostname "${host#\*.}" ;;
+    esac
+}
+
+
+hostname() {
+    case $1 in
+        ''|*[!A-Za-z0-9._-]*|.*|*.|*..*) return 1 ;;
+    esac
+}
+
+
+# each CHECK NAME WHAT: every word of a list, which commas may separate
+
+each() {
+    eval "list=\$$2"
+    list=$(printf %s "$list" | tr ',' ' ')
+    words=
+
+    for word in $list; do
+        "$1" "$word" || refuse "$2" "$3"
+        words="$words $word"
+    done
+
+    [ -n "$words" ] || refuse "$2" "$3"
+}
+
+
+switch() {
+    eval "value=\$$1"
+
+    case $value in
+        true|on|yes|1)   value=on ;;
+        false|off|no|0)  value=off ;;
+        *)               refuse "$1" "true or false" ;;
+    esac
+}
+
+
+# readable NAME: the absolute path of an existing file
+
+readable() {
+    eval "path=\$$1"
+    [ -f "$path" ] && [ -r "$path" ] || refuse "$1" "a file that can be read"
+
+    case $path in
+        /*) ;;
+        *)  path=$PWD/$path ;;
+    esac
+}
+
+
+port_setting() {
+    : "${WEBSOCKET_PORT:=5111}"
+
+    number "$WEBSOCKET_PORT" 1 65535 \
+        || refuse WEBSOCKET_PORT "a port, 1 to 65535"
+}
+
+
+limit_setting() {
+    : "${RATE_LIMIT_WINDOW:=60000}" "${RATE_LIMIT_MAX_MESSAGES:=100}"
+
+    number "$RATE_LIMIT_WINDOW" 1 86400000 \
+        || refuse RATE_LIMIT_WINDOW "milliseconds, 1 to 86400000"
+
+    number "$RATE_LIMIT_MAX_MESSAGES" 1 1000000 \
+        || refuse RATE_LIMIT_MAX_MESSAGES "a number, 1 to 1000000"
+
+    LIMIT="$RATE_LIMIT_MAX_MESSAGES per=${RATE_LIMIT_WINDOW}ms"
+}
+
+
+origin_setting() {
+    : "${CORS_ORIGIN:=http://localhost:3000}"
+
+    each origin CORS_ORIGIN \
+        "origins such as https://app.example.com, without a path"
+
+    ORIGINS=${words# }
+}
+
+
+# Loopback is one machine, whether it is reached as 127.0.0.1 or as ::1.
+
+publish_setting() {
+    : "${PUBLISH_ALLOW:=127.0.0.1 ::1}"
+
+    each address PUBLISH_ALLOW \
+        "addresses or networks, such as 127.0.0.1 or 10.0.0.0/8"
+
+    ALLOW=
+
+    for word in $words; do
+        ALLOW="$ALLOW${ALLOW:+$nl            }allow    $word;"
+    done
+
+    case " $words " in
+        *" 127.0.0.1 "*|*" 127.0.0.0/8 "*|*" 0.0.0.0/0 "*) local_publish=yes ;;
+        *) local_publish=no ;;
+    esac
+}
+
+
+proxy_setting() {
+    PROXIES=
+    [ -n "${TRUSTED_PROXIES:-}" ] || return 0
+
+    each address TRUSTED_PROXIES \
+        "addresses or networks, such as 127.0.0.1 or 10.0.0.0/8"
+
+    for word in $words; do
+        PROXIES="${PROXIES}set_real_ip_from   $word;$nl    "
+    done
+
+    PROXIES="${PROXIES}real_ip_header     X-Forwarded-For;$nl    "
+    PROXIES="${PROXIES}real_ip_recursive  on;"
+}
+
+
+tls_setting() {
+    : "${SSL_ENABLED:=false}" "${SSL_VERIFY_CLIENT:=off}"
+
+    rm -rf "$run/tls"
+    TLS=
+
+    switch SSL_ENABLED
+    ssl=$value
+
+    switch SSL_VERIFY_CLIENT
+    verify=$value
+
+    [ $ssl = on ] || return 0
+
+    : "${SSL_CERT_PATH:=}" "${SSL_KEY_PATH:=}" "${SSL_CA_PATH:=}"
+
+    (umask 077 && mkdir "$run/tls")
+
+    readable SSL_CERT_PATH
+    cat "$path" > "$run/tls/certificate.pem"
+
+    readable SSL_KEY_PATH
+    ln -s "$path" "$run/tls/key.pem"
+
+    TLS="ssl_certificate      tls/certificate.pem;"
+    TLS="$TLS$nl        ssl_certificate_key  tls/key.pem;"
+    TLS="$TLS$nl        ssl_protocols        TLSv1.2 TLSv1.3;"
+    TLS="$TLS$nl        ssl_session_cache    shared:conductor:1m;"
+
+    if [ -n "$SSL_CA_PATH" ]; then
+        readable SSL_CA_PATH
+        { echo; cat "$path"; } >> "$run/tls/certificate.pem"
+        ln -s "$path" "$run/tls/ca.pem"
+    fi
+
+    if [ $verify = on ]; then
+        [ -n "$SSL_CA_PATH" ] \
+            || refuse SSL_CA_PATH "a file, since SSL_VERIFY_CLIENT is on"
+
+        TLS="$TLS$nl        ssl_client_certificate  tls/ca.pem;"
+        TLS="$TLS$nl        ssl_verify_client       on;"
+    fi
+
+    if [ -n "${SSL_PASSPHRASE:-}" ]; then
+        case $SSL_PASSPHRASE in
+            *"$nl"*) refuse SSL_PASSPHRASE "one line" ;;
+        esac
+
+        (umask 077 && printf '%s\n' "$SSL_PASSPHRASE" > "$run/tls/passphrase")
+        TLS="$TLS$nl        ssl_password_file    tls/passphrase;"
+    fi
+}
+
+
+listen_setting() {
+    on=
+    [ "$ssl" = off ] || on=" ssl"
+
+    LISTEN="listen  $WEBSOCKET_PORT$on;"
+
+    if [ -s /proc/net/if_inet6 ]; then
+        LISTEN="$LISTEN$nl        listen  [::]:$WEBSOCKET_PORT$on;"
+    fi
+}
+
+
+# The secret of tokens reaches nginx, and nothing else, in the environment.
+
+secret_setting() {
+    : "${JWT_SECRET:=${NEXTAUTH_SECRET:-}}"
+
+    if [ -z "$JWT_SECRET" ]; then
+        if [ ! -s "$run/secret" ]; then
+            (umask 077 && od -An -N32 -v -tx1 /dev/urandom | tr -d ' \n' \
+                > "$run/secret.new" && mv "$run/secret.new" "$run/secret")
+        fi
+
+        JWT_SECRET=$(cat "$run/secret")
+    fi
+
+    export JWT_SECRET
+    unset NEXTAUTH_SECRET SSL_PASSPHRASE
+}
+
+
+later_setting() {
+    if [ -n "${REDIS_PORT:-}" ]; then
+        number "$REDIS_PORT" 1 65535 || refuse REDIS_PORT "a port, 1 to 65535"
+    fi
+
+    for name in REDIS_URL REDIS_HOST; do
+        eval "value=\${$name:-}"
+        [ -z "$value" ] || note "$name is ignored: this version runs on one" \
+            "server, without Redis"
+    done
+
+    [ -z "${DATABASE_PATH:-}" ] || note "DATABASE_PATH is ignored: this" \
+        "version keeps nothing in a database"
+}
+
+
+nl='
+'
+
+set -f
+port_setting
+limit_setting
+origin_setting
+publish_setting
+proxy_setting
+tls_setting
+listen_setting
+secret_setting
+later_setting
+set +f

@@ -1,0 +1,357 @@
+/* The configuration of the module: hubs, locations, and what they share. */
+
+#ifndef NGX_CONDUCTOR_H_INCLUDED
+#define NGX_CONDUCTOR_H_INCLUDED
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+#include <ngx_http.h>
+
+#include <cdr.h>
+#include <cdr_codes.h>
+#include <cdr_event.h>
+#include <cdr_jwk.h>
+#include <cdr_jwt.h>
+#include <cdr_log.h>
+#include <cdr_registry.h>
+#include <cdr_counter.h>
+#include <cdr_slots.h>
+
+
+#define NGX_CONDUCTOR_VERSION        "0.1.0"
+
+#define NGX_CONDUCTOR_MAX_CHANNELS   64       /* a bit each in a mask */
+#define NGX_CONDUCTOR_MAX_EVENTS     256      /* event types of a hub */
+#define NGX_CONDUCTOR_BATCH          1024     /* events of a publication */
+#define NGX_CONDUCTOR_MAX_FRAGMENTS  65536    /* frames of a message */
+
+/* A process's own figures, in its slot. */
+
+#define NGX_CONDUCTOR_FIGURE_CONNECTIONS  0    /* taken since the start */
+#define NGX_CONDUCTOR_FIGURE_EVENTS       1    /* accepted */
+#define NGX_CONDUCTOR_FIGURE_OVERRUNS     2    /* of this worker's reading */
+#define NGX_CONDUCTOR_FIGURE_REFUSED      16   /* by reason */
+
+#define NGX_CONDUCTOR_UNPROCESSABLE       422
+#define NGX_CONDUCTOR_UPGRADE_REQUIRED    426
+
+
+typedef struct ngx_conductor_hub_s      ngx_conductor_hub_t;
+typedef struct ngx_conductor_group_s    ngx_conductor_group_t;
+typedef struct ngx_conductor_session_s  ngx_conductor_session_t;
+
+
+typedef struct {
+    ngx_str_t                     name;
+    ngx_flag_t                    on;         /* every client starts with it */
+} ngx_conductor_channel_t;
+
+
+/* What all processes of a hub share: one zone, laid out at its making. */
+
+typedef struct {
+    uint64_t                      magic;
+    uint32_t                      version;
+    uint32_t                      capacity;   /* connections */
+    uint64_t                      boot;       /* random, names this zone */
+    uint8_t                       secret[16]; /* of the hashed keys */
+    size_t                        slots;      /* offsets of the parts */
+    size_t                        counters;
+    size_t                        registry;
+    size_t                        log;
+    volatile uint32_t             dirty;      /* inside a critical section */
+    u_char                        label[64];  /* this server's, if generated */
+} ngx_conductor_zone_t;
+
+
+/* The configured limits of a hub's memory, from which the zone is laid out. */
+
+typedef struct {
+    size_t                        size;       /* the whole zone */
+    size_t                        slots;
+    size_t                        log;
+    size_t                        counters;
+    size_t                        registry;
+    ngx_uint_t                    capacity;   /* connections */
+    ngx_uint_t                    keys;       /* counted keys */
+} ngx_conductor_layout_t;
+
+
+struct ngx_conductor_hub_s {
+    ngx_str_t                     name;
+    ngx_uint_t                    index;
+    unsigned                      defined:1;
+    u_char                       *file;       /* where it was first named */
+    ngx_uint_t                    line;
+
+    size_t                        zone_size;
+    ngx_str_t                     label;      /* this server's name */
+    ngx_uint_t                    history_events;
+    size_t                        history_size;
+    time_t                        history_age;
+    ngx_msec_t                    drain;
+
+    ngx_array_t                   channels;   /* ngx_conductor_channel_t */
+    ngx_array_t                   events;     /* cdr_event_type_t */
+    cdr_event_catalogue_t         catalogue;
+    uint64_t                      defaults;   /* channels on at the start */
+
+    ngx_conductor_layout_t        layout;
+    ngx_shm_zone_t               *shm_zone;
+    ngx_slab_pool_t              *shpool;
+    ngx_conductor_zone_t         *zone;
+
+    /* the handles of this process */
+
+    cdr_slots_t                   slots;
+    cdr_counter_t                 counters;
+    cdr_registry_t                registry;
+    cdr_log_t                     log;
+
+    /* the state of this process */
+
+    ngx_uint_t                    slot;       /* NGX_CONDUCTOR_NO_SLOT: none */
+    uint32_t                      incarnation;
+    cdr_log_cursor_t              cursor;     /* next event to fan out */
+    uint64_t                      last_ms;    /* position of the last one */
+    uint64_t                      last_n;
+    ngx_queue_t                   groups;     /* ngx_conductor_group_t */
+    ngx_queue_t                   sessions;
+    unsigned                      overrun:1;  /* logged */
+};
+
+
+typedef struct {
+    ngx_array_t                   hubs;       /* ngx_conductor_hub_t * */
+    ngx_array_t                   env;        /* ngx_str_t: hidden names */
+} ngx_conductor_main_conf_t;
+
+
+typedef enum {
+    NGX_CONDUCTOR_NONE = 0,
+    NGX_CONDUCTOR_SOCKET,
+    NGX_CONDUCTOR_PUBLISH,
+    NGX_CONDUCTOR_HEALTH
+} ngx_conductor_endpoint_e;
+
+
+#define NGX_CONDUCTOR_NATIVE         0
+#define NGX_CONDUCTOR_ECHO           1
+
+#define NGX_CONDUCTOR_AUTH_OFF       0
+#define NGX_CONDUCTOR_AUTH_JWT       1
+#define NGX_CONDUCTOR_AUTH_VARIABLE  2
+
+#define NGX_CONDUCTOR_REFUSE_HTTP    0
+#define NGX_CONDUCTOR_REFUSE_CLOSE   1
+
+
+typedef struct {
+    ngx_http_complex_value_t     *value;
+    ngx_flag_t                    cookie;     /* sent by the browser itself */
+} ngx_conductor_token_t;
+
+
+typedef struct {
+    ngx_conductor_hub_t          *hub;        /* not inherited */
+    ngx_conductor_endpoint_e      endpoint;   /* not inherited */
+    ngx_flag_t                    optional;
+
+    ngx_uint_t                    protocol;
+
+    /* identity */
+
+    ngx_uint_t                    auth;
+    cdr_jwks_t                   *keys;
+    cdr_jwt_policy_t             *policy;     /* made at merging */
+    ngx_array_t                  *issuers;    /* cdr_str_t */
+    ngx_array_t                  *audiences;  /* cdr_str_t */
+    ngx_flag_t                    exp_required;
+    time_t                        leeway;
+    ngx_str_t                     user_claim;
+    ngx_str_t                     role_claim;
+    ngx_http_complex_value_t     *user;
+    ngx_http_complex_value_t     *role;
+    ngx_http_complex_value_t     *expires;
+    ngx_array_t                  *tokens;     /* ngx_conductor_token_t */
+    ngx_array_t                  *roles;      /* ngx_str_t: required */
+
+    ngx_array_t                  *origins;    /* cdr_str_t: patterns */
+    ngx_uint_t                    refuse;
+
+    /* limits */
+
+    ngx_uint_t                    limit_conn; /* 0: off */
+    ngx_http_complex_value_t     *limit_conn_key;
+    ngx_uint_t                    limit_messages;     /* 0: off */
+    ngx_msec_t                    limit_messages_per;
+    size_t                        limit_messages_bytes;
+    ngx_uint_t                    limit_messages_close;
+    size_t                        max_message;
+    size_t                        max_queue;
+    ngx_msec_t                    ping;       /* 0: off */
+    ngx_msec_t                    ping_timeout;
+    ngx_msec_t                    idle;       /* 0: off */
+    ngx_flag_t                    idle_data;
+    ngx_uint_t                    compress;   /* level, 0: off */
+} ngx_conductor_loc_conf_t;
+
+
+/* Who asks: made at the first use in a request, kept with the request. */
+
+typedef struct {
+    ngx_str_t                     user;
+    ngx_str_t                     role;       /* all roles, comma-joined */
+    ngx_str_t                     jti;
+    int64_t                       expires;    /* seconds, INT64_MAX: never */
+    const char                   *reason;     /* why there is no identity */
+    ngx_int_t                     rc;         /* NGX_AGAIN: not asked yet */
+    unsigned                      expired:1;
+    unsigned                      cookie:1;   /* the token came by cookie */
+    unsigned                      missing:1;  /* no token at all */
+} ngx_conductor_identity_t;
+
+
+typedef struct {
+    ngx_conductor_identity_t      identity;
+    ngx_conductor_loc_conf_t     *conf;       /* under whose rules */
+    ngx_conductor_session_t      *session;    /* until it leaves the request */
+    ngx_str_t                     bearer;     /* token in a subprotocol */
+    unsigned                      subprotocols:2; /* 0: unread, 2: malformed */
+    unsigned                      offered:1;  /* our subprotocol was */
+    ngx_str_t                     connection; /* its id, for the variable */
+    const char                   *status;     /* for $conductor_status */
+    ngx_uint_t                    refused;    /* with a close code: reason
+                                                 + 1 */
+} ngx_conductor_ctx_t;
+
+
+/* ngx_conductor_module.c */
+
+extern ngx_module_t  ngx_http_conductor_module;
+extern ngx_module_t  ngx_conductor_hub_module;
+
+ngx_conductor_ctx_t *ngx_conductor_get_ctx(ngx_http_request_t *r);
+
+
+/* ngx_conductor_hub.c: the "conductor_hub" block */
+
+char *ngx_conductor_hub_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+ngx_conductor_hub_t *ngx_conductor_hub_get(ngx_conf_t *cf, ngx_str_t *name);
+ngx_int_t ngx_conductor_hub_check(ngx_conf_t *cf);
+
+
+/* ngx_conductor_directives.c: directives with more than one value */
+
+char *ngx_conductor_endpoint(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_conductor_limit_conn(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_conductor_limit_messages(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_conductor_ping(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_conductor_idle_timeout(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_conductor_compress(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_conductor_origins(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_conductor_conf_error(ngx_conf_t *cf, ngx_str_t *value,
+    const char *why);
+ngx_int_t ngx_conductor_complex_value(ngx_conf_t *cf, ngx_str_t *value,
+    ngx_http_complex_value_t **cv);
+ngx_int_t ngx_conductor_option(ngx_str_t *value, const char *name,
+    ngx_str_t *rest);
+
+
+/* ngx_conductor_identity_conf.c: directives of identity */
+
+char *ngx_conductor_jwt_key(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_conductor_jwt_key_set(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_conductor_jwt_require(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_conductor_jwt_claims(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_conductor_identity_directive(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_conductor_auth(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_conductor_token(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_conductor_require_role(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_conductor_merge_identity(ngx_conf_t *cf,
+    ngx_conductor_loc_conf_t *prev, ngx_conductor_loc_conf_t *conf);
+
+
+/* ngx_conductor_identity.c: who asks */
+
+ngx_conductor_identity_t *ngx_conductor_identity(ngx_http_request_t *r);
+ngx_int_t ngx_conductor_identity_verify(ngx_conductor_loc_conf_t *lcf,
+    ngx_str_t *token, ngx_pool_t *pool, ngx_conductor_identity_t *id);
+void ngx_conductor_identity_record(ngx_conductor_hub_t *hub,
+    ngx_conductor_identity_t *id, cdr_conn_identity_t *record);
+ngx_int_t ngx_conductor_authenticate(ngx_http_request_t *r,
+    ngx_conductor_identity_t *id);
+ngx_int_t ngx_conductor_subprotocols(ngx_http_request_t *r,
+    ngx_conductor_ctx_t *ctx);
+ngx_int_t ngx_conductor_role_allowed(ngx_array_t *roles, ngx_str_t *role);
+ngx_int_t ngx_conductor_access_handler(ngx_http_request_t *r);
+ngx_int_t ngx_conductor_add_variables(ngx_conf_t *cf);
+
+
+/* ngx_conductor_origin.c: RFC 6454 origins and CORS */
+
+ngx_int_t ngx_conductor_origin_allowed(ngx_http_request_t *r,
+    ngx_flag_t by_cookie);
+ngx_int_t ngx_conductor_cors(ngx_http_request_t *r, const char *methods);
+
+
+/* ngx_conductor_zone.c: the shared memory of a hub */
+
+ngx_int_t ngx_conductor_zone_add(ngx_conf_t *cf, ngx_conductor_hub_t *hub);
+void ngx_conductor_zone_lock(ngx_conductor_hub_t *hub);
+void ngx_conductor_zone_unlock(ngx_conductor_hub_t *hub);
+uint64_t ngx_conductor_zone_key(ngx_conductor_hub_t *hub, ngx_uint_t kind,
+    u_char *data, size_t len);
+
+
+/* ngx_conductor_process.c: process slots, wake-ups, the tick */
+
+#define NGX_CONDUCTOR_NO_SLOT  ((ngx_uint_t) -1)
+
+ngx_int_t ngx_conductor_process_init_master(ngx_cycle_t *cycle);
+ngx_int_t ngx_conductor_process_init(ngx_cycle_t *cycle);
+void ngx_conductor_process_exit(ngx_cycle_t *cycle);
+void ngx_conductor_wake_all(ngx_conductor_hub_t *hub);
+ngx_uint_t ngx_conductor_stalled(ngx_conductor_hub_t *hub);
+uint64_t ngx_conductor_now(void);
+
+
+/* ngx_conductor_upgrade.c: the handshake */
+
+ngx_int_t ngx_conductor_upgrade_handler(ngx_http_request_t *r);
+
+
+/* ngx_conductor_refuse.c: refusals, each with its reason */
+
+ngx_int_t ngx_conductor_refuse(ngx_http_request_t *r, ngx_uint_t reason,
+    const char *detail, ngx_uint_t retry_after);
+ngx_int_t ngx_conductor_send_json(ngx_http_request_t *r, ngx_uint_t status,
+    ngx_str_t *body);
+ngx_int_t ngx_conductor_add_header(ngx_http_request_t *r, const char *name,
+    ngx_str_t *value);
+uint16_t ngx_conductor_refusal_code(ngx_uint_t reason);
+const char *ngx_conductor_refusal_reason(ngx_uint_t reason);
+void ngx_conductor_refused(ngx_http_request_t *r, ngx_uint_t reason,
+    const char *detail);
+
+
+/* ngx_conductor_publish.c, ngx_conductor_health.c: HTTP endpoints */
+
+ngx_int_t ngx_conductor_publish_handler(ngx_http_request_t *r);
+ngx_int_t ngx_conductor_health_handler(ngx_http_request_t *r);
+
+
+/* ngx_conductor_fanout.c: from the log to the clients of this worker */
+
+ngx_int_t ngx_conductor_fanout(ngx_conductor_hub_t *hub);
+
+
+#endif /* NGX_CONDUCTOR_H_INCLUDED */

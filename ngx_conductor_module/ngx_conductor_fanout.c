@@ -1,0 +1,669 @@
+/*
+ * From the event log to the clients of this worker.
+ *
+ * Clients that see the same form a group.  What one turn brings is encoded
+ * and framed once, put together once for each group, and goes out in one
+ * write to each client: its own share of the work is a look at 16 bytes of
+ * an array and that write.
+ */
+
+#include "ngx_conductor_session.h"
+
+#include <cdr_reply.h>
+
+
+#define NGX_CONDUCTOR_STAGE_EVENTS  64
+#define NGX_CONDUCTOR_STAGE_SIZE    (256 * 1024)
+#define NGX_CONDUCTOR_STAGE_KEEP    (1024 * 1024)
+#define NGX_CONDUCTOR_GROUP_MIN     8
+#define NGX_CONDUCTOR_HEADER_MAX    CDR_WS_HEADER_MAX
+
+
+/* What the fan-out touches of a client. */
+
+typedef struct {
+    ngx_conductor_session_t      *session;
+    int                           fd;         /* -1: not to be written to
+                                                 directly */
+    uint32_t                      blocked;    /* something is queued */
+} ngx_conductor_member_t;
+
+
+struct ngx_conductor_group_s {
+    ngx_queue_t                   queue;      /* in hub->groups */
+    uint64_t                      channels;
+    uint8_t                       level;      /* of compression, 0: none */
+    uint8_t                       window;     /* bits */
+    uint32_t                      n;
+    uint32_t                      size;
+    ngx_conductor_member_t       *members;
+};
+
+
+/* An event of this turn: its frame, and its compressed frame if made. */
+
+typedef struct {
+    uint64_t                      channel;    /* bit */
+    size_t                        text;       /* offset of the payload */
+    size_t                        text_len;
+    size_t                        frame;
+    size_t                        frame_len;
+    size_t                        deflated;
+    size_t                        deflated_len;   /* 0: none */
+    uint8_t                       level;      /* tried so far */
+} ngx_conductor_staged_t;
+
+
+typedef struct {
+    u_char                       *data;
+    size_t                        len;
+    size_t                        size;
+    ngx_uint_t                    n;
+    ngx_conductor_staged_t        events[NGX_CONDUCTOR_STAGE_EVENTS];
+} ngx_conductor_stage_t;
+
+
+static ngx_int_t ngx_conductor_stage_fill(ngx_conductor_hub_t *hub,
+    ngx_uint_t *more);
+static ngx_int_t ngx_conductor_stage_event(ngx_conductor_hub_t *hub,
+    cdr_log_event_t *event);
+static u_char *ngx_conductor_stage_room(size_t len);
+static void ngx_conductor_stage_deflate(ngx_conductor_staged_t *ev,
+    ngx_uint_t level);
+static void ngx_conductor_stage_reset(void);
+static ngx_conductor_buf_t *ngx_conductor_group_batch(
+    ngx_conductor_group_t *g);
+static ngx_uint_t ngx_conductor_group_deflates(ngx_conductor_group_t *g,
+    ngx_conductor_staged_t *ev);
+static void ngx_conductor_group_send(ngx_conductor_group_t *g,
+    ngx_conductor_buf_t *buf);
+static void ngx_conductor_member_send(ngx_conductor_session_t *s,
+    ngx_conductor_buf_t *buf, ssize_t n, ngx_err_t err);
+static ngx_conductor_group_t *ngx_conductor_group_get(
+    ngx_conductor_session_t *s, uint64_t channels);
+static void ngx_conductor_fanout_gap(ngx_conductor_hub_t *hub);
+
+
+static ngx_conductor_stage_t  ngx_conductor_stage;
+
+
+/* NGX_OK at the end of the log, NGX_AGAIN if there is more for a next turn. */
+
+ngx_int_t
+ngx_conductor_fanout(ngx_conductor_hub_t *hub)
+{
+    ngx_uint_t              more;
+    ngx_queue_t            *q, *next;
+    ngx_conductor_buf_t    *buf;
+    ngx_conductor_group_t  *g;
+
+    if (ngx_conductor_stage_fill(hub, &more) != NGX_OK) {
+        ngx_conductor_fanout_gap(hub);
+        return NGX_AGAIN;
+    }
+
+    if (ngx_conductor_stage.n == 0) {
+        return more ? NGX_AGAIN : NGX_OK;
+    }
+
+    for (q = ngx_queue_head(&hub->groups);
+         q != ngx_queue_sentinel(&hub->groups);
+         q = next)
+    {
+        next = ngx_queue_next(q);
+        g = ngx_queue_data(q, ngx_conductor_group_t, queue);
+
+        buf = ngx_conductor_group_batch(g);
+
+        if (buf) {
+            ngx_conductor_group_send(g, buf);
+            ngx_conductor_buf_unref(buf);
+        }
+    }
+
+    ngx_conductor_stage_reset();
+
+    return more ? NGX_AGAIN : NGX_OK;
+}
+
+
+/* Makes the session one of those who get the events of these channels. */
+
+ngx_int_t
+ngx_conductor_group_join(ngx_conductor_session_t *s, uint64_t channels)
+{
+    uint32_t                 size;
+    ngx_conductor_group_t   *g;
+    ngx_conductor_member_t  *m;
+
+    g = ngx_conductor_group_get(s, channels);
+    if (g == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (g->n == g->size) {
+        size = g->size ? g->size * 2 : NGX_CONDUCTOR_GROUP_MIN;
+
+        m = realloc(g->members, size * sizeof(ngx_conductor_member_t));
+        if (m == NULL) {
+            return NGX_ERROR;
+        }
+
+        g->members = m;
+        g->size = size;
+    }
+
+    m = &g->members[g->n];
+
+    m->session = s;
+    m->fd = s->connection->ssl ? -1 : s->connection->fd;
+    m->blocked = (s->out != NULL);
+
+    s->group = g;
+    s->member = g->n++;
+
+    return NGX_OK;
+}
+
+
+void
+ngx_conductor_group_leave(ngx_conductor_session_t *s)
+{
+    ngx_conductor_group_t   *g;
+    ngx_conductor_member_t  *m, *last;
+
+    g = s->group;
+
+    if (g == NULL) {
+        return;
+    }
+
+    m = &g->members[s->member];
+    last = &g->members[--g->n];
+
+    if (m != last) {
+        *m = *last;
+        m->session->member = s->member;
+    }
+
+    s->group = NULL;
+
+    if (g->size > NGX_CONDUCTOR_GROUP_MIN && g->n < g->size / 4) {
+
+        last = realloc(g->members,
+                       g->size / 2 * sizeof(ngx_conductor_member_t));
+        if (last) {
+            g->members = last;
+            g->size /= 2;
+        }
+    }
+}
+
+
+void
+ngx_conductor_group_blocked(ngx_conductor_session_t *s, ngx_uint_t blocked)
+{
+    if (s->group) {
+        s->group->members[s->member].blocked = blocked;
+    }
+}
+
+
+/* Encodes the next events of the log.  NGX_DECLINED if some were missed. */
+
+static ngx_int_t
+ngx_conductor_stage_fill(ngx_conductor_hub_t *hub, ngx_uint_t *more)
+{
+    int               rc;
+    cdr_log_event_t   event;
+    cdr_log_cursor_t  cursor;
+
+    *more = 0;
+
+    while (ngx_conductor_stage.n < NGX_CONDUCTOR_STAGE_EVENTS
+           && ngx_conductor_stage.len < NGX_CONDUCTOR_STAGE_SIZE)
+    {
+        cursor = hub->cursor;
+
+        rc = cdr_log_next(&hub->log, &cursor, &event);
+
+        if (rc == CDR_AGAIN) {
+            return NGX_OK;
+        }
+
+        if (rc != CDR_OK
+            || ngx_conductor_stage_event(hub, &event) != NGX_OK)
+        {
+            if (ngx_conductor_stage.n == 0) {
+                return NGX_DECLINED;
+            }
+
+            /* first what came before */
+
+            break;
+        }
+
+        hub->cursor = cursor;
+        hub->last_ms = event.fields.pos.ms;
+        hub->last_n = event.fields.pos.n;
+    }
+
+    *more = 1;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_conductor_stage_event(ngx_conductor_hub_t *hub, cdr_log_event_t *event)
+{
+    size_t                   len, mark;
+    u_char                  *p;
+    cdr_event_id_t           id;
+    cdr_event_view_t         view;
+    const cdr_event_type_t  *type;
+    ngx_conductor_staged_t  *ev;
+    u_char                   name[CDR_LOG_TYPE_MAX];
+    u_char                   text[CDR_EVENT_ID_LEN];
+
+    /* the log may be overwritten meanwhile: names are copied, then checked */
+
+    ngx_memcpy(name, event->type.data, event->type.len);
+
+    view.type.data = name;
+    view.type.len = event->type.len;
+    view.payload = event->payload;
+    view.timestamp = event->fields.time_ms;
+    view.select = NULL;
+
+    cdr_event_id_set(&id, &event->fields.pos, event->fields.server);
+    view.id.data = text;
+    view.id.len = cdr_event_id_print(text, &id);
+
+    type = cdr_event_find(&hub->catalogue, view.type);
+
+    if (type == NULL) {
+
+        /* this configuration does not have it: its clients do not see it */
+
+        return cdr_log_valid(&hub->log, event->seq) ? NGX_OK : NGX_DECLINED;
+    }
+
+    mark = ngx_conductor_stage.len;
+    len = cdr_event_encode_size(&view);
+
+    if (!cdr_log_valid(&hub->log, event->seq)) {
+        return NGX_DECLINED;
+    }
+
+    p = ngx_conductor_stage_room(NGX_CONDUCTOR_HEADER_MAX + len
+                                 + event->payload.len);
+    if (p == NULL) {
+        return NGX_DECLINED;
+    }
+
+    /* a copy to encode from: the sizes of its fields cannot change then */
+
+    p += NGX_CONDUCTOR_HEADER_MAX + len;
+    ngx_memcpy(p, event->payload.data, event->payload.len);
+
+    if (!cdr_log_valid(&hub->log, event->seq)) {
+        return NGX_DECLINED;
+    }
+
+    view.payload.data = p;
+
+    ev = &ngx_conductor_stage.events[ngx_conductor_stage.n++];
+
+    ev->channel = (uint64_t) 1 << type->channel;
+    ev->frame = mark;
+    ev->text_len = len;
+    ev->deflated_len = 0;
+    ev->level = 0;
+
+    p = ngx_conductor_stage.data + mark;
+    p += cdr_ws_header(p, CDR_WS_FIN|CDR_WS_OP_TEXT, len);
+
+    ev->text = p - ngx_conductor_stage.data;
+
+    p += cdr_event_encode(p, &view);
+
+    ev->frame_len = p - (ngx_conductor_stage.data + mark);
+    ngx_conductor_stage.len = mark + ev->frame_len;
+
+    return NGX_OK;
+}
+
+
+/* Room behind what is staged; what is staged may move. */
+
+static u_char *
+ngx_conductor_stage_room(size_t len)
+{
+    u_char  *p;
+    size_t   size;
+
+    size = ngx_conductor_stage.len + len;
+
+    if (size > ngx_conductor_stage.size) {
+        size = ngx_max(size, ngx_conductor_stage.size * 2);
+
+        p = realloc(ngx_conductor_stage.data, size);
+        if (p == NULL) {
+            ngx_log_error(NGX_LOG_EMERG, ngx_cycle->log, ngx_errno,
+                          "realloc(%uz) failed", size);
+            return NULL;
+        }
+
+        ngx_conductor_stage.data = p;
+        ngx_conductor_stage.size = size;
+    }
+
+    return ngx_conductor_stage.data + ngx_conductor_stage.len;
+}
+
+
+/* At most once for an event and level, and for all clients. */
+
+static void
+ngx_conductor_stage_deflate(ngx_conductor_staged_t *ev, ngx_uint_t level)
+{
+    u_char     *p;
+    ngx_str_t   out;
+
+    if (ev->level == level) {
+        return;
+    }
+
+    ev->level = (uint8_t) level;
+    ev->deflated_len = 0;
+
+    if (ngx_conductor_deflate(level, ngx_conductor_stage.data + ev->text,
+                              ev->text_len, &out)
+        != NGX_OK)
+    {
+        return;
+    }
+
+    p = ngx_conductor_stage_room(NGX_CONDUCTOR_HEADER_MAX + out.len);
+    if (p == NULL) {
+        return;
+    }
+
+    ev->deflated = ngx_conductor_stage.len;
+
+    p += cdr_ws_header(p, CDR_WS_FIN|CDR_WS_RSV1|CDR_WS_OP_TEXT, out.len);
+    p = ngx_cpymem(p, out.data, out.len);
+
+    ev->deflated_len = p - (ngx_conductor_stage.data + ev->deflated);
+    ngx_conductor_stage.len += ev->deflated_len;
+}
+
+
+static void
+ngx_conductor_stage_reset(void)
+{
+    ngx_conductor_stage.n = 0;
+    ngx_conductor_stage.len = 0;
+
+    if (ngx_conductor_stage.size > NGX_CONDUCTOR_STAGE_KEEP) {
+        ngx_free(ngx_conductor_stage.data);
+        ngx_conductor_stage.data = NULL;
+        ngx_conductor_stage.size = 0;
+    }
+}
+
+
+/* What this turn brings to a group, or NULL. */
+
+static ngx_conductor_buf_t *
+ngx_conductor_group_batch(ngx_conductor_group_t *g)
+{
+    size_t                   len;
+    u_char                  *p;
+    ngx_uint_t               i;
+    ngx_conductor_buf_t     *buf;
+    ngx_conductor_staged_t  *ev;
+
+    if (g->n == 0) {
+        return NULL;
+    }
+
+    len = 0;
+
+    for (i = 0; i < ngx_conductor_stage.n; i++) {
+        ev = &ngx_conductor_stage.events[i];
+
+        if (g->channels & ev->channel) {
+            len += ngx_conductor_group_deflates(g, ev) ? ev->deflated_len
+                                                       : ev->frame_len;
+        }
+    }
+
+    if (len == 0) {
+        return NULL;
+    }
+
+    buf = ngx_conductor_buf_new(len);
+    if (buf == NULL) {
+        return NULL;
+    }
+
+    p = buf->data;
+
+    for (i = 0; i < ngx_conductor_stage.n; i++) {
+        ev = &ngx_conductor_stage.events[i];
+
+        if (!(g->channels & ev->channel)) {
+            continue;
+        }
+
+        if (ngx_conductor_group_deflates(g, ev)) {
+            p = ngx_cpymem(p, ngx_conductor_stage.data + ev->deflated,
+                           ev->deflated_len);
+
+        } else {
+            p = ngx_cpymem(p, ngx_conductor_stage.data + ev->frame,
+                           ev->frame_len);
+        }
+    }
+
+    buf->len = len;
+
+    return buf;
+}
+
+
+static ngx_uint_t
+ngx_conductor_group_deflates(ngx_conductor_group_t *g,
+    ngx_conductor_staged_t *ev)
+{
+    if (g->level == 0 || ev->text_len > ((size_t) 1 << g->window)) {
+        return 0;
+    }
+
+    ngx_conductor_stage_deflate(ev, g->level);
+
+    return ev->deflated_len != 0;
+}
+
+
+/* From the end: who leaves is replaced by one who has been served. */
+
+static void
+ngx_conductor_group_send(ngx_conductor_group_t *g, ngx_conductor_buf_t *buf)
+{
+    ssize_t                  n;
+    uint32_t                 i;
+    ngx_err_t                err;
+    ngx_conductor_member_t  *m;
+
+    for (i = g->n; i-- > 0; /* void */ ) {
+        m = &g->members[i];
+
+        if (m->blocked || m->fd == -1) {
+            ngx_conductor_member_send(m->session, buf, 0, 0);
+            continue;
+        }
+
+        n = send(m->fd, buf->data, buf->len, 0);
+
+        if (n == (ssize_t) buf->len) {
+            continue;
+        }
+
+        err = (n == -1) ? ngx_socket_errno : 0;
+
+        ngx_conductor_member_send(m->session, buf, n, err);
+    }
+}
+
+
+/* A client that could not take all of it at once. */
+
+static void
+ngx_conductor_member_send(ngx_conductor_session_t *s,
+    ngx_conductor_buf_t *buf, ssize_t n, ngx_err_t err)
+{
+    ngx_connection_t  *c;
+
+    c = s->connection;
+
+    if (n == -1) {
+
+        if (err != NGX_EAGAIN && err != NGX_EINTR) {
+            ngx_conductor_session_dead(s, CDR_CLOSE_ABNORMAL);
+            return;
+        }
+
+        n = 0;
+
+        if (err == NGX_EAGAIN) {
+            c->write->ready = 0;
+        }
+
+    } else if (n > 0) {
+        c->write->ready = 0;
+    }
+
+    if (ngx_conductor_output_buf(s, buf, n) != NGX_OK) {
+
+        /* it is dead, or being closed for being slow */
+
+        return;
+    }
+
+    if (c->write->ready) {
+        (void) ngx_conductor_output_flush(s);
+        return;
+    }
+
+    ngx_conductor_group_blocked(s, 1);
+
+    if (ngx_handle_write_event(c->write, 0) != NGX_OK) {
+        ngx_conductor_session_dead(s, CDR_CLOSE_ABNORMAL);
+    }
+}
+
+
+static ngx_conductor_group_t *
+ngx_conductor_group_get(ngx_conductor_session_t *s, uint64_t channels)
+{
+    uint8_t                 level, window;
+    ngx_queue_t            *q;
+    ngx_conductor_group_t  *g, *empty;
+
+    level = s->pmd.on ? (uint8_t) s->conf->compress : 0;
+    window = level ? s->pmd.server_max_window_bits : 0;
+    empty = NULL;
+
+    for (q = ngx_queue_head(&s->hub->groups);
+         q != ngx_queue_sentinel(&s->hub->groups);
+         q = ngx_queue_next(q))
+    {
+        g = ngx_queue_data(q, ngx_conductor_group_t, queue);
+
+        if (g->channels == channels && g->level == level
+            && g->window == window)
+        {
+            return g;
+        }
+
+        if (g->n == 0) {
+            empty = g;
+        }
+    }
+
+    g = empty;
+
+    if (g == NULL) {
+        g = ngx_calloc(sizeof(ngx_conductor_group_t), &s->log);
+        if (g == NULL) {
+            return NULL;
+        }
+
+        ngx_queue_insert_tail(&s->hub->groups, &g->queue);
+    }
+
+    g->channels = channels;
+    g->level = level;
+    g->window = window;
+
+    return g;
+}
+
+
+/*
+ * This worker was so far behind that events were overwritten: its clients
+ * are told, and it goes on with the oldest event there is.
+ */
+
+static void
+ngx_conductor_fanout_gap(ngx_conductor_hub_t *hub)
+{
+    u_char                   *p;
+    size_t                    len;
+    cdr_str_t                 id, reason;
+    ngx_queue_t              *q, *next;
+    ngx_conductor_session_t  *s;
+    u_char                    text[CDR_EVENT_ID_LEN];
+
+    cdr_slot_add(&hub->slots.slots[hub->slot],
+                 NGX_CONDUCTOR_FIGURE_OVERRUNS, 1);
+
+    if (!hub->overrun) {
+        hub->overrun = 1;
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "hub \"%V\": events were overwritten before this "
+                      "worker had sent them; enlarge \"history\"",
+                      &hub->name);
+    }
+
+    id.data = text;
+    id.len = ngx_conductor_event_id(hub, text);
+    reason.data = (u_char *) "gap";
+    reason.len = 3;
+
+    len = cdr_reply_resumed(NULL, false, 0, id, reason);
+
+    for (q = ngx_queue_head(&hub->sessions);
+         q != ngx_queue_sentinel(&hub->sessions);
+         q = next)
+    {
+        next = ngx_queue_next(q);
+        s = ngx_queue_data(q, ngx_conductor_session_t, queue);
+
+        if (s->group == NULL) {
+            continue;
+        }
+
+        p = ngx_conductor_output_frame(s, CDR_WS_FIN|CDR_WS_OP_TEXT, len);
+
+        if (p) {
+            (void) cdr_reply_resumed(p, false, 0, id, reason);
+            (void) ngx_conductor_output_flush(s);
+        }
+    }
+
+    cdr_log_cursor_oldest(&hub->log, &hub->cursor);
+}

@@ -1,0 +1,159 @@
+/* The health of a hub, for people and for orchestrators. */
+
+#include "ngx_conductor.h"
+
+
+static ngx_int_t ngx_conductor_health_probe(ngx_http_request_t *r,
+    ngx_conductor_hub_t *hub, const char **why);
+static ngx_uint_t ngx_conductor_health_full(ngx_conductor_hub_t *hub);
+static ngx_uint_t ngx_conductor_health_workers(ngx_conductor_hub_t *hub);
+static u_char *ngx_conductor_health_time(u_char *p);
+
+
+ngx_int_t
+ngx_conductor_health_handler(ngx_http_request_t *r)
+{
+    u_char                    *p;
+    ngx_int_t                  rc, status;
+    ngx_str_t                  body;
+    const char                *why;
+    ngx_conductor_hub_t       *hub;
+    ngx_conductor_loc_conf_t  *lcf;
+
+    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
+        return NGX_HTTP_NOT_ALLOWED;
+    }
+
+    rc = ngx_http_discard_request_body(r);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_conductor_module);
+    hub = lcf->hub;
+
+    why = NULL;
+    status = ngx_conductor_health_probe(r, hub, &why);
+
+    if (status == NGX_DECLINED) {
+        return NGX_HTTP_BAD_REQUEST;
+    }
+
+    p = ngx_pnalloc(r->pool, 512 + hub->label.len + hub->name.len);
+    if (p == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    body.data = p;
+
+    p = ngx_sprintf(p, "{\"status\":\"%s\",\"timestamp\":\"",
+                    (why || ngx_conductor_health_full(hub)) ? "degraded"
+                                                            : "ok");
+    p = ngx_conductor_health_time(p);
+    p = ngx_sprintf(p, "\",\"websocket\":\"enabled\",\"connections\":%uD"
+                    ",\"redis\":\"disabled\",\"database\":\"disabled\""
+                    ",\"hub\":\"%V\",\"server\":\"%V\",\"workers\":%ui"
+                    ",\"capacity\":%uD",
+                    cdr_registry_live(&hub->registry), &hub->name,
+                    &hub->label, ngx_conductor_health_workers(hub),
+                    hub->zone->capacity);
+
+    if (why) {
+        p = ngx_sprintf(p, ",\"reason\":\"%s\"", why);
+    }
+
+    p = ngx_sprintf(p, "}\n");
+
+    body.len = p - body.data;
+
+    return ngx_conductor_send_json(r, status, &body);
+}
+
+
+/* The status of the answer; NGX_DECLINED for a probe that does not exist. */
+
+static ngx_int_t
+ngx_conductor_health_probe(ngx_http_request_t *r, ngx_conductor_hub_t *hub,
+    const char **why)
+{
+    ngx_str_t  probe;
+
+    if (ngx_http_arg(r, (u_char *) "probe", 5, &probe) != NGX_OK) {
+        return NGX_HTTP_OK;
+    }
+
+    if (probe.len == 5 && ngx_strncmp(probe.data, "ready", 5) == 0) {
+
+        if (ngx_exiting) {
+            *why = "draining";
+
+        } else if (hub->slot == NGX_CONDUCTOR_NO_SLOT) {
+            *why = "no process slot";
+
+        } else if (ngx_conductor_health_full(hub)) {
+            *why = "zone full";
+        }
+
+    } else if (probe.len == 4 && ngx_strncmp(probe.data, "live", 4) == 0) {
+
+        if (ngx_conductor_stalled(hub)) {
+            *why = "a worker's event loop has stalled";
+        }
+
+    } else {
+        return NGX_DECLINED;
+    }
+
+    return *why ? NGX_HTTP_SERVICE_UNAVAILABLE : NGX_HTTP_OK;
+}
+
+
+static ngx_uint_t
+ngx_conductor_health_full(ngx_conductor_hub_t *hub)
+{
+    return cdr_registry_live(&hub->registry) >= hub->zone->capacity;
+}
+
+
+static ngx_uint_t
+ngx_conductor_health_workers(ngx_conductor_hub_t *hub)
+{
+    uint32_t    i;
+    ngx_uint_t  n;
+
+    n = 0;
+
+    for (i = cdr_slots_next(&hub->slots, 0);
+         i < CDR_SLOTS;
+         i = cdr_slots_next(&hub->slots, i + 1))
+    {
+        if (atomic_load_explicit(&hub->slots.slots[i].kind,
+                                 memory_order_relaxed)
+            == CDR_SLOT_WORKER)
+        {
+            n++;
+        }
+    }
+
+    return n;
+}
+
+
+/* RFC 3339, in milliseconds and UTC. */
+
+static u_char *
+ngx_conductor_health_time(u_char *p)
+{
+    ngx_tm_t     tm;
+    ngx_time_t  *tp;
+
+    tp = ngx_timeofday();
+
+    ngx_gmtime(tp->sec, &tm);
+
+    return ngx_sprintf(p, "%4d-%02d-%02dT%02d:%02d:%02d.%03MZ",
+                       tm.ngx_tm_year, tm.ngx_tm_mon, tm.ngx_tm_mday,
+                       tm.ngx_tm_hour, tm.ngx_tm_min, tm.ngx_tm_sec,
+                       tp->msec);
+}

@@ -1,0 +1,747 @@
+/* The "conductor_hub" block: what the locations of a hub share. */
+
+#include "ngx_conductor.h"
+
+
+/*
+ * The block has a vocabulary of its own, so it is parsed with a private module
+ * type; the commands get the hub, channel or event they fill from the context.
+ */
+
+#define NGX_CONDUCTOR_HUB_MODULE    0x42554843      /* "CHUB" */
+
+#define NGX_CONDUCTOR_HUB_CONF      0x02000000
+#define NGX_CONDUCTOR_CHANNEL_CONF  0x04000000
+#define NGX_CONDUCTOR_EVENT_CONF    0x08000000
+
+#define NGX_CONDUCTOR_ZONE_MIN      (2 * 1024 * 1024)
+
+
+typedef struct {
+    ngx_str_t                 name;
+    ngx_str_t                 channel;
+    ngx_array_t               require;    /* cdr_str_t */
+} ngx_conductor_event_conf_t;
+
+
+static char *ngx_conductor_hub_parse(ngx_conf_t *cf, ngx_uint_t type,
+    void *conf);
+static char *ngx_conductor_hub_defaults(ngx_conf_t *cf,
+    ngx_conductor_hub_t *hub);
+static char *ngx_conductor_hub_catalogue(ngx_conf_t *cf,
+    ngx_conductor_hub_t *hub);
+static char *ngx_conductor_hub_zone(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_conductor_hub_name(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_conductor_hub_history(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_conductor_hub_channel(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_conductor_hub_event(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_conductor_channel_default(ngx_conf_t *cf,
+    ngx_command_t *cmd, void *conf);
+static char *ngx_conductor_event_channel(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_conductor_event_require(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static ngx_int_t ngx_conductor_channel_index(ngx_conductor_hub_t *hub,
+    ngx_str_t *name);
+static ngx_int_t ngx_conductor_name_valid(ngx_str_t *name);
+
+
+static ngx_command_t  ngx_conductor_hub_commands[] = {
+
+    { ngx_string("zone"),
+      NGX_CONDUCTOR_HUB_CONF|NGX_DIRECT_CONF|NGX_CONF_TAKE1,
+      ngx_conductor_hub_zone,
+      0,
+      0,
+      NULL },
+
+    { ngx_string("name"),
+      NGX_CONDUCTOR_HUB_CONF|NGX_DIRECT_CONF|NGX_CONF_TAKE1,
+      ngx_conductor_hub_name,
+      0,
+      0,
+      NULL },
+
+    { ngx_string("history"),
+      NGX_CONDUCTOR_HUB_CONF|NGX_DIRECT_CONF|NGX_CONF_TAKE123,
+      ngx_conductor_hub_history,
+      0,
+      0,
+      NULL },
+
+    { ngx_string("drain"),
+      NGX_CONDUCTOR_HUB_CONF|NGX_DIRECT_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_msec_slot,
+      0,
+      offsetof(ngx_conductor_hub_t, drain),
+      NULL },
+
+    { ngx_string("channel"),
+      NGX_CONDUCTOR_HUB_CONF|NGX_DIRECT_CONF|NGX_CONF_BLOCK|NGX_CONF_TAKE1,
+      ngx_conductor_hub_channel,
+      0,
+      0,
+      NULL },
+
+    { ngx_string("event"),
+      NGX_CONDUCTOR_HUB_CONF|NGX_DIRECT_CONF|NGX_CONF_BLOCK|NGX_CONF_TAKE1,
+      ngx_conductor_hub_event,
+      0,
+      0,
+      NULL },
+
+    { ngx_string("default"),
+      NGX_CONDUCTOR_CHANNEL_CONF|NGX_DIRECT_CONF|NGX_CONF_TAKE1,
+      ngx_conductor_channel_default,
+      0,
+      0,
+      NULL },
+
+    { ngx_string("channel"),
+      NGX_CONDUCTOR_EVENT_CONF|NGX_DIRECT_CONF|NGX_CONF_TAKE1,
+      ngx_conductor_event_channel,
+      0,
+      0,
+      NULL },
+
+    { ngx_string("require"),
+      NGX_CONDUCTOR_EVENT_CONF|NGX_DIRECT_CONF|NGX_CONF_1MORE,
+      ngx_conductor_event_require,
+      0,
+      0,
+      NULL },
+
+      ngx_null_command
+};
+
+
+ngx_module_t  ngx_conductor_hub_module = {
+    NGX_MODULE_V1,
+    NULL,                                  /* module context */
+    ngx_conductor_hub_commands,            /* module directives */
+    NGX_CONDUCTOR_HUB_MODULE,              /* module type */
+    NULL,                                  /* init master */
+    NULL,                                  /* init module */
+    NULL,                                  /* init process */
+    NULL,                                  /* init thread */
+    NULL,                                  /* exit thread */
+    NULL,                                  /* exit process */
+    NULL,                                  /* exit master */
+    NGX_MODULE_V1_PADDING
+};
+
+
+/* The hub of that name, which may be defined later in the configuration. */
+
+ngx_conductor_hub_t *
+ngx_conductor_hub_get(ngx_conf_t *cf, ngx_str_t *name)
+{
+    ngx_uint_t                   i;
+    ngx_conductor_hub_t         *hub, **hubp;
+    ngx_conductor_main_conf_t   *cmcf;
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_conductor_module);
+
+    hubp = cmcf->hubs.elts;
+
+    for (i = 0; i < cmcf->hubs.nelts; i++) {
+        if (hubp[i]->name.len == name->len
+            && ngx_strncmp(hubp[i]->name.data, name->data, name->len) == 0)
+        {
+            return hubp[i];
+        }
+    }
+
+    hub = ngx_pcalloc(cf->pool, sizeof(ngx_conductor_hub_t));
+    if (hub == NULL) {
+        return NULL;
+    }
+
+    hub->name = *name;
+    hub->index = cmcf->hubs.nelts;
+    hub->file = cf->conf_file->file.name.data;
+    hub->line = cf->conf_file->line;
+    hub->zone_size = NGX_CONF_UNSET_SIZE;
+    hub->history_events = NGX_CONF_UNSET_UINT;
+    hub->history_size = NGX_CONF_UNSET_SIZE;
+    hub->history_age = NGX_CONF_UNSET;
+    hub->drain = NGX_CONF_UNSET_MSEC;
+    hub->slot = NGX_CONDUCTOR_NO_SLOT;
+
+    ngx_queue_init(&hub->groups);
+    ngx_queue_init(&hub->sessions);
+
+    if (ngx_array_init(&hub->channels, cf->pool, 4,
+                       sizeof(ngx_conductor_channel_t))
+        != NGX_OK
+        || ngx_array_init(&hub->events, cf->pool, 8,
+                          sizeof(ngx_conductor_event_conf_t))
+           != NGX_OK)
+    {
+        return NULL;
+    }
+
+    hubp = ngx_array_push(&cmcf->hubs);
+    if (hubp == NULL) {
+        return NULL;
+    }
+
+    *hubp = hub;
+
+    return hub;
+}
+
+
+/* Is every hub that a location names defined? */
+
+ngx_int_t
+ngx_conductor_hub_check(ngx_conf_t *cf)
+{
+    ngx_uint_t                   i;
+    ngx_conductor_hub_t        **hubp;
+    ngx_conductor_main_conf_t   *cmcf;
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_conductor_module);
+
+    hubp = cmcf->hubs.elts;
+
+    for (i = 0; i < cmcf->hubs.nelts; i++) {
+        if (!hubp[i]->defined) {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "hub \"%V\" is not defined: there is no "
+                          "\"conductor_hub %V { ... }\" in \"http\" in %s:%ui",
+                          &hubp[i]->name, &hubp[i]->name, hubp[i]->file,
+                          hubp[i]->line);
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+char *
+ngx_conductor_hub_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    char                 *rv;
+    ngx_str_t            *value;
+    ngx_conductor_hub_t  *hub;
+
+    value = cf->args->elts;
+
+    if (ngx_conductor_name_valid(&value[1]) != NGX_OK) {
+        return ngx_conductor_conf_error(cf, &value[1],
+            "a name is 1 to 64 letters, digits or \"-_.:\"");
+    }
+
+    hub = ngx_conductor_hub_get(cf, &value[1]);
+    if (hub == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (hub->defined) {
+        return ngx_conductor_conf_error(cf, &value[1],
+                                        "this hub is already defined");
+    }
+
+    hub->defined = 1;
+
+    rv = ngx_conductor_hub_parse(cf, NGX_CONDUCTOR_HUB_CONF, hub);
+
+    if (rv == NGX_CONF_OK) {
+        rv = ngx_conductor_hub_defaults(cf, hub);
+    }
+
+    if (rv == NGX_CONF_OK) {
+        rv = ngx_conductor_hub_catalogue(cf, hub);
+    }
+
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    if (ngx_conductor_zone_add(cf, hub) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_conductor_hub_parse(ngx_conf_t *cf, ngx_uint_t type, void *conf)
+{
+    char        *rv;
+    void       **ctx;
+    ngx_conf_t   save;
+
+    ctx = ngx_pcalloc(cf->temp_pool, sizeof(void *) * ngx_max_module);
+    if (ctx == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ctx[ngx_conductor_hub_module.index] = conf;
+
+    save = *cf;
+    cf->ctx = ctx;
+    cf->module_type = NGX_CONDUCTOR_HUB_MODULE;
+    cf->cmd_type = type;
+
+    rv = ngx_conf_parse(cf, NULL);
+
+    *cf = save;
+
+    return rv;
+}
+
+
+static char *
+ngx_conductor_hub_defaults(ngx_conf_t *cf, ngx_conductor_hub_t *hub)
+{
+    ngx_str_t                 tasks = ngx_string("tasks:updates");
+    ngx_str_t                 presence = ngx_string("presence:updates");
+    ngx_str_t                 admin = ngx_string("admin:notifications");
+    ngx_str_t                *name[3];
+    ngx_uint_t                i;
+    ngx_conductor_channel_t  *ch;
+
+    ngx_conf_init_size_value(hub->zone_size, 64 * 1024 * 1024);
+    ngx_conf_init_uint_value(hub->history_events, 10000);
+    ngx_conf_init_size_value(hub->history_size, 16 * 1024 * 1024);
+    ngx_conf_init_value(hub->history_age, 3600);
+    ngx_conf_init_msec_value(hub->drain, 10000);
+
+    if (hub->channels.nelts == 0) {
+
+        /* the three of every hub that names none */
+
+        name[0] = &tasks;
+        name[1] = &presence;
+        name[2] = &admin;
+
+        for (i = 0; i < 3; i++) {
+            ch = ngx_array_push(&hub->channels);
+            if (ch == NULL) {
+                return NGX_CONF_ERROR;
+            }
+
+            ch->name = *name[i];
+            ch->on = (i != 2);
+        }
+    }
+
+    ch = hub->channels.elts;
+
+    for (i = 0; i < hub->channels.nelts; i++) {
+        if (ch[i].on) {
+            hub->defaults |= (uint64_t) 1 << i;
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* Turns the events of the block into the catalogue of the core. */
+
+static char *
+ngx_conductor_hub_catalogue(ngx_conf_t *cf, ngx_conductor_hub_t *hub)
+{
+    size_t                       wrong;
+    uint16_t                    *slots;
+    ngx_int_t                    n;
+    ngx_uint_t                   i;
+    cdr_event_type_t            *type;
+    ngx_conductor_event_conf_t  *ev;
+
+    ev = hub->events.elts;
+
+    type = ngx_pcalloc(cf->pool, ngx_max(hub->events.nelts, 1)
+                                 * sizeof(cdr_event_type_t));
+    slots = ngx_pcalloc(cf->pool, cdr_event_catalogue_slots(hub->events.nelts)
+                                  * sizeof(uint16_t));
+
+    if (type == NULL || slots == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 0; i < hub->events.nelts; i++) {
+        n = ev[i].channel.len
+            ? ngx_conductor_channel_index(hub, &ev[i].channel) : 0;
+
+        if (n == NGX_DECLINED) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "event \"%V\" names channel \"%V\", which "
+                               "hub \"%V\" does not have",
+                               &ev[i].name, &ev[i].channel, &hub->name);
+            return NGX_CONF_ERROR;
+        }
+
+        type[i].name.data = ev[i].name.data;
+        type[i].name.len = ev[i].name.len;
+        type[i].channel = (uint16_t) n;
+        type[i].nrequire = (uint16_t) ev[i].require.nelts;
+        type[i].require = ev[i].require.elts;
+    }
+
+    if (cdr_event_catalogue_init(&hub->catalogue, type, hub->events.nelts,
+                                 slots, &wrong)
+        != CDR_OK)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "the events of hub \"%V\" are too many or repeat "
+                           "a name", &hub->name);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_conductor_hub_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_conductor_hub_t *hub = conf;
+
+    ssize_t     size;
+    ngx_str_t  *value;
+
+    if (hub->zone_size != NGX_CONF_UNSET_SIZE) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    size = ngx_parse_size(&value[1]);
+
+    if (size == NGX_ERROR) {
+        return ngx_conductor_conf_error(cf, &value[1],
+                                        "a size is a number with k or m");
+    }
+
+    if (size < NGX_CONDUCTOR_ZONE_MIN) {
+        return ngx_conductor_conf_error(cf, &value[1],
+                                        "a zone needs at least 2m");
+    }
+
+    hub->zone_size = size;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_conductor_hub_name(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_conductor_hub_t *hub = conf;
+
+    ngx_str_t  *value;
+
+    if (hub->label.len) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_conductor_name_valid(&value[1]) != NGX_OK) {
+        return ngx_conductor_conf_error(cf, &value[1],
+            "a name is 1 to 64 letters, digits or \"-_.:\"");
+    }
+
+    hub->label = value[1];
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_conductor_hub_history(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_conductor_hub_t *hub = conf;
+
+    ssize_t     size;
+    ngx_int_t   n;
+    ngx_str_t  *value, rest;
+    ngx_uint_t  i;
+
+    if (hub->history_events != NGX_CONF_UNSET_UINT
+        || hub->history_size != NGX_CONF_UNSET_SIZE
+        || hub->history_age != NGX_CONF_UNSET)
+    {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        if (ngx_conductor_option(&value[i], "events=", &rest) == NGX_OK) {
+            n = ngx_atoi(rest.data, rest.len);
+
+            if (n == NGX_ERROR || n < 16 || n > 10000000) {
+                return ngx_conductor_conf_error(cf, &value[i],
+                    "the number of events is 16 to 10000000");
+            }
+
+            hub->history_events = n;
+            continue;
+        }
+
+        if (ngx_conductor_option(&value[i], "size=", &rest) == NGX_OK) {
+            size = ngx_parse_size(&rest);
+
+            if (size == NGX_ERROR || size < 64 * 1024) {
+                return ngx_conductor_conf_error(cf, &value[i],
+                    "the size is a number with k or m, at least 64k");
+            }
+
+            hub->history_size = size;
+            continue;
+        }
+
+        if (ngx_conductor_option(&value[i], "age=", &rest) == NGX_OK) {
+            n = ngx_parse_time(&rest, 1);
+
+            if (n == NGX_ERROR || n == 0) {
+                return ngx_conductor_conf_error(cf, &value[i],
+                                                "the age is a time above 0");
+            }
+
+            hub->history_age = n;
+            continue;
+        }
+
+        return ngx_conductor_conf_error(cf, &value[i],
+                                 "expected \"events=\", \"size=\" or \"age=\"");
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_conductor_hub_channel(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_conductor_hub_t *hub = conf;
+
+    ngx_str_t                *value;
+    ngx_conductor_channel_t  *ch;
+
+    value = cf->args->elts;
+
+    if (ngx_conductor_name_valid(&value[1]) != NGX_OK) {
+        return ngx_conductor_conf_error(cf, &value[1],
+            "a name is 1 to 64 letters, digits or \"-_.:\"");
+    }
+
+    if (ngx_conductor_channel_index(hub, &value[1]) != NGX_DECLINED) {
+        return ngx_conductor_conf_error(cf, &value[1],
+                                        "this channel is already defined");
+    }
+
+    if (hub->channels.nelts == NGX_CONDUCTOR_MAX_CHANNELS) {
+        return ngx_conductor_conf_error(cf, &value[1],
+                                        "a hub has at most 64 channels");
+    }
+
+    ch = ngx_array_push(&hub->channels);
+    if (ch == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ch->name = value[1];
+    ch->on = NGX_CONF_UNSET;
+
+    if (ngx_conductor_hub_parse(cf, NGX_CONDUCTOR_CHANNEL_CONF, ch)
+        != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_conf_init_value(ch->on, 0);
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_conductor_hub_event(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_conductor_hub_t *hub = conf;
+
+    ngx_str_t                   *value;
+    ngx_uint_t                   i;
+    ngx_conductor_event_conf_t  *ev;
+
+    value = cf->args->elts;
+
+    if (ngx_conductor_name_valid(&value[1]) != NGX_OK) {
+        return ngx_conductor_conf_error(cf, &value[1],
+            "a name is 1 to 64 letters, digits or \"-_.:\"");
+    }
+
+    ev = hub->events.elts;
+
+    for (i = 0; i < hub->events.nelts; i++) {
+        if (ev[i].name.len == value[1].len
+            && ngx_strncmp(ev[i].name.data, value[1].data, value[1].len) == 0)
+        {
+            return ngx_conductor_conf_error(cf, &value[1],
+                                            "this event is already defined");
+        }
+    }
+
+    if (hub->events.nelts == NGX_CONDUCTOR_MAX_EVENTS) {
+        return ngx_conductor_conf_error(cf, &value[1],
+                                        "a hub has at most 256 events");
+    }
+
+    ev = ngx_array_push(&hub->events);
+    if (ev == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ev->name = value[1];
+    ngx_str_null(&ev->channel);
+
+    if (ngx_array_init(&ev->require, cf->pool, 4, sizeof(cdr_str_t))
+        != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    return ngx_conductor_hub_parse(cf, NGX_CONDUCTOR_EVENT_CONF, ev);
+}
+
+
+static char *
+ngx_conductor_channel_default(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_conductor_channel_t *ch = conf;
+
+    ngx_str_t  *value;
+
+    if (ch->on != NGX_CONF_UNSET) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "on") == 0) {
+        ch->on = 1;
+
+    } else if (ngx_strcmp(value[1].data, "off") == 0) {
+        ch->on = 0;
+
+    } else {
+        return ngx_conductor_conf_error(cf, &value[1],
+                                        "it must be \"on\" or \"off\"");
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_conductor_event_channel(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_conductor_event_conf_t *ev = conf;
+
+    ngx_str_t  *value;
+
+    if (ev->channel.len) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_conductor_name_valid(&value[1]) != NGX_OK) {
+        return ngx_conductor_conf_error(cf, &value[1],
+            "a name is 1 to 64 letters, digits or \"-_.:\"");
+    }
+
+    ev->channel = value[1];
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_conductor_event_require(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_conductor_event_conf_t *ev = conf;
+
+    cdr_str_t   *field;
+    ngx_str_t   *value;
+    ngx_uint_t   i;
+
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        if (value[i].len == 0 || value[i].len > 255) {
+            return ngx_conductor_conf_error(cf, &value[i],
+                                     "a field's name is 1 to 255 characters");
+        }
+
+        field = ngx_array_push(&ev->require);
+        if (field == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        field->data = value[i].data;
+        field->len = value[i].len;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_conductor_channel_index(ngx_conductor_hub_t *hub, ngx_str_t *name)
+{
+    ngx_uint_t                i;
+    ngx_conductor_channel_t  *ch;
+
+    ch = hub->channels.elts;
+
+    for (i = 0; i < hub->channels.nelts; i++) {
+        if (ch[i].name.len == name->len
+            && ngx_strncmp(ch[i].name.data, name->data, name->len) == 0)
+        {
+            return i;
+        }
+    }
+
+    return NGX_DECLINED;
+}
+
+
+static ngx_int_t
+ngx_conductor_name_valid(ngx_str_t *name)
+{
+    u_char      ch;
+    ngx_uint_t  i;
+
+    if (name->len == 0 || name->len > 64) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < name->len; i++) {
+        ch = name->data[i];
+
+        if (!((ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z')
+              || (ch >= '0' && ch <= '9')
+              || ch == '-' || ch == '_' || ch == '.' || ch == ':'))
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}

@@ -1,0 +1,641 @@
+/* Who asks: the token or variables of a request, verified at first use. */
+
+#include "ngx_conductor.h"
+
+#include <cdr_handshake.h>
+#include <cdr_siphash.h>
+#include <cdr_utf8.h>
+
+
+static void ngx_conductor_identity_jwt(ngx_http_request_t *r,
+    ngx_conductor_loc_conf_t *lcf, ngx_conductor_identity_t *id);
+static void ngx_conductor_identity_variables(ngx_http_request_t *r,
+    ngx_conductor_loc_conf_t *lcf, ngx_conductor_identity_t *id);
+static ngx_int_t ngx_conductor_find_token(ngx_http_request_t *r,
+    ngx_conductor_loc_conf_t *lcf, ngx_str_t *token, ngx_flag_t *cookie);
+static ngx_int_t ngx_conductor_copy(ngx_pool_t *pool, ngx_str_t *dst,
+    cdr_str_t *src);
+static ngx_int_t ngx_conductor_printable(ngx_str_t *s);
+static ngx_int_t ngx_conductor_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+
+
+enum {
+    NGX_CONDUCTOR_VAR_USER = 0,
+    NGX_CONDUCTOR_VAR_ROLE,
+    NGX_CONDUCTOR_VAR_CONNECTION,
+    NGX_CONDUCTOR_VAR_STATUS
+};
+
+
+static ngx_http_variable_t  ngx_conductor_vars[] = {
+
+    { ngx_string("conductor_user"), NULL, ngx_conductor_variable,
+      NGX_CONDUCTOR_VAR_USER, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("conductor_role"), NULL, ngx_conductor_variable,
+      NGX_CONDUCTOR_VAR_ROLE, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("conductor_connection"), NULL, ngx_conductor_variable,
+      NGX_CONDUCTOR_VAR_CONNECTION, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("conductor_status"), NULL, ngx_conductor_variable,
+      NGX_CONDUCTOR_VAR_STATUS, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+      ngx_http_null_variable
+};
+
+
+ngx_int_t
+ngx_conductor_add_variables(ngx_conf_t *cf)
+{
+    ngx_http_variable_t  *var, *v;
+
+    for (v = ngx_conductor_vars; v->name.len; v++) {
+        var = ngx_http_add_variable(cf, &v->name, v->flags);
+        if (var == NULL) {
+            return NGX_ERROR;
+        }
+
+        var->get_handler = v->get_handler;
+        var->data = v->data;
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * The identity of a request under its location's rules; never NULL but
+ * without memory.  Its rc is NGX_OK, or NGX_DECLINED with a reason.  It is
+ * asked anew when the request moves to a location with other rules.
+ */
+
+ngx_conductor_identity_t *
+ngx_conductor_identity(ngx_http_request_t *r)
+{
+    ngx_conductor_ctx_t       *ctx;
+    ngx_conductor_identity_t  *id;
+    ngx_conductor_loc_conf_t  *lcf;
+
+    ctx = ngx_conductor_get_ctx(r->main);
+    if (ctx == NULL) {
+        return NULL;
+    }
+
+    lcf = ngx_http_get_module_loc_conf(r->main, ngx_http_conductor_module);
+    id = &ctx->identity;
+
+    if (id->rc != NGX_AGAIN && ctx->conf == lcf) {
+        return id;
+    }
+
+    ngx_memzero(id, sizeof(ngx_conductor_identity_t));
+
+    ctx->conf = lcf;
+    id->expires = INT64_MAX;
+
+    switch (lcf->auth) {
+
+    case NGX_CONDUCTOR_AUTH_JWT:
+        ngx_conductor_identity_jwt(r->main, lcf, id);
+        break;
+
+    case NGX_CONDUCTOR_AUTH_VARIABLE:
+        ngx_conductor_identity_variables(r->main, lcf, id);
+        break;
+
+    case NGX_CONDUCTOR_AUTH_OFF:
+        id->rc = NGX_OK;
+        break;
+
+    default:
+        id->rc = NGX_DECLINED;
+        id->missing = 1;
+        id->reason = "no way of identity is configured";
+    }
+
+    if (id->rc != NGX_OK) {
+        ngx_str_null(&id->user);
+        ngx_str_null(&id->role);
+    }
+
+    return id;
+}
+
+
+/* Verifies a token; the strings of the identity are copied to the pool. */
+
+ngx_int_t
+ngx_conductor_identity_verify(ngx_conductor_loc_conf_t *lcf, ngx_str_t *token,
+    ngx_pool_t *pool, ngx_conductor_identity_t *id)
+{
+    cdr_str_t          str;
+    cdr_jwt_policy_t   policy;
+    cdr_jwt_claims_t   claims;
+
+    str.data = token->data;
+    str.len = token->len;
+
+    policy = *lcf->policy;
+
+    id->rc = NGX_DECLINED;
+
+    if (cdr_jwt_verify(lcf->keys, &policy, str, ngx_time(), &claims,
+                       &id->reason)
+        != CDR_OK)
+    {
+        id->expired = claims.expired;
+        return NGX_DECLINED;
+    }
+
+    if (ngx_conductor_copy(pool, &id->user, &claims.user) != NGX_OK
+        || ngx_conductor_copy(pool, &id->role, &claims.role) != NGX_OK
+        || ngx_conductor_copy(pool, &id->jti, &claims.jti) != NGX_OK)
+    {
+        id->reason = "no memory";
+        return NGX_DECLINED;
+    }
+
+    id->expires = claims.deadline;
+    id->rc = NGX_OK;
+
+    return NGX_OK;
+}
+
+
+/* What the registry keeps of an identity. */
+
+void
+ngx_conductor_identity_record(ngx_conductor_hub_t *hub,
+    ngx_conductor_identity_t *id, cdr_conn_identity_t *record)
+{
+    uint8_t  secret[CDR_SIPHASH_KEY_LEN];
+
+    ngx_memzero(record, sizeof(cdr_conn_identity_t));
+
+    record->user.data = id->user.data;
+    record->user.len = id->user.len;
+    record->role.data = id->role.data;
+    record->role.len = id->role.len;
+    record->expires_s = (id->expires == INT64_MAX) ? 0 : id->expires;
+
+    if (id->jti.len) {
+
+        /* the same in every zone and server, to be compared there */
+
+        ngx_memzero(secret, sizeof(secret));
+        record->jti[0] = cdr_siphash(secret, id->jti.data, id->jti.len);
+        secret[0] = 1;
+        record->jti[1] = cdr_siphash(secret, id->jti.data, id->jti.len);
+    }
+}
+
+
+/* Does one of the comma-joined roles stand in the list?  No list: yes. */
+
+ngx_int_t
+ngx_conductor_role_allowed(ngx_array_t *roles, ngx_str_t *role)
+{
+    u_char      *p, *end, *comma;
+    size_t       len;
+    ngx_str_t   *want;
+    ngx_uint_t   i;
+
+    if (roles == NULL) {
+        return NGX_OK;
+    }
+
+    want = roles->elts;
+    p = role->data;
+    end = p + role->len;
+
+    while (p < end) {
+        comma = ngx_strlchr(p, end, ',');
+        len = (comma ? comma : end) - p;
+
+        for (i = 0; i < roles->nelts; i++) {
+            if (want[i].len == len
+                && ngx_memcmp(want[i].data, p, len) == 0)
+            {
+                return NGX_OK;
+            }
+        }
+
+        p += len + 1;
+    }
+
+    return NGX_DECLINED;
+}
+
+
+/* Identity as an access check, for the HTTP endpoints. */
+
+ngx_int_t
+ngx_conductor_access_handler(ngx_http_request_t *r)
+{
+    ngx_conductor_identity_t  *id;
+    ngx_conductor_loc_conf_t  *lcf;
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_conductor_module);
+
+    if (lcf->endpoint != NGX_CONDUCTOR_PUBLISH
+        || lcf->auth == NGX_CONF_UNSET_UINT
+        || lcf->auth == NGX_CONDUCTOR_AUTH_OFF
+        || r != r->main
+        || r->method == NGX_HTTP_OPTIONS)
+    {
+        return NGX_DECLINED;
+    }
+
+    id = ngx_conductor_identity(r);
+
+    if (id == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (id->rc != NGX_OK) {
+        ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                      "conductor: access refused: %s", id->reason);
+
+        (void) ngx_conductor_authenticate(r, id);
+
+        return NGX_HTTP_UNAUTHORIZED;
+    }
+
+    if (id->cookie && ngx_conductor_origin_allowed(r, 1) != NGX_OK) {
+        return NGX_HTTP_FORBIDDEN;
+    }
+
+    if (ngx_conductor_role_allowed(lcf->roles, &id->role) != NGX_OK) {
+        ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                      "conductor: access refused: role \"%V\" is not allowed",
+                      &id->role);
+        return NGX_HTTP_FORBIDDEN;
+    }
+
+    return NGX_OK;
+}
+
+
+/* The challenge of RFC 6750 section 3. */
+
+ngx_int_t
+ngx_conductor_authenticate(ngx_http_request_t *r,
+    ngx_conductor_identity_t *id)
+{
+    u_char           *p;
+    size_t            len;
+    ngx_table_elt_t  *h;
+
+    len = sizeof("Bearer realm=\"conductor\", error=\"invalid_token\", "
+                 "error_description=\"\"");
+
+    if (!id->missing) {
+        len += ngx_strlen(id->reason);
+    }
+
+    p = ngx_pnalloc(r->pool, len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    h = r->headers_out.www_authenticate;
+
+    if (h == NULL) {
+        h = ngx_list_push(&r->headers_out.headers);
+        if (h == NULL) {
+            return NGX_ERROR;
+        }
+
+        ngx_memzero(h, sizeof(ngx_table_elt_t));
+        r->headers_out.www_authenticate = h;
+    }
+
+    h->hash = 1;
+    ngx_str_set(&h->key, "WWW-Authenticate");
+    h->value.data = p;
+
+    p = ngx_sprintf(p, "Bearer realm=\"conductor\"");
+
+    if (!id->missing) {
+        p = ngx_sprintf(p, ", error=\"invalid_token\", "
+                        "error_description=\"%s\"", id->reason);
+    }
+
+    h->value.len = p - h->value.data;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_conductor_identity_jwt(ngx_http_request_t *r,
+    ngx_conductor_loc_conf_t *lcf, ngx_conductor_identity_t *id)
+{
+    ngx_int_t   rc;
+    ngx_str_t   token;
+    ngx_flag_t  cookie;
+
+    rc = ngx_conductor_find_token(r, lcf, &token, &cookie);
+
+    if (rc != NGX_OK) {
+        id->rc = NGX_DECLINED;
+        id->missing = (rc == NGX_DECLINED);
+        id->reason = (rc == NGX_DECLINED) ? "no token" : "malformed token";
+        return;
+    }
+
+    id->cookie = cookie;
+
+    (void) ngx_conductor_identity_verify(lcf, &token, r->pool, id);
+}
+
+
+static void
+ngx_conductor_identity_variables(ngx_http_request_t *r,
+    ngx_conductor_loc_conf_t *lcf, ngx_conductor_identity_t *id)
+{
+    time_t     expires;
+    ngx_str_t  value;
+
+    id->rc = NGX_DECLINED;
+    id->reason = "no user";
+
+    if (ngx_http_complex_value(r, lcf->user, &id->user) != NGX_OK
+        || id->user.len == 0)
+    {
+        id->missing = 1;
+        return;
+    }
+
+    if (lcf->role
+        && ngx_http_complex_value(r, lcf->role, &id->role) != NGX_OK)
+    {
+        return;
+    }
+
+    if (id->user.len > CDR_CONN_USER_MAX || id->role.len > CDR_CONN_ROLE_MAX
+        || ngx_conductor_printable(&id->user) != NGX_OK
+        || ngx_conductor_printable(&id->role) != NGX_OK)
+    {
+        id->reason = "user or role is too long or not printable text";
+        return;
+    }
+
+    if (lcf->expires) {
+        id->reason = "expiry is not a Unix time";
+
+        if (ngx_http_complex_value(r, lcf->expires, &value) != NGX_OK) {
+            return;
+        }
+
+        expires = ngx_atotm(value.data, value.len);
+
+        if (expires == NGX_ERROR) {
+            return;
+        }
+
+        if (expires <= ngx_time()) {
+            id->reason = "identity expired";
+            id->expired = 1;
+            return;
+        }
+
+        id->expires = expires;
+    }
+
+    id->rc = NGX_OK;
+    id->reason = NULL;
+}
+
+
+/*
+ * The header, the subprotocol, then the configured places: the first that is
+ * there counts.  NGX_OK; NGX_DECLINED if there is no token; NGX_ERROR if a
+ * place is there twice or its content cannot be a token.
+ */
+
+static ngx_int_t
+ngx_conductor_find_token(ngx_http_request_t *r, ngx_conductor_loc_conf_t *lcf,
+    ngx_str_t *token, ngx_flag_t *cookie)
+{
+    ngx_uint_t              i;
+    ngx_conductor_ctx_t    *ctx;
+    ngx_table_elt_t        *h;
+    ngx_conductor_token_t  *place;
+
+    *cookie = 0;
+
+    h = r->headers_in.authorization;
+
+    if (h && h->value.len > 7
+        && ngx_strncasecmp(h->value.data, (u_char *) "Bearer ", 7) == 0)
+    {
+        token->data = h->value.data + 7;
+        token->len = h->value.len - 7;
+
+        while (token->len && *token->data == ' ') {
+            token->data++;
+            token->len--;
+        }
+
+        return NGX_OK;
+    }
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_conductor_module);
+
+    if (ngx_conductor_subprotocols(r, ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (ctx->bearer.len) {
+        *token = ctx->bearer;
+        return NGX_OK;
+    }
+
+    if (lcf->tokens == NULL) {
+        return NGX_DECLINED;
+    }
+
+    place = lcf->tokens->elts;
+
+    for (i = 0; i < lcf->tokens->nelts; i++) {
+
+        if (ngx_http_complex_value(r, place[i].value, token) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        if (token->len) {
+            *cookie = place[i].cookie;
+            return NGX_OK;
+        }
+    }
+
+    return NGX_DECLINED;
+}
+
+
+/* Reads Sec-WebSocket-Protocol once: is ours offered, and a token with it? */
+
+ngx_int_t
+ngx_conductor_subprotocols(ngx_http_request_t *r, ngx_conductor_ctx_t *ctx)
+{
+    cdr_str_t               value;
+    ngx_uint_t              i;
+    ngx_list_part_t        *part;
+    ngx_table_elt_t        *h;
+    cdr_ws_subprotocols_t   sub;
+    static cdr_str_t        wanted = cdr_str("conductor.v1");
+
+    if (ctx->subprotocols) {
+        return (ctx->subprotocols == 1) ? NGX_OK : NGX_ERROR;
+    }
+
+    ctx->subprotocols = 1;
+
+    ngx_memzero(&sub, sizeof(cdr_ws_subprotocols_t));
+
+    part = &r->headers_in.headers.part;
+    h = part->elts;
+
+    for (i = 0; /* void */ ; i++) {
+
+        if (i >= part->nelts) {
+            if (part->next == NULL) {
+                break;
+            }
+
+            part = part->next;
+            h = part->elts;
+            i = 0;
+        }
+
+        if (h[i].key.len != sizeof("Sec-WebSocket-Protocol") - 1
+            || ngx_strcasecmp(h[i].key.data,
+                              (u_char *) "Sec-WebSocket-Protocol")
+               != 0)
+        {
+            continue;
+        }
+
+        value.data = h[i].value.data;
+        value.len = h[i].value.len;
+
+        if (cdr_ws_subprotocols(value, wanted, &sub) != CDR_OK) {
+            ctx->subprotocols = 2;
+            return NGX_ERROR;
+        }
+    }
+
+    ctx->offered = sub.conductor;
+    ctx->bearer.data = (u_char *) sub.bearer.data;
+    ctx->bearer.len = sub.bearer.len;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_conductor_copy(ngx_pool_t *pool, ngx_str_t *dst, cdr_str_t *src)
+{
+    dst->len = src->len;
+    dst->data = ngx_pnalloc(pool, ngx_max(src->len, 1));
+
+    if (dst->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (src->len) {
+        ngx_memcpy(dst->data, src->data, src->len);
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_conductor_printable(ngx_str_t *s)
+{
+    size_t      i;
+    cdr_utf8_t  utf8;
+
+    for (i = 0; i < s->len; i++) {
+        if (s->data[i] < 0x20 || s->data[i] == 0x7f) {
+            return NGX_DECLINED;
+        }
+    }
+
+    utf8 = 0;
+
+    return (cdr_utf8_check(&utf8, s->data, s->len) == CDR_OK
+            && cdr_utf8_done(&utf8)) ? NGX_OK : NGX_DECLINED;
+}
+
+
+static ngx_int_t
+ngx_conductor_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
+    uintptr_t data)
+{
+    ngx_str_t                  s;
+    ngx_conductor_ctx_t       *ctx;
+    ngx_conductor_identity_t  *id;
+    ngx_conductor_loc_conf_t  *lcf;
+
+    ngx_str_null(&s);
+
+    switch (data) {
+
+    case NGX_CONDUCTOR_VAR_USER:
+    case NGX_CONDUCTOR_VAR_ROLE:
+
+        lcf = ngx_http_get_module_loc_conf(r->main, ngx_http_conductor_module);
+
+        if (lcf->auth == NGX_CONF_UNSET_UINT
+            || (lcf->auth == NGX_CONDUCTOR_AUTH_JWT && lcf->policy == NULL))
+        {
+            break;
+        }
+
+        id = ngx_conductor_identity(r);
+
+        if (id == NULL) {
+            return NGX_ERROR;
+        }
+
+        if (id->rc == NGX_OK) {
+            s = (data == NGX_CONDUCTOR_VAR_USER) ? id->user : id->role;
+        }
+
+        break;
+
+    default:
+
+        ctx = ngx_http_get_module_ctx(r->main, ngx_http_conductor_module);
+
+        if (ctx == NULL) {
+            break;
+        }
+
+        if (data == NGX_CONDUCTOR_VAR_CONNECTION) {
+            s = ctx->connection;
+
+        } else if (ctx->status) {
+            s.data = (u_char *) ctx->status;
+            s.len = ngx_strlen(ctx->status);
+        }
+    }
+
+    if (s.len == 0) {
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    v->data = s.data;
+    v->len = s.len;
+    v->valid = 1;
+    v->no_cacheable = 0;
+    v->not_found = 0;
+
+    return NGX_OK;
+}

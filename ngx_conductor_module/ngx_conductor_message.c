@@ -1,0 +1,360 @@
+/* What a client's message asks for, and the answer. */
+
+#include "ngx_conductor_session.h"
+
+#include <cdr_command.h>
+#include <cdr_rate.h>
+#include <cdr_reply.h>
+
+
+static ngx_int_t ngx_conductor_message_allowed(ngx_conductor_session_t *s,
+    u_char *data, size_t len);
+static void ngx_conductor_message_echo(ngx_conductor_session_t *s,
+    ngx_uint_t opcode, u_char *data, size_t len);
+static void ngx_conductor_command(ngx_conductor_session_t *s,
+    cdr_command_t *cmd);
+static void ngx_conductor_command_ping(ngx_conductor_session_t *s,
+    cdr_command_t *cmd);
+static void ngx_conductor_command_auth(ngx_conductor_session_t *s,
+    cdr_command_t *cmd);
+static ngx_int_t ngx_conductor_auth_replace(ngx_conductor_session_t *s,
+    ngx_conductor_identity_t *id, cdr_command_t *cmd);
+static void ngx_conductor_ack(ngx_conductor_session_t *s,
+    cdr_command_t *cmd);
+static void ngx_conductor_error(ngx_conductor_session_t *s,
+    cdr_command_t *cmd, ngx_uint_t code, const char *text);
+static void ngx_conductor_error_str(ngx_conductor_session_t *s,
+    ngx_uint_t code, cdr_str_t text, cdr_str_t id);
+
+
+/* About 4 KB; one message is handled at a time. */
+
+static cdr_command_t  ngx_conductor_cmd;
+
+
+void
+ngx_conductor_message(ngx_conductor_session_t *s, ngx_uint_t opcode,
+    u_char *data, size_t len)
+{
+    cdr_str_t       text;
+    cdr_command_t  *cmd;
+
+    s->data_time = ngx_current_msec;
+
+    /* the timer may be a moment late */
+
+    if (s->expires <= ngx_time()) {
+        ngx_conductor_session_close(s, CDR_CLOSE_TOKEN, "token expired");
+        return;
+    }
+
+    if (ngx_conductor_message_allowed(s, data, len) != NGX_OK) {
+        return;
+    }
+
+    if (s->conf->protocol == NGX_CONDUCTOR_ECHO) {
+        ngx_conductor_message_echo(s, opcode, data, len);
+        return;
+    }
+
+    cmd = &ngx_conductor_cmd;
+
+    text.data = data;
+    text.len = len;
+
+    if (cdr_command_parse(cmd, text) != CDR_OK) {
+        ngx_conductor_error_str(s, cmd->code, cmd->error, cmd->id);
+        return;
+    }
+
+    ngx_conductor_command(s, cmd);
+}
+
+
+/* The rate of messages, with its answer where it is exceeded. */
+
+static ngx_int_t
+ngx_conductor_message_allowed(ngx_conductor_session_t *s, u_char *data,
+    size_t len)
+{
+    int                        rc;
+    u_char                    *p;
+    size_t                     size;
+    uint64_t                   retry;
+    cdr_str_t                  id, text;
+    cdr_rate_limits_t          limits;
+    cdr_registry_entry_t      *e;
+    ngx_conductor_loc_conf_t  *conf;
+    u_char                     reason[sizeof("retry=") + NGX_INT64_LEN];
+
+    conf = s->conf;
+
+    if (conf->limit_messages == 0) {
+        return NGX_OK;
+    }
+
+    limits.messages = (uint32_t) conf->limit_messages;
+    limits.per_ms = (uint32_t) conf->limit_messages_per;
+    limits.bytes = conf->limit_messages_bytes;
+    limits.close_after = (uint32_t) conf->limit_messages_close;
+
+    e = ngx_conductor_session_entry(s);
+
+    rc = cdr_rate_check(&e->rate, &limits, ngx_current_msec, len, &retry);
+
+    if (rc == CDR_OK) {
+        return NGX_OK;
+    }
+
+    if (rc == CDR_TOOBIG) {
+        *ngx_sprintf(reason, "retry=%uL", retry) = '\0';
+
+        ngx_conductor_session_close(s, CDR_CLOSE_FLOOD, (char *) reason);
+        return NGX_DECLINED;
+    }
+
+    id.data = NULL;
+    id.len = 0;
+
+    if (conf->protocol == NGX_CONDUCTOR_NATIVE) {
+        text.data = data;
+        text.len = len;
+
+        /* only for the id of the answer */
+
+        (void) cdr_command_parse(&ngx_conductor_cmd, text);
+        id = ngx_conductor_cmd.id;
+    }
+
+    size = cdr_reply_rate_limited(NULL, retry, id);
+
+    p = ngx_conductor_output_frame(s, CDR_WS_FIN|CDR_WS_OP_TEXT, size);
+
+    if (p) {
+        (void) cdr_reply_rate_limited(p, retry, id);
+    }
+
+    return NGX_DECLINED;
+}
+
+
+static void
+ngx_conductor_message_echo(ngx_conductor_session_t *s, ngx_uint_t opcode,
+    u_char *data, size_t len)
+{
+    ngx_str_t  deflated;
+
+    if (s->pmd.on
+        && cdr_pmd_may_compress(&s->pmd, len)
+        && ngx_conductor_deflate(s->conf->compress, data, len, &deflated)
+           == NGX_OK)
+    {
+        (void) ngx_conductor_output(s, CDR_WS_FIN|CDR_WS_RSV1|opcode,
+                                    deflated.data, deflated.len);
+        return;
+    }
+
+    (void) ngx_conductor_output(s, CDR_WS_FIN|opcode, data, len);
+}
+
+
+static void
+ngx_conductor_command(ngx_conductor_session_t *s, cdr_command_t *cmd)
+{
+    switch (cmd->type) {
+
+    case CDR_COMMAND_PING:
+        ngx_conductor_command_ping(s, cmd);
+        break;
+
+    case CDR_COMMAND_AUTH:
+        ngx_conductor_command_auth(s, cmd);
+        break;
+
+    default:
+        ngx_conductor_error(s, cmd, CDR_ERR_UNKNOWN_TYPE,
+                            "this type of message is not known here");
+    }
+}
+
+
+static void
+ngx_conductor_command_ping(ngx_conductor_session_t *s, cdr_command_t *cmd)
+{
+    u_char     *p;
+    size_t      len;
+    uint64_t    now;
+    cdr_str_t   last;
+    u_char      id[CDR_EVENT_ID_LEN];
+
+    now = ngx_conductor_now();
+    last.data = id;
+    last.len = ngx_conductor_event_id(s->hub, id);
+
+    len = cdr_reply_pong(NULL, cmd->id, now, last);
+
+    p = ngx_conductor_output_frame(s, CDR_WS_FIN|CDR_WS_OP_TEXT, len);
+
+    if (p) {
+        (void) cdr_reply_pong(p, cmd->id, now, last);
+    }
+}
+
+
+/* A new token for the same user, before the old one expires. */
+
+static void
+ngx_conductor_command_auth(ngx_conductor_session_t *s, cdr_command_t *cmd)
+{
+    int                        rc;
+    cdr_str_t                  value;
+    ngx_str_t                  token;
+    ngx_pool_t                *pool;
+    ngx_conductor_identity_t   id;
+    static const cdr_str_t     name = cdr_str("token");
+    static u_char              buf[CDR_JWT_MAX];
+
+    if (s->conf->auth != NGX_CONDUCTOR_AUTH_JWT) {
+        ngx_conductor_error(s, cmd, CDR_ERR_FORBIDDEN,
+                            "identity does not come by token here");
+        return;
+    }
+
+    rc = cdr_command_string(cmd, name, buf, sizeof(buf), &value);
+
+    if (rc != CDR_OK) {
+        ngx_conductor_error(s, cmd, CDR_ERR_BAD_MESSAGE,
+                            (rc == CDR_TOOBIG) ? "\"token\" is too long"
+                            : "\"token\" must be a string");
+        return;
+    }
+
+    token.data = (u_char *) value.data;
+    token.len = value.len;
+
+    pool = ngx_create_pool(1024, &s->log);
+    if (pool == NULL) {
+        ngx_conductor_error(s, cmd, CDR_ERR_UNAVAILABLE,
+                            "there is no memory for it");
+        return;
+    }
+
+    ngx_memzero(&id, sizeof(ngx_conductor_identity_t));
+
+    if (ngx_conductor_identity_verify(s->conf, &token, pool, &id) != NGX_OK) {
+        ngx_conductor_error(s, cmd, id.expired ? CDR_ERR_TOKEN_EXPIRED
+                                               : CDR_ERR_FORBIDDEN,
+                            id.reason);
+
+    } else if (ngx_conductor_auth_replace(s, &id, cmd) == NGX_OK) {
+        s->expires = id.expires;
+        ngx_conductor_session_arm(s);
+        ngx_conductor_ack(s, cmd);
+    }
+
+    ngx_destroy_pool(pool);
+}
+
+
+static ngx_int_t
+ngx_conductor_auth_replace(ngx_conductor_session_t *s,
+    ngx_conductor_identity_t *id, cdr_command_t *cmd)
+{
+    int                    rc;
+    cdr_str_t              user;
+    cdr_conn_identity_t    identity;
+    cdr_registry_entry_t  *e;
+    ngx_conductor_hub_t   *hub;
+
+    hub = s->hub;
+    user = cdr_registry_string(&hub->registry, s->entry, CDR_CONN_USER);
+
+    if (user.len != id->user.len
+        || ngx_memcmp(user.data, id->user.data, user.len) != 0)
+    {
+        ngx_conductor_error(s, cmd, CDR_ERR_FORBIDDEN,
+                            "the token belongs to another user");
+        return NGX_DECLINED;
+    }
+
+    if (ngx_conductor_role_allowed(s->conf->roles, &id->role) != NGX_OK) {
+        ngx_conductor_error(s, cmd, CDR_ERR_FORBIDDEN,
+                            "the token's role is not allowed here");
+        return NGX_DECLINED;
+    }
+
+    e = ngx_conductor_session_entry(s);
+
+    ngx_conductor_identity_record(hub, id, &identity);
+    identity.user_key = e->conn.user_key;
+
+    ngx_conductor_zone_lock(hub);
+
+    rc = cdr_registry_set_identity(&hub->registry, s->entry, s->generation,
+                                   &identity);
+
+    ngx_conductor_zone_unlock(hub);
+
+    if (rc != CDR_OK) {
+        ngx_conductor_error(s, cmd, CDR_ERR_UNAVAILABLE,
+                            "there is no room for this identity");
+        return NGX_DECLINED;
+    }
+
+    return NGX_OK;
+}
+
+
+/* A command without an id wants no answer. */
+
+static void
+ngx_conductor_ack(ngx_conductor_session_t *s, cdr_command_t *cmd)
+{
+    u_char            *p;
+    size_t             len;
+    static cdr_str_t   none = cdr_str_null;
+
+    if (cmd->id.data == NULL) {
+        return;
+    }
+
+    len = cdr_reply_ack(NULL, cmd->id, none);
+
+    p = ngx_conductor_output_frame(s, CDR_WS_FIN|CDR_WS_OP_TEXT, len);
+
+    if (p) {
+        (void) cdr_reply_ack(p, cmd->id, none);
+    }
+}
+
+
+static void
+ngx_conductor_error(ngx_conductor_session_t *s, cdr_command_t *cmd,
+    ngx_uint_t code, const char *text)
+{
+    cdr_str_t  str;
+
+    str.data = (u_char *) text;
+    str.len = ngx_strlen(text);
+
+    ngx_conductor_error_str(s, code, str, cmd->id);
+}
+
+
+static void
+ngx_conductor_error_str(ngx_conductor_session_t *s, ngx_uint_t code,
+    cdr_str_t text, cdr_str_t id)
+{
+    u_char     *p;
+    size_t      len;
+    cdr_str_t   name;
+
+    name = cdr_reply_code((unsigned) code);
+    len = cdr_reply_error(NULL, name, text, id);
+
+    p = ngx_conductor_output_frame(s, CDR_WS_FIN|CDR_WS_OP_TEXT, len);
+
+    if (p) {
+        (void) cdr_reply_error(p, name, text, id);
+    }
+}

@@ -1,0 +1,628 @@
+/*
+ * The processes of a server: their slots, how they wake each other, and the
+ * tick on which each looks after itself and after those who died.
+ */
+
+#include "ngx_conductor.h"
+#include "ngx_conductor_session.h"
+
+#include <sys/eventfd.h>
+
+
+#define NGX_CONDUCTOR_TICK         500      /* ms */
+#define NGX_CONDUCTOR_REAP_TICKS   2
+#define NGX_CONDUCTOR_STALLED      10000    /* ms without a heartbeat */
+#define NGX_CONDUCTOR_EXPIRE_MAX   4096     /* events dropped in a tick */
+
+
+static void ngx_conductor_process_start(ngx_conductor_hub_t *hub,
+    ngx_log_t *log);
+static ngx_int_t ngx_conductor_process_listen(ngx_cycle_t *cycle);
+static void ngx_conductor_wake_handler(ngx_event_t *ev);
+static void ngx_conductor_posted_handler(ngx_event_t *ev);
+static void ngx_conductor_tick_handler(ngx_event_t *ev);
+static void ngx_conductor_tick(ngx_conductor_hub_t *hub);
+static void ngx_conductor_reap(ngx_conductor_hub_t *hub);
+static void ngx_conductor_give_back(ngx_conductor_hub_t *hub, ngx_uint_t slot,
+    uint32_t incarnation);
+static void ngx_conductor_release(void *ctx, uint32_t index,
+    const cdr_registry_entry_t *e);
+static ngx_uint_t ngx_conductor_process_gone(cdr_slot_t *slot);
+static ngx_int_t ngx_conductor_process_start_time(ngx_pid_t pid,
+    uint64_t *start);
+static void ngx_conductor_forget_env(ngx_conductor_main_conf_t *cmcf);
+
+
+/*
+ * Made once, in the master, before any worker: old and new workers of every
+ * later configuration reach each other through them.
+ */
+
+static int                 ngx_conductor_eventfds[CDR_SLOTS];
+static ngx_uint_t          ngx_conductor_eventfds_made;
+
+static ngx_connection_t   *ngx_conductor_wake;
+static ngx_event_t         ngx_conductor_tick_event;
+static ngx_event_t         ngx_conductor_posted_event;
+static ngx_uint_t          ngx_conductor_ticks;
+
+
+ngx_int_t
+ngx_conductor_process_init_master(ngx_cycle_t *cycle)
+{
+    int                         fd;
+    ngx_uint_t                  i;
+    ngx_conductor_main_conf_t  *cmcf;
+
+    cmcf = ngx_http_cycle_get_module_main_conf(cycle,
+                                               ngx_http_conductor_module);
+
+    if (cmcf == NULL || cmcf->hubs.nelts == 0 || ngx_test_config
+        || ngx_conductor_eventfds_made)
+    {
+        return NGX_OK;
+    }
+
+    for (i = 0; i < CDR_SLOTS; i++) {
+        fd = eventfd(0, EFD_NONBLOCK|EFD_CLOEXEC);
+
+        if (fd == -1) {
+            ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno,
+                          "eventfd() failed: conductor needs %d descriptors "
+                          "in each process", CDR_SLOTS);
+            goto failed;
+        }
+
+        ngx_conductor_eventfds[i] = fd;
+    }
+
+    ngx_conductor_eventfds_made = 1;
+
+    return NGX_OK;
+
+failed:
+
+    while (i--) {
+        (void) close(ngx_conductor_eventfds[i]);
+    }
+
+    return NGX_ERROR;
+}
+
+
+ngx_int_t
+ngx_conductor_process_init(ngx_cycle_t *cycle)
+{
+    ngx_uint_t                   i;
+    ngx_conductor_hub_t        **hub;
+    ngx_conductor_main_conf_t   *cmcf;
+
+    cmcf = ngx_http_cycle_get_module_main_conf(cycle,
+                                               ngx_http_conductor_module);
+
+    if (cmcf == NULL || cmcf->hubs.nelts == 0) {
+        return NGX_OK;
+    }
+
+    if (ngx_process == NGX_PROCESS_WORKER
+        || ngx_process == NGX_PROCESS_HELPER)
+    {
+        ngx_conductor_forget_env(cmcf);
+    }
+
+    if (ngx_process != NGX_PROCESS_WORKER
+        && ngx_process != NGX_PROCESS_SINGLE)
+    {
+        return NGX_OK;
+    }
+
+    if (ngx_conductor_process_listen(cycle) != NGX_OK
+        || ngx_conductor_sessions_init(cycle) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    hub = cmcf->hubs.elts;
+
+    for (i = 0; i < cmcf->hubs.nelts; i++) {
+        ngx_conductor_process_start(hub[i], cycle->log);
+    }
+
+    return NGX_OK;
+}
+
+
+void
+ngx_conductor_process_exit(ngx_cycle_t *cycle)
+{
+    ngx_uint_t                   i;
+    ngx_conductor_hub_t        **hub;
+    ngx_conductor_main_conf_t   *cmcf;
+
+    if (ngx_conductor_wake == NULL) {
+        return;
+    }
+
+    /* nginx looks for open connections after this */
+
+    ngx_conductor_wake->fd = (ngx_socket_t) -1;
+    ngx_conductor_wake = NULL;
+
+    cmcf = ngx_http_cycle_get_module_main_conf(cycle,
+                                               ngx_http_conductor_module);
+    hub = cmcf->hubs.elts;
+
+    for (i = 0; i < cmcf->hubs.nelts; i++) {
+
+        if (hub[i]->slot == NGX_CONDUCTOR_NO_SLOT) {
+            continue;
+        }
+
+        ngx_conductor_zone_lock(hub[i]);
+
+        ngx_conductor_give_back(hub[i], hub[i]->slot, hub[i]->incarnation);
+        (void) cdr_slots_release(&hub[i]->slots, hub[i]->slot,
+                                 hub[i]->incarnation);
+
+        ngx_conductor_zone_unlock(hub[i]);
+    }
+}
+
+
+/* Tells every process of the hub that the log has grown. */
+
+void
+ngx_conductor_wake_all(ngx_conductor_hub_t *hub)
+{
+    uint32_t    i;
+    uint64_t    one;
+
+    one = 1;
+
+    for (i = cdr_slots_next(&hub->slots, 0);
+         i < CDR_SLOTS;
+         i = cdr_slots_next(&hub->slots, i + 1))
+    {
+        if (i == hub->slot) {
+            ngx_post_event(&ngx_conductor_posted_event, &ngx_posted_events);
+            continue;
+        }
+
+        if (!cdr_slot_wake(&hub->slots.slots[i])) {
+            continue;
+        }
+
+        if (write(ngx_conductor_eventfds[i], &one, sizeof(uint64_t))
+            != sizeof(uint64_t)
+            && ngx_errno != NGX_EAGAIN)
+        {
+            ngx_log_error(NGX_LOG_ALERT, ngx_cycle->log, ngx_errno,
+                          "write() to eventfd of slot %uD failed", i);
+        }
+    }
+}
+
+
+/* Is there a worker whose loop has not turned for ten seconds? */
+
+ngx_uint_t
+ngx_conductor_stalled(ngx_conductor_hub_t *hub)
+{
+    uint32_t     i;
+    uint64_t     beat;
+    cdr_slot_t  *slot;
+
+    for (i = cdr_slots_next(&hub->slots, 0);
+         i < CDR_SLOTS;
+         i = cdr_slots_next(&hub->slots, i + 1))
+    {
+        slot = &hub->slots.slots[i];
+
+        beat = atomic_load_explicit(&slot->heartbeat_ms,
+                                    memory_order_relaxed);
+
+        if (i != hub->slot
+            && (int64_t) (ngx_current_msec - beat) > NGX_CONDUCTOR_STALLED
+            && !ngx_conductor_process_gone(slot))
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+uint64_t
+ngx_conductor_now(void)
+{
+    ngx_time_t  *tp;
+
+    tp = ngx_timeofday();
+
+    return (uint64_t) tp->sec * 1000 + tp->msec;
+}
+
+
+static void
+ngx_conductor_process_start(ngx_conductor_hub_t *hub, ngx_log_t *log)
+{
+    uint64_t       start;
+    cdr_log_pos_t  pos;
+
+    if (ngx_process_slot >= CDR_SLOTS) {
+        ngx_log_error(NGX_LOG_ALERT, log, 0,
+                      "no process slot is left in hub \"%V\": this worker "
+                      "takes no clients", &hub->name);
+        return;
+    }
+
+    if (ngx_conductor_process_start_time(ngx_pid, &start) != NGX_OK) {
+        start = 0;
+    }
+
+    ngx_conductor_zone_lock(hub);
+
+    (void) cdr_slots_claim(&hub->slots, ngx_process_slot, CDR_SLOT_WORKER,
+                           ngx_pid, start, ngx_current_msec,
+                           &hub->incarnation);
+
+    /* whoever had this slot before and could not give its things back */
+
+    ngx_conductor_give_back(hub, ngx_process_slot, hub->incarnation - 1);
+
+    cdr_log_cursor_end(&hub->log, &hub->cursor);
+
+    if (cdr_log_last(&hub->log, &pos) == CDR_OK) {
+        hub->last_ms = pos.ms;
+        hub->last_n = pos.n;
+    }
+
+    ngx_conductor_zone_unlock(hub);
+
+    hub->slot = ngx_process_slot;
+}
+
+
+static ngx_int_t
+ngx_conductor_process_listen(ngx_cycle_t *cycle)
+{
+    int                fd;
+    ngx_connection_t  *c;
+
+    fd = (ngx_process_slot < CDR_SLOTS)
+         ? ngx_conductor_eventfds[ngx_process_slot] : -1;
+
+    if (fd == -1) {
+        return NGX_OK;
+    }
+
+    c = ngx_get_connection(fd, cycle->log);
+    if (c == NULL) {
+        return NGX_ERROR;
+    }
+
+    c->log = cycle->log;
+    c->read->log = cycle->log;
+    c->write->log = cycle->log;
+    c->read->handler = ngx_conductor_wake_handler;
+
+    if (ngx_handle_read_event(c->read, 0) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ngx_conductor_wake = c;
+
+    ngx_conductor_posted_event.handler = ngx_conductor_posted_handler;
+    ngx_conductor_posted_event.data = c;
+    ngx_conductor_posted_event.log = cycle->log;
+
+    ngx_conductor_tick_event.handler = ngx_conductor_tick_handler;
+    ngx_conductor_tick_event.data = c;
+    ngx_conductor_tick_event.log = cycle->log;
+    ngx_conductor_tick_event.cancelable = 1;
+
+    ngx_add_timer(&ngx_conductor_tick_event, NGX_CONDUCTOR_TICK);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_conductor_wake_handler(ngx_event_t *ev)
+{
+    ssize_t            n;
+    uint64_t           count;
+    ngx_connection_t  *c;
+
+    c = ev->data;
+
+    n = read(c->fd, &count, sizeof(uint64_t));
+
+    if (n == -1 && ngx_errno != NGX_EAGAIN) {
+        ngx_log_error(NGX_LOG_ALERT, ev->log, ngx_errno,
+                      "read() from eventfd failed");
+    }
+
+    ngx_conductor_posted_handler(&ngx_conductor_posted_event);
+}
+
+
+static void
+ngx_conductor_posted_handler(ngx_event_t *ev)
+{
+    ngx_uint_t                   i;
+    ngx_conductor_hub_t        **hub;
+    ngx_conductor_main_conf_t   *cmcf;
+
+    cmcf = ngx_http_cycle_get_module_main_conf(ngx_cycle,
+                                               ngx_http_conductor_module);
+    hub = cmcf->hubs.elts;
+
+    for (i = 0; i < cmcf->hubs.nelts; i++) {
+
+        if (hub[i]->slot == NGX_CONDUCTOR_NO_SLOT) {
+            continue;
+        }
+
+        cdr_slot_clear_pending(&hub[i]->slots.slots[hub[i]->slot]);
+
+        if (ngx_conductor_fanout(hub[i]) == NGX_AGAIN) {
+
+            /* a turn for the clients, then the rest */
+
+            ngx_post_event(&ngx_conductor_posted_event,
+                           &ngx_posted_next_events);
+        }
+    }
+}
+
+
+static void
+ngx_conductor_tick_handler(ngx_event_t *ev)
+{
+    ngx_uint_t                   i;
+    ngx_conductor_hub_t        **hub;
+    ngx_conductor_main_conf_t   *cmcf;
+
+    cmcf = ngx_http_cycle_get_module_main_conf(ngx_cycle,
+                                               ngx_http_conductor_module);
+    hub = cmcf->hubs.elts;
+
+    ngx_conductor_ticks++;
+
+    for (i = 0; i < cmcf->hubs.nelts; i++) {
+        if (hub[i]->slot != NGX_CONDUCTOR_NO_SLOT) {
+            ngx_conductor_tick(hub[i]);
+        }
+    }
+
+    /* a wake-up whose sender died between the flag and the write */
+
+    ngx_conductor_posted_handler(&ngx_conductor_posted_event);
+
+    ngx_add_timer(ev, NGX_CONDUCTOR_TICK);
+}
+
+
+static void
+ngx_conductor_tick(ngx_conductor_hub_t *hub)
+{
+    uint64_t     before;
+    cdr_slot_t  *slot;
+
+    slot = &hub->slots.slots[hub->slot];
+
+    atomic_store_explicit(&slot->heartbeat_ms, ngx_current_msec,
+                          memory_order_relaxed);
+
+    if (ngx_exiting) {
+        cdr_slots_drain(&hub->slots, hub->slot);
+    }
+
+    if (ngx_conductor_ticks % NGX_CONDUCTOR_REAP_TICKS) {
+        return;
+    }
+
+    ngx_conductor_reap(hub);
+
+    if (cdr_slots_next(&hub->slots, 0) != hub->slot) {
+        return;
+    }
+
+    before = ngx_conductor_now() - (uint64_t) hub->history_age * 1000;
+
+    ngx_conductor_zone_lock(hub);
+    (void) cdr_log_expire(&hub->log, before, NGX_CONDUCTOR_EXPIRE_MAX);
+    ngx_conductor_zone_unlock(hub);
+}
+
+
+/* Gives back what processes held that are gone without a word. */
+
+static void
+ngx_conductor_reap(ngx_conductor_hub_t *hub)
+{
+    uint32_t     i, incarnation;
+    cdr_slot_t  *slot;
+
+    for (i = cdr_slots_next(&hub->slots, 0);
+         i < CDR_SLOTS;
+         i = cdr_slots_next(&hub->slots, i + 1))
+    {
+        slot = &hub->slots.slots[i];
+
+        if (i == hub->slot) {
+            continue;
+        }
+
+        incarnation = atomic_load(&slot->incarnation);
+
+        if (!ngx_conductor_process_gone(slot)) {
+            continue;
+        }
+
+        ngx_conductor_zone_lock(hub);
+
+        if (atomic_load(&slot->incarnation) == incarnation) {
+            ngx_conductor_give_back(hub, i, incarnation);
+            (void) cdr_slots_release(&hub->slots, i, incarnation);
+        }
+
+        ngx_conductor_zone_unlock(hub);
+    }
+}
+
+
+/* Under the lock. */
+
+static void
+ngx_conductor_give_back(ngx_conductor_hub_t *hub, ngx_uint_t slot,
+    uint32_t incarnation)
+{
+    uint32_t  cursor, before, after;
+
+    cursor = 0;
+    before = cdr_registry_live(&hub->registry);
+
+    while (cdr_registry_release_owner(&hub->registry, (uint16_t) slot,
+                                      incarnation, &cursor, UINT32_MAX,
+                                      ngx_conductor_release, hub)
+           == CDR_AGAIN)
+    {
+        /* void */
+    }
+
+    after = cdr_registry_live(&hub->registry);
+
+    if (before != after) {
+        ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
+                      "hub \"%V\": %uD connections of a worker that is gone "
+                      "were given back", &hub->name, before - after);
+    }
+}
+
+
+static void
+ngx_conductor_release(void *ctx, uint32_t index,
+    const cdr_registry_entry_t *e)
+{
+    ngx_conductor_hub_t *hub = ctx;
+
+    (void) cdr_counter_dec(&hub->counters, e->conn.conn_key,
+                           ngx_current_msec);
+    (void) cdr_counter_dec(&hub->counters, e->conn.user_key,
+                           ngx_current_msec);
+}
+
+
+/* A process id alone proves nothing: it may have been given out again. */
+
+static ngx_uint_t
+ngx_conductor_process_gone(cdr_slot_t *slot)
+{
+    uint64_t   start, recorded;
+    ngx_pid_t  pid;
+
+    pid = atomic_load_explicit(&slot->pid, memory_order_relaxed);
+    recorded = atomic_load_explicit(&slot->start, memory_order_relaxed);
+
+    if (kill(pid, 0) == -1 && ngx_errno == ESRCH) {
+        return 1;
+    }
+
+    if (recorded == 0
+        || ngx_conductor_process_start_time(pid, &start) != NGX_OK)
+    {
+        return 0;
+    }
+
+    return start != recorded;
+}
+
+
+/*
+ * The start time of a process in clock ticks, field 22 of /proc/PID/stat;
+ * 1, which no process has, if it is a zombie.
+ */
+
+static ngx_int_t
+ngx_conductor_process_start_time(ngx_pid_t pid, uint64_t *start)
+{
+    int         fd;
+    char       *p, *end;
+    ssize_t     n;
+    ngx_uint_t  i;
+    char        buf[1024];
+
+    (void) ngx_sprintf((u_char *) buf, "/proc/%P/stat%Z", pid);
+
+    fd = open(buf, O_RDONLY|O_CLOEXEC);
+
+    if (fd == -1) {
+        return NGX_ERROR;
+    }
+
+    n = read(fd, buf, sizeof(buf) - 1);
+
+    (void) close(fd);
+
+    if (n <= 0) {
+        return NGX_ERROR;
+    }
+
+    buf[n] = '\0';
+
+    /* the name, in parentheses, may contain anything */
+
+    p = strrchr(buf, ')');
+
+    if (p == NULL || p[1] != ' ') {
+        return NGX_ERROR;
+    }
+
+    p += 2;
+
+    if (*p == 'Z' || *p == 'X') {
+        *start = 1;
+        return NGX_OK;
+    }
+
+    for (i = 3; i < 22; i++) {
+        p = strchr(p, ' ');
+
+        if (p == NULL) {
+            return NGX_ERROR;
+        }
+
+        p++;
+    }
+
+    *start = strtoull(p, &end, 10);
+
+    return (end == p) ? NGX_ERROR : NGX_OK;
+}
+
+
+/* The keys are in use by now; workers need not carry their sources. */
+
+static void
+ngx_conductor_forget_env(ngx_conductor_main_conf_t *cmcf)
+{
+    char        *value;
+    ngx_str_t   *name;
+    ngx_uint_t   i;
+
+    name = cmcf->env.elts;
+
+    for (i = 0; i < cmcf->env.nelts; i++) {
+        value = getenv((char *) name[i].data);
+
+        if (value == NULL) {
+            continue;
+        }
+
+        ngx_explicit_memzero(value, ngx_strlen(value));
+        (void) unsetenv((char *) name[i].data);
+    }
+}

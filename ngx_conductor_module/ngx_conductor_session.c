@@ -1,0 +1,604 @@
+/* The life of a session: made at the handshake, gone with its connection. */
+
+#include "ngx_conductor_session.h"
+
+#include <cdr_reply.h>
+
+
+static void ngx_conductor_session_read(ngx_event_t *ev);
+static void ngx_conductor_session_write(ngx_event_t *ev);
+static void ngx_conductor_session_linger(ngx_conductor_session_t *s);
+static void ngx_conductor_session_destroy(ngx_conductor_session_t *s);
+static void ngx_conductor_session_end(ngx_connection_t *c);
+static void ngx_conductor_session_give_back(ngx_conductor_session_t *s);
+static u_char *ngx_conductor_session_log(ngx_log_t *log, u_char *buf,
+    size_t len);
+static const char *ngx_conductor_close_label(ngx_uint_t code);
+
+
+static ngx_str_t  ngx_conductor_welcome =
+    ngx_string("Connected to AIConductor WebSocket server");
+
+
+ngx_int_t
+ngx_conductor_sessions_init(ngx_cycle_t *cycle)
+{
+    return NGX_OK;
+}
+
+
+/*
+ * The process ends and nobody will wait: one attempt to tell each client
+ * that it should come back.
+ */
+
+void
+ngx_conductor_sessions_exit(ngx_cycle_t *cycle)
+{
+    ngx_uint_t                   i;
+    ngx_queue_t                 *q;
+    ngx_conductor_hub_t        **hub;
+    ngx_conductor_session_t     *s;
+    ngx_conductor_main_conf_t   *cmcf;
+
+    cmcf = ngx_http_cycle_get_module_main_conf(cycle,
+                                               ngx_http_conductor_module);
+    if (cmcf == NULL) {
+        return;
+    }
+
+    hub = cmcf->hubs.elts;
+
+    for (i = 0; i < cmcf->hubs.nelts; i++) {
+
+        while (!ngx_queue_empty(&hub[i]->sessions)) {
+            q = ngx_queue_head(&hub[i]->sessions);
+            s = ngx_queue_data(q, ngx_conductor_session_t, queue);
+
+            ngx_conductor_session_close(s, CDR_CLOSE_RESTART, "retry=1000");
+            (void) ngx_conductor_output_flush(s);
+
+            ngx_conductor_session_dead(s, CDR_CLOSE_RESTART);
+            ngx_conductor_session_destroy(s);
+        }
+    }
+}
+
+
+/* A session that still belongs to a request; the registry is not told yet. */
+
+ngx_conductor_session_t *
+ngx_conductor_session_create(ngx_http_request_t *r,
+    ngx_conductor_loc_conf_t *conf)
+{
+    ngx_conductor_session_t  *s;
+
+    s = ngx_calloc(sizeof(ngx_conductor_session_t), r->connection->log);
+    if (s == NULL) {
+        return NULL;
+    }
+
+    s->hub = conf->hub;
+    s->conf = conf;
+    s->entry = NGX_CONDUCTOR_NO_ENTRY;
+    s->expires = INT64_MAX;
+    s->last = &s->out;
+
+    cdr_ws_parser_init(&s->parser);
+
+    return s;
+}
+
+
+/* The request ended before the session could leave it. */
+
+void
+ngx_conductor_session_abandon(ngx_conductor_session_t *s)
+{
+    ngx_conductor_session_give_back(s);
+    ngx_conductor_output_drop(s, 1);
+    ngx_free(s);
+}
+
+
+/* The connection is ours from here on. */
+
+void
+ngx_conductor_session_start(ngx_conductor_session_t *s, ngx_connection_t *c)
+{
+    s->connection = c;
+
+    s->log = *ngx_cycle->log;
+    s->log.connection = c->number;
+    s->log.handler = ngx_conductor_session_log;
+    s->log.data = s;
+    s->log.action = NULL;
+
+    c->data = s;
+    c->log = &s->log;
+    c->read->log = &s->log;
+    c->write->log = &s->log;
+    c->read->handler = ngx_conductor_session_read;
+    c->write->handler = ngx_conductor_session_write;
+    c->log_error = NGX_ERROR_INFO;
+    c->idle = 1;
+
+    s->frame_time = ngx_current_msec;
+    s->data_time = ngx_current_msec;
+    s->ping_time = ngx_current_msec;
+
+    ngx_queue_insert_tail(&s->hub->sessions, &s->queue);
+}
+
+
+/*
+ * Begins the closing handshake, RFC 6455 section 7.1.2.  Nothing but the
+ * close frame follows what is queued; the connection ends within a second.
+ */
+
+void
+ngx_conductor_session_close(ngx_conductor_session_t *s, uint16_t code,
+    const char *reason)
+{
+    size_t     len;
+    cdr_str_t  why;
+    u_char     frame[2 + CDR_WS_CONTROL_MAX];
+
+    if (s->state != NGX_CONDUCTOR_OPEN) {
+        return;
+    }
+
+    ngx_conductor_group_leave(s);
+    ngx_conductor_inbound_free(s);
+
+    s->state = NGX_CONDUCTOR_CLOSING;
+    s->code = code;
+    s->end_time = ngx_current_msec + NGX_CONDUCTOR_CLOSE_TIME;
+
+    if (code == CDR_CLOSE_NO_STATUS) {
+        (void) ngx_conductor_output(s, CDR_WS_FIN|CDR_WS_OP_CLOSE, NULL, 0);
+
+    } else {
+        why.data = (u_char *) reason;
+        why.len = ngx_strlen(reason);
+
+        len = cdr_ws_close_frame(frame, code, why);
+
+        (void) ngx_conductor_output(s, CDR_WS_FIN|CDR_WS_OP_CLOSE, frame + 2,
+                                    len - 2);
+    }
+
+    ngx_log_error(NGX_LOG_INFO, &s->log, 0, "conductor: closing with %d%s%s",
+                  (int) code, *reason ? ": " : "", reason);
+
+    ngx_conductor_session_arm(s);
+}
+
+
+/* Nothing more can be said to this client. */
+
+void
+ngx_conductor_session_dead(ngx_conductor_session_t *s, uint16_t code)
+{
+    if (s->state == NGX_CONDUCTOR_DEAD) {
+        return;
+    }
+
+    ngx_conductor_group_leave(s);
+
+    if (s->code == 0) {
+        s->code = code;
+    }
+
+    s->state = NGX_CONDUCTOR_DEAD;
+    s->connection->error = 1;
+
+    if (!s->hold) {
+        ngx_post_event(s->connection->read, &ngx_posted_events);
+    }
+}
+
+
+/*
+ * The end of every turn in which something happened to a session: all that
+ * was queued goes out in one write, and what is over is given back.  The
+ * session may be gone afterwards.
+ */
+
+void
+ngx_conductor_session_turn(ngx_conductor_session_t *s)
+{
+    if (s->state != NGX_CONDUCTOR_DEAD && s->out) {
+        (void) ngx_conductor_output_flush(s);
+    }
+
+    if (s->state == NGX_CONDUCTOR_CLOSING && s->out == NULL
+        && (s->peer_closed || s->discard))
+    {
+        ngx_conductor_session_linger(s);
+    }
+
+    if (s->state == NGX_CONDUCTOR_DEAD) {
+        ngx_conductor_session_destroy(s);
+    }
+}
+
+
+/* Keeps the one timer of a session no later than what is due first. */
+
+void
+ngx_conductor_session_arm(ngx_conductor_session_t *s)
+{
+    ngx_msec_t                 due, next;
+    ngx_msec_int_t             wait;
+    ngx_event_t               *rev;
+    ngx_conductor_loc_conf_t  *conf;
+
+    conf = s->conf;
+    rev = s->connection->read;
+    due = ngx_current_msec + 3600 * 1000;
+
+    if (s->state != NGX_CONDUCTOR_OPEN || s->draining) {
+        due = s->end_time;
+    }
+
+    if (s->state == NGX_CONDUCTOR_OPEN) {
+
+        if (conf->ping) {
+            next = s->ping_time + (s->ping_sent ? conf->ping_timeout
+                                                : conf->ping);
+            due = ((ngx_msec_int_t) (next - due) < 0) ? next : due;
+        }
+
+        if (conf->idle) {
+            next = (conf->idle_data ? s->data_time : s->frame_time)
+                   + conf->idle;
+            due = ((ngx_msec_int_t) (next - due) < 0) ? next : due;
+        }
+
+        if (s->expires - ngx_time() < 3600) {
+            next = ngx_current_msec
+                   + (ngx_msec_t) ngx_max(s->expires - ngx_time(), 0) * 1000
+                   + 1;
+            due = ((ngx_msec_int_t) (next - due) < 0) ? next : due;
+        }
+    }
+
+    wait = (ngx_msec_int_t) (due - ngx_current_msec);
+
+    if (rev->timer_set
+        && (ngx_msec_int_t) (rev->timer.key - due) <= 0)
+    {
+        return;
+    }
+
+    if (rev->timer_set) {
+        ngx_del_timer(rev);
+    }
+
+    ngx_add_timer(rev, ngx_max(wait, 0));
+}
+
+
+/* The id of the last event that this worker has sent to its clients. */
+
+size_t
+ngx_conductor_event_id(ngx_conductor_hub_t *hub, u_char *buf)
+{
+    cdr_log_pos_t   pos;
+    cdr_event_id_t  id;
+
+    pos.ms = hub->last_ms;
+    pos.n = hub->last_n;
+    pos.local = 0;
+
+    cdr_event_id_set(&id, &pos, 0);
+
+    return cdr_event_id_print(buf, &id);
+}
+
+
+void
+ngx_conductor_session_welcome(ngx_conductor_session_t *s)
+{
+    u_char               *p;
+    size_t                len;
+    cdr_reply_welcome_t   w;
+    cdr_registry_entry_t *e;
+    u_char                id[CDR_EVENT_ID_LEN];
+    u_char                conn[CDR_CONN_ID_TEXT_LEN];
+
+    ngx_memzero(&w, sizeof(cdr_reply_welcome_t));
+
+    e = ngx_conductor_session_entry(s);
+
+    cdr_conn_id_print(conn, e->conn.id);
+
+    w.connection.data = conn;
+    w.connection.len = sizeof(conn);
+    w.message.data = ngx_conductor_welcome.data;
+    w.message.len = ngx_conductor_welcome.len;
+    w.timestamp = ngx_conductor_now();
+
+    w.user = cdr_registry_string(&s->hub->registry, s->entry, CDR_CONN_USER);
+    w.role = cdr_registry_string(&s->hub->registry, s->entry, CDR_CONN_ROLE);
+
+    if (w.user.len == 0) {
+        w.user.data = NULL;
+    }
+
+    if (w.role.len == 0) {
+        w.role.data = NULL;
+    }
+
+    w.server.data = s->hub->label.data;
+    w.server.len = s->hub->label.len;
+    w.last_event.data = id;
+    w.last_event.len = ngx_conductor_event_id(s->hub, id);
+    w.ping = s->conf->ping;
+
+    w.limits.messages = s->conf->limit_messages;
+    w.limits.per = s->conf->limit_messages
+                   ? s->conf->limit_messages_per : 0;
+    w.limits.bytes = s->conf->limit_messages_bytes;
+    w.limits.max_message = s->conf->max_message;
+    w.limits.max_queue = s->conf->max_queue;
+
+    len = cdr_reply_welcome(NULL, &w);
+
+    p = ngx_conductor_output_frame(s, CDR_WS_FIN|CDR_WS_OP_TEXT, len);
+
+    if (p) {
+        (void) cdr_reply_welcome(p, &w);
+    }
+}
+
+
+static void
+ngx_conductor_session_read(ngx_event_t *ev)
+{
+    ngx_connection_t         *c;
+    ngx_conductor_session_t  *s;
+
+    c = ev->data;
+    s = c->data;
+
+    s->hold = 1;
+
+    if (c->close) {
+        c->close = 0;
+
+        if (c->error) {
+
+            /* worker_shutdown_timeout */
+
+            ngx_conductor_session_close(s, CDR_CLOSE_RESTART, "retry=1000");
+            (void) ngx_conductor_output_flush(s);
+            ngx_conductor_session_dead(s, CDR_CLOSE_RESTART);
+
+        } else {
+            ngx_conductor_session_drain(s);
+        }
+    }
+
+    if (ev->timedout) {
+        ev->timedout = 0;
+        ngx_conductor_session_timer(s);
+    }
+
+    if (ev->ready) {
+        ngx_conductor_frame_read(s);
+    }
+
+    s->hold = 0;
+
+    ngx_conductor_session_turn(s);
+}
+
+
+static void
+ngx_conductor_session_write(ngx_event_t *ev)
+{
+    ngx_connection_t         *c;
+    ngx_conductor_session_t  *s;
+
+    c = ev->data;
+    s = c->data;
+
+    s->hold = 1;
+
+    if (s->state != NGX_CONDUCTOR_DEAD
+        && ngx_conductor_output_flush(s) == NGX_OK
+        && s->paused)
+    {
+        s->paused = 0;
+
+        if (c->read->ready) {
+            ngx_conductor_frame_read(s);
+        }
+    }
+
+    s->hold = 0;
+
+    ngx_conductor_session_turn(s);
+}
+
+
+/*
+ * Both close frames are out (or the peer's is not to be expected): the
+ * server ends the TCP connection, RFC 6455 section 7.1.1.  What the peer
+ * still sends is read, lest a reset destroys our close frame on its way.
+ */
+
+static void
+ngx_conductor_session_linger(ngx_conductor_session_t *s)
+{
+    ngx_connection_t  *c;
+
+    c = s->connection;
+    s->state = NGX_CONDUCTOR_LINGERING;
+
+#if (NGX_HTTP_SSL)
+
+    if (c->ssl) {
+        (void) SSL_shutdown(c->ssl->connection);
+        ERR_clear_error();
+        c->ssl->no_send_shutdown = 1;
+    }
+
+#endif
+
+    if (ngx_shutdown_socket(c->fd, NGX_WRITE_SHUTDOWN) == -1) {
+        s->state = NGX_CONDUCTOR_DEAD;
+        return;
+    }
+
+    if (c->read->ready) {
+        s->hold = 1;
+        ngx_conductor_frame_read(s);
+        s->hold = 0;
+    }
+}
+
+
+static void
+ngx_conductor_session_destroy(ngx_conductor_session_t *s)
+{
+    ngx_connection_t  *c;
+
+    c = s->connection;
+
+    ngx_log_error(NGX_LOG_INFO, &s->log, 0,
+                  "conductor: connection ended, %s",
+                  ngx_conductor_close_label(s->code));
+
+    ngx_conductor_group_leave(s);
+    ngx_conductor_inbound_free(s);
+    ngx_conductor_output_drop(s, 1);
+    ngx_conductor_session_give_back(s);
+
+    ngx_queue_remove(&s->queue);
+
+    c->idle = 0;
+
+    ngx_conductor_session_end(c);
+}
+
+
+static void
+ngx_conductor_session_end(ngx_connection_t *c)
+{
+    ngx_pool_t               *pool;
+    ngx_conductor_session_t  *s;
+
+    s = c->data;
+
+#if (NGX_HTTP_SSL)
+
+    if (c->ssl) {
+        c->ssl->no_wait_shutdown = 1;
+
+        if (ngx_ssl_shutdown(c) == NGX_AGAIN) {
+            c->ssl->handler = ngx_conductor_session_end;
+            return;
+        }
+    }
+
+#endif
+
+#if (NGX_STAT_STUB)
+    (void) ngx_atomic_fetch_add(ngx_stat_active, -1);
+#endif
+
+    c->destroyed = 1;
+
+    pool = c->pool;
+
+    ngx_close_connection(c);
+
+    if (pool) {
+        ngx_destroy_pool(pool);
+    }
+
+    ngx_free(s);
+}
+
+
+/* The entry and what it counts. */
+
+static void
+ngx_conductor_session_give_back(ngx_conductor_session_t *s)
+{
+    uint32_t               live;
+    ngx_conductor_hub_t   *hub;
+    cdr_registry_entry_t  *e;
+
+    if (s->entry == NGX_CONDUCTOR_NO_ENTRY) {
+        return;
+    }
+
+    hub = s->hub;
+
+    ngx_conductor_zone_lock(hub);
+
+    e = cdr_registry_entry(&hub->registry, s->entry);
+
+    (void) cdr_counter_dec(&hub->counters, e->conn.conn_key,
+                           ngx_current_msec);
+    (void) cdr_counter_dec(&hub->counters, e->conn.user_key,
+                           ngx_current_msec);
+    (void) cdr_registry_remove(&hub->registry, s->entry, s->generation);
+
+    live = atomic_load_explicit(&hub->slots.slots[hub->slot].connections,
+                                memory_order_relaxed);
+    atomic_store_explicit(&hub->slots.slots[hub->slot].connections, live - 1,
+                          memory_order_relaxed);
+
+    ngx_conductor_zone_unlock(hub);
+
+    s->entry = NGX_CONDUCTOR_NO_ENTRY;
+}
+
+
+static u_char *
+ngx_conductor_session_log(ngx_log_t *log, u_char *buf, size_t len)
+{
+    u_char                   *p;
+    cdr_str_t                 user, address;
+    ngx_conductor_session_t  *s;
+    cdr_registry_entry_t     *e;
+    u_char                    id[CDR_CONN_ID_TEXT_LEN];
+
+    s = log->data;
+
+    p = ngx_snprintf(buf, len, ", hub: \"%V\"", &s->hub->name);
+
+    if (s->entry == NGX_CONDUCTOR_NO_ENTRY) {
+        return p;
+    }
+
+    e = ngx_conductor_session_entry(s);
+    user = cdr_registry_string(&s->hub->registry, s->entry, CDR_CONN_USER);
+    address = cdr_registry_string(&s->hub->registry, s->entry,
+                                  CDR_CONN_ADDRESS);
+    cdr_conn_id_print(id, e->conn.id);
+
+    return ngx_slprintf(p, buf + len,
+                        ", client: %*s, user: \"%*s\", connection: %*s",
+                        address.len, address.data, user.len, user.data,
+                        (size_t) sizeof(id), id);
+}
+
+
+#define NGX_CONDUCTOR_LABEL(symbol, code, label)                              \
+    case symbol: return label;
+
+static const char *
+ngx_conductor_close_label(ngx_uint_t code)
+{
+    switch (code) {
+    CDR_CLOSE_CODES(NGX_CONDUCTOR_LABEL)
+    }
+
+    return "closed by the client";
+}

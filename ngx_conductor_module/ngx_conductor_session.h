@@ -1,0 +1,176 @@
+/* A client that has left its HTTP request, and what is queued for it. */
+
+#ifndef NGX_CONDUCTOR_SESSION_H_INCLUDED
+#define NGX_CONDUCTOR_SESSION_H_INCLUDED
+
+
+#include "ngx_conductor.h"
+
+#include <cdr_pmd.h>
+#include <cdr_utf8.h>
+#include <cdr_ws.h>
+
+
+#define NGX_CONDUCTOR_READ_SIZE     65536   /* one read of a socket */
+#define NGX_CONDUCTOR_CLOSE_TIME    1000    /* ms, for the closing handshake */
+#define NGX_CONDUCTOR_NO_ENTRY      UINT32_MAX
+
+
+/* Bytes on their way to one client or to many: whole frames, never part. */
+
+typedef struct {
+    size_t                        len;
+    size_t                        size;
+    uint32_t                      refs;
+    u_char                        data[];
+} ngx_conductor_buf_t;
+
+
+typedef struct ngx_conductor_link_s  ngx_conductor_link_t;
+
+struct ngx_conductor_link_s {
+    ngx_conductor_buf_t          *buf;
+    ngx_conductor_link_t         *next;
+};
+
+
+/* A message or control frame of which more is to come; made when needed. */
+
+typedef struct {
+    u_char                       *data;
+    size_t                        len;
+    size_t                        size;
+    cdr_utf8_t                    utf8;
+    uint8_t                       control_len;
+    u_char                        control[CDR_WS_CONTROL_MAX];
+} ngx_conductor_inbound_t;
+
+
+typedef enum {
+    NGX_CONDUCTOR_OPEN = 0,
+    NGX_CONDUCTOR_CLOSING,      /* our close frame is on its way */
+    NGX_CONDUCTOR_LINGERING,    /* both sides closed, until the peer's FIN */
+    NGX_CONDUCTOR_DEAD          /* to be destroyed at the end of this turn */
+} ngx_conductor_state_e;
+
+
+struct ngx_conductor_session_s {
+    ngx_queue_t                   queue;        /* in hub->sessions */
+    ngx_connection_t             *connection;
+    ngx_conductor_hub_t          *hub;
+    ngx_conductor_loc_conf_t     *conf;
+
+    ngx_conductor_group_t        *group;        /* NULL: gets no events */
+    uint32_t                      member;       /* index in it */
+
+    uint32_t                      entry;        /* in the registry */
+    uint32_t                      generation;
+
+    ngx_conductor_link_t         *out;
+    ngx_conductor_link_t        **last;
+    size_t                        out_pos;      /* sent of the first buffer */
+    size_t                        queued;       /* bytes not yet sent */
+
+    cdr_ws_parser_t               parser;
+    ngx_conductor_inbound_t      *inbound;
+
+    int64_t                       expires;      /* of the token, seconds */
+    ngx_msec_t                    frame_time;   /* last frame of the client */
+    ngx_msec_t                    data_time;    /* last message of it */
+    ngx_msec_t                    ping_time;    /* last ping to it */
+    ngx_msec_t                    end_time;     /* when closing or draining */
+
+    cdr_pmd_t                     pmd;
+    uint16_t                      code;         /* why it was closed */
+    uint8_t                       state;        /* ngx_conductor_state_e */
+
+    unsigned                      ping_sent:1;  /* and not yet answered */
+    unsigned                      peer_closed:1;
+    unsigned                      discard:1;    /* its input is of no use */
+    unsigned                      paused:1;     /* until its queue is sent */
+    unsigned                      draining:1;
+    unsigned                      hold:1;       /* a turn is under way */
+
+    ngx_log_t                     log;
+};
+
+
+/* ngx_conductor_session.c: from the handshake to the end */
+
+ngx_int_t ngx_conductor_sessions_init(ngx_cycle_t *cycle);
+void ngx_conductor_sessions_exit(ngx_cycle_t *cycle);
+ngx_conductor_session_t *ngx_conductor_session_create(ngx_http_request_t *r,
+    ngx_conductor_loc_conf_t *conf);
+void ngx_conductor_session_abandon(ngx_conductor_session_t *s);
+void ngx_conductor_session_start(ngx_conductor_session_t *s,
+    ngx_connection_t *c);
+void ngx_conductor_session_close(ngx_conductor_session_t *s, uint16_t code,
+    const char *reason);
+void ngx_conductor_session_dead(ngx_conductor_session_t *s, uint16_t code);
+void ngx_conductor_session_turn(ngx_conductor_session_t *s);
+void ngx_conductor_session_arm(ngx_conductor_session_t *s);
+void ngx_conductor_session_welcome(ngx_conductor_session_t *s);
+size_t ngx_conductor_event_id(ngx_conductor_hub_t *hub, u_char *buf);
+
+#define ngx_conductor_session_entry(s)                                        \
+    cdr_registry_entry(&(s)->hub->registry, (s)->entry)
+
+
+/* ngx_conductor_timer.c: pings, time-outs, draining */
+
+void ngx_conductor_session_timer(ngx_conductor_session_t *s);
+void ngx_conductor_session_drain(ngx_conductor_session_t *s);
+
+
+/* ngx_conductor_frame.c: from bytes to messages */
+
+void ngx_conductor_frame_read(ngx_conductor_session_t *s);
+void ngx_conductor_frame_feed(ngx_conductor_session_t *s, u_char *data,
+    size_t len);
+void ngx_conductor_inbound_free(ngx_conductor_session_t *s);
+
+
+/* ngx_conductor_message.c: what a message asks for */
+
+void ngx_conductor_message(ngx_conductor_session_t *s, ngx_uint_t opcode,
+    u_char *data, size_t len);
+
+
+/* ngx_conductor_compress.c: this worker's streams */
+
+ngx_int_t ngx_conductor_inflate(u_char *data, size_t len, size_t max,
+    ngx_str_t *out);
+void ngx_conductor_inflate_done(void);
+ngx_int_t ngx_conductor_deflate(ngx_uint_t level, u_char *data, size_t len,
+    ngx_str_t *out);
+
+
+/* ngx_conductor_output.c: from messages to the socket */
+
+ngx_conductor_buf_t *ngx_conductor_buf_new(size_t size);
+void ngx_conductor_buf_unref(ngx_conductor_buf_t *buf);
+u_char *ngx_conductor_output_frame(ngx_conductor_session_t *s,
+    ngx_uint_t first, size_t len);
+ngx_int_t ngx_conductor_output(ngx_conductor_session_t *s, ngx_uint_t first,
+    u_char *data, size_t len);
+ngx_int_t ngx_conductor_output_buf(ngx_conductor_session_t *s,
+    ngx_conductor_buf_t *buf, size_t pos);
+ngx_int_t ngx_conductor_output_flush(ngx_conductor_session_t *s);
+void ngx_conductor_output_drop(ngx_conductor_session_t *s, ngx_uint_t all);
+
+
+/* ngx_conductor_fanout.c */
+
+ngx_int_t ngx_conductor_group_join(ngx_conductor_session_t *s,
+    uint64_t channels);
+void ngx_conductor_group_leave(ngx_conductor_session_t *s);
+void ngx_conductor_group_blocked(ngx_conductor_session_t *s,
+    ngx_uint_t blocked);
+
+
+/* ngx_conductor_detach.c: out of the HTTP request */
+
+ngx_int_t ngx_conductor_detach(ngx_http_request_t *r);
+
+
+#endif /* NGX_CONDUCTOR_SESSION_H_INCLUDED */

@@ -1,0 +1,143 @@
+/* What becomes due without the client's doing: pings, time-outs, draining. */
+
+#include "ngx_conductor_session.h"
+
+
+static ngx_uint_t ngx_conductor_timer_due(ngx_msec_t due);
+static void ngx_conductor_timer_ping(ngx_conductor_session_t *s);
+
+
+/* The timer is lazy: it fires no later than due and is then set anew. */
+
+void
+ngx_conductor_session_timer(ngx_conductor_session_t *s)
+{
+    u_char                     reason[sizeof("retry=") + NGX_INT_T_LEN];
+    ngx_msec_t                 since;
+    ngx_conductor_loc_conf_t  *conf;
+
+    conf = s->conf;
+
+    switch (s->state) {
+
+    case NGX_CONDUCTOR_DEAD:
+        return;
+
+    case NGX_CONDUCTOR_OPEN:
+        break;
+
+    default:
+        if (ngx_conductor_timer_due(s->end_time)) {
+            ngx_conductor_session_dead(s, CDR_CLOSE_ABNORMAL);
+            return;
+        }
+
+        ngx_conductor_session_arm(s);
+        return;
+    }
+
+    if (s->draining && ngx_conductor_timer_due(s->end_time)) {
+
+        /* not all in the same moment at the next worker or server */
+
+        *ngx_sprintf(reason, "retry=%M",
+                     (ngx_msec_t) (ngx_random() % 1000)) = '\0';
+
+        ngx_conductor_session_close(s, CDR_CLOSE_RESTART, (char *) reason);
+        return;
+    }
+
+    if (s->expires <= ngx_time()) {
+        ngx_conductor_session_close(s, CDR_CLOSE_TOKEN, "token expired");
+        return;
+    }
+
+    since = conf->idle_data ? s->data_time : s->frame_time;
+
+    if (conf->idle && ngx_conductor_timer_due(since + conf->idle)) {
+        ngx_conductor_session_close(s, CDR_CLOSE_IDLE, "idle");
+        return;
+    }
+
+    if (conf->ping) {
+        ngx_conductor_timer_ping(s);
+    }
+
+    if (s->state != NGX_CONDUCTOR_DEAD) {
+        ngx_conductor_session_arm(s);
+    }
+}
+
+
+static void
+ngx_conductor_timer_ping(ngx_conductor_session_t *s)
+{
+    if (s->ping_sent) {
+
+        if (!ngx_conductor_timer_due(s->ping_time + s->conf->ping_timeout)) {
+            return;
+        }
+
+        /*
+         * A pong cannot come before the end of a frame that is under way:
+         * while that moves, the peer is there.
+         */
+
+        if (s->parser.rest && (ngx_msec_int_t) (s->frame_time - s->ping_time)
+                              > 0)
+        {
+            s->ping_time = s->frame_time;
+            return;
+        }
+
+        ngx_log_error(NGX_LOG_INFO, &s->log, 0,
+                      "conductor: a ping was not answered in %M ms",
+                      s->conf->ping_timeout);
+
+        ngx_conductor_session_dead(s, CDR_CLOSE_ABNORMAL);
+        return;
+    }
+
+    if (ngx_conductor_timer_due(s->ping_time + s->conf->ping)) {
+        (void) ngx_conductor_output(s, CDR_WS_FIN|CDR_WS_OP_PING, NULL, 0);
+
+        s->ping_sent = 1;
+        s->ping_time = ngx_current_msec;
+    }
+}
+
+
+/*
+ * The worker is leaving: its clients follow at moments spread over the time
+ * the hub gives them, each told to come back.
+ */
+
+void
+ngx_conductor_session_drain(ngx_conductor_session_t *s)
+{
+    ngx_msec_t  drain;
+
+    if (s->state != NGX_CONDUCTOR_OPEN || s->draining) {
+        return;
+    }
+
+    drain = s->hub->drain;
+
+    s->draining = 1;
+    s->end_time = ngx_current_msec
+                  + (drain ? (ngx_msec_t) ngx_random() % drain : 0);
+
+    if (drain == 0) {
+        ngx_conductor_session_timer(s);
+        return;
+    }
+
+    ngx_conductor_session_arm(s);
+}
+
+
+static ngx_uint_t
+ngx_conductor_timer_due(ngx_msec_t due)
+{
+    return (ngx_msec_int_t) (due - ngx_current_msec) <= 0;
+}

@@ -1,0 +1,439 @@
+/* The shared memory of a hub: how it is laid out, locked and repaired. */
+
+#include "ngx_conductor.h"
+
+#include <cdr_siphash.h>
+#include <openssl/rand.h>
+
+
+#define NGX_CONDUCTOR_ZONE_MAGIC    0x524f545544434e43ull
+#define NGX_CONDUCTOR_ZONE_VERSION                                            \
+    ((1 << 16) | (CDR_SLOTS_VERSION << 12) | (CDR_COUNTER_VERSION << 8)       \
+     | (CDR_REGISTRY_VERSION << 4) | CDR_LOG_VERSION)
+
+#define NGX_CONDUCTOR_KEYS_PER_CONN  2      /* its address and its user */
+#define NGX_CONDUCTOR_KEYS_SPARE     1024
+
+#define ngx_conductor_align(n)       ngx_align(n, 64)
+
+
+static ngx_int_t ngx_conductor_zone_init(ngx_shm_zone_t *shm_zone,
+    void *data);
+static ngx_int_t ngx_conductor_zone_create(ngx_conductor_hub_t *hub,
+    ngx_log_t *log);
+static ngx_int_t ngx_conductor_zone_attach(ngx_conductor_hub_t *hub,
+    ngx_log_t *log);
+static void ngx_conductor_zone_compare(ngx_conductor_hub_t *hub,
+    ngx_log_t *log);
+static void ngx_conductor_zone_label(ngx_conductor_hub_t *hub);
+static ngx_int_t ngx_conductor_zone_layout(ngx_conf_t *cf,
+    ngx_conductor_hub_t *hub);
+static size_t ngx_conductor_zone_usable(size_t size);
+static size_t ngx_conductor_zone_need(ngx_conductor_hub_t *hub, size_t n,
+    ngx_conductor_layout_t *layout);
+static cdr_log_params_t ngx_conductor_log_params(ngx_conductor_hub_t *hub);
+static void ngx_conductor_zone_repair(ngx_conductor_hub_t *hub);
+
+
+ngx_int_t
+ngx_conductor_zone_add(ngx_conf_t *cf, ngx_conductor_hub_t *hub)
+{
+    ngx_str_t  name;
+
+    if (ngx_conductor_zone_layout(cf, hub) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    name.len = sizeof("conductor_") - 1 + hub->name.len;
+    name.data = ngx_pnalloc(cf->pool, name.len);
+    if (name.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_sprintf(name.data, "conductor_%V", &hub->name);
+
+    hub->shm_zone = ngx_shared_memory_add(cf, &name, hub->zone_size,
+                                          &ngx_http_conductor_module);
+    if (hub->shm_zone == NULL) {
+        return NGX_ERROR;
+    }
+
+    hub->shm_zone->init = ngx_conductor_zone_init;
+    hub->shm_zone->data = hub;
+
+    return NGX_OK;
+}
+
+
+/*
+ * The section between the two is critical: a process that is killed inside
+ * it leaves the zone dirty, and whoever locks next repairs what is derived.
+ */
+
+void
+ngx_conductor_zone_lock(ngx_conductor_hub_t *hub)
+{
+    ngx_shmtx_lock(&hub->shpool->mutex);
+
+    if (hub->zone->dirty) {
+        ngx_conductor_zone_repair(hub);
+    }
+
+    hub->zone->dirty = 1;
+
+    ngx_memory_barrier();
+}
+
+
+void
+ngx_conductor_zone_unlock(ngx_conductor_hub_t *hub)
+{
+    ngx_memory_barrier();
+
+    hub->zone->dirty = 0;
+
+    ngx_shmtx_unlock(&hub->shpool->mutex);
+}
+
+
+/* A counted key: nobody outside can choose what it collides with. */
+
+uint64_t
+ngx_conductor_zone_key(ngx_conductor_hub_t *hub, ngx_uint_t kind,
+    u_char *data, size_t len)
+{
+    uint64_t  key;
+    uint8_t   secret[CDR_SIPHASH_KEY_LEN];
+
+    ngx_memcpy(secret, hub->zone->secret, CDR_SIPHASH_KEY_LEN);
+    secret[0] ^= (uint8_t) kind;
+
+    key = cdr_siphash(secret, data, len);
+
+    return key ? key : 1;
+}
+
+
+static ngx_int_t
+ngx_conductor_zone_init(ngx_shm_zone_t *shm_zone, void *data)
+{
+    ngx_conductor_hub_t *ohub = data;
+
+    ngx_conductor_hub_t  *hub;
+
+    hub = shm_zone->data;
+    hub->shpool = (ngx_slab_pool_t *) shm_zone->shm.addr;
+
+    if (ohub) {
+        hub->zone = ohub->zone;
+
+    } else if (shm_zone->shm.exists) {
+        hub->zone = hub->shpool->data;
+
+    } else if (ngx_conductor_zone_create(hub, shm_zone->shm.log) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_conductor_zone_attach(hub, shm_zone->shm.log) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (ohub) {
+        ngx_conductor_zone_compare(hub, shm_zone->shm.log);
+    }
+
+    ngx_conductor_zone_label(hub);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_conductor_zone_create(ngx_conductor_hub_t *hub, ngx_log_t *log)
+{
+    u_char                  *mem;
+    size_t                   size;
+    cdr_log_params_t         params;
+    ngx_conductor_zone_t    *zone;
+    ngx_conductor_layout_t  *layout;
+
+    layout = &hub->layout;
+    size = ngx_conductor_zone_need(hub, layout->capacity, layout);
+
+    mem = ngx_slab_alloc(hub->shpool, size);
+    if (mem == NULL) {
+        ngx_log_error(NGX_LOG_EMERG, log, 0,
+                      "the zone of hub \"%V\" is too small", &hub->name);
+        return NGX_ERROR;
+    }
+
+    zone = (ngx_conductor_zone_t *) mem;
+    ngx_memzero(zone, sizeof(ngx_conductor_zone_t));
+
+    zone->capacity = (uint32_t) layout->capacity;
+    zone->slots = ngx_conductor_align(sizeof(ngx_conductor_zone_t));
+    zone->counters = zone->slots + layout->slots;
+    zone->registry = zone->counters + layout->counters;
+    zone->log = zone->registry + layout->registry;
+
+    if (RAND_bytes((u_char *) &zone->boot, sizeof(uint64_t)) != 1
+        || RAND_bytes(zone->secret, sizeof(zone->secret)) != 1)
+    {
+        ngx_log_error(NGX_LOG_EMERG, log, 0, "RAND_bytes() failed");
+        return NGX_ERROR;
+    }
+
+    params = ngx_conductor_log_params(hub);
+
+    cdr_slots_init(mem + zone->slots);
+
+    if (cdr_counter_init(mem + zone->counters, (uint32_t) layout->keys)
+        != CDR_OK
+        || cdr_registry_init(mem + zone->registry, zone->capacity) != CDR_OK
+        || cdr_log_init(mem + zone->log, &params) != CDR_OK)
+    {
+        ngx_log_error(NGX_LOG_EMERG, log, 0,
+                      "the zone of hub \"%V\" cannot be laid out",
+                      &hub->name);
+        return NGX_ERROR;
+    }
+
+    zone->version = NGX_CONDUCTOR_ZONE_VERSION;
+    zone->magic = NGX_CONDUCTOR_ZONE_MAGIC;
+
+    hub->zone = zone;
+    hub->shpool->data = zone;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_conductor_zone_attach(ngx_conductor_hub_t *hub, ngx_log_t *log)
+{
+    u_char                *mem, *end;
+    ngx_conductor_zone_t  *zone;
+
+    zone = hub->zone;
+    mem = (u_char *) zone;
+    end = hub->shpool->end;
+
+    if (zone == NULL || zone->magic != NGX_CONDUCTOR_ZONE_MAGIC
+        || zone->version != NGX_CONDUCTOR_ZONE_VERSION
+        || cdr_slots_attach(&hub->slots, mem + zone->slots,
+                            end - (mem + zone->slots))
+           != CDR_OK
+        || cdr_counter_attach(&hub->counters, mem + zone->counters,
+                              end - (mem + zone->counters))
+           != CDR_OK
+        || cdr_registry_attach(&hub->registry, mem + zone->registry,
+                               end - (mem + zone->registry))
+           != CDR_OK
+        || cdr_log_attach(&hub->log, mem + zone->log,
+                          end - (mem + zone->log))
+           != CDR_OK)
+    {
+        ngx_log_error(NGX_LOG_EMERG, log, 0,
+                      "the zone of hub \"%V\" was laid out by another "
+                      "version of the module: restart nginx", &hub->name);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * A zone that is in use cannot be laid out again: the old workers go on
+ * using it until they are gone.
+ */
+
+static void
+ngx_conductor_zone_compare(ngx_conductor_hub_t *hub, ngx_log_t *log)
+{
+    cdr_log_fill_t  fill;
+
+    cdr_log_fill(&hub->log, &fill);
+
+    if (fill.events_max != hub->history_events
+        || hub->zone->capacity != hub->layout.capacity)
+    {
+        ngx_log_error(NGX_LOG_WARN, log, 0,
+                      "the zone of hub \"%V\" keeps the history it was made "
+                      "with, of %uL events; the configured one takes effect "
+                      "at a restart or with another zone size",
+                      &hub->name, fill.events_max);
+    }
+}
+
+
+/* This server's name, if none is configured: it stays over a reload. */
+
+static void
+ngx_conductor_zone_label(ngx_conductor_hub_t *hub)
+{
+    u_char                *p, *last;
+    ngx_conductor_zone_t  *zone;
+
+    if (hub->label.len) {
+        return;
+    }
+
+    zone = hub->zone;
+
+    if (zone->label[0] == '\0') {
+        last = zone->label + sizeof(zone->label) - 1;
+        p = ngx_slprintf(zone->label, last - 9, "%V", &ngx_cycle->hostname);
+        p = ngx_slprintf(p, last, "-%08xL", zone->boot & 0xffffffff);
+        *p = '\0';
+    }
+
+    hub->label.data = zone->label;
+    hub->label.len = ngx_strlen(zone->label);
+}
+
+
+/*
+ * connections = (zone - slots - history - overhead) / (entry + keys), found
+ * by bisection since tables round up.
+ */
+
+static ngx_int_t
+ngx_conductor_zone_layout(ngx_conf_t *cf, ngx_conductor_hub_t *hub)
+{
+    size_t                   lo, hi, mid, usable, fixed;
+    ngx_conductor_layout_t  *layout;
+
+    layout = &hub->layout;
+
+    usable = ngx_conductor_zone_usable(hub->zone_size);
+    fixed = ngx_conductor_zone_need(hub, 1, layout);
+
+    if (hub->history_size > usable || fixed > usable) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "zone of hub \"%V\" is too small: %uz bytes hold "
+                           "no connection beside %uz of history and %uz of "
+                           "process slots; enlarge \"zone\" or reduce "
+                           "\"history\"", &hub->name, hub->zone_size,
+                           layout->log, layout->slots);
+        return NGX_ERROR;
+    }
+
+    lo = 1;
+    hi = ngx_min(usable / cdr_registry_bytes_per_entry(),
+                 CDR_REGISTRY_ENTRIES_MAX);
+
+    while (lo < hi) {
+        mid = lo + (hi - lo + 1) / 2;
+
+        if (ngx_conductor_zone_need(hub, mid, layout) <= usable) {
+            lo = mid;
+
+        } else {
+            hi = mid - 1;
+        }
+    }
+
+    layout->size = ngx_conductor_zone_need(hub, lo, layout);
+    layout->capacity = lo;
+
+    if (ngx_test_config) {
+        ngx_log_stderr(0, "hub \"%V\": zone of %uz bytes holds %ui "
+                       "connections = (%uz - %uz process slots - %uz history "
+                       "of %ui events - %uz keys) / %uz",
+                       &hub->name, hub->zone_size, layout->capacity,
+                       usable, layout->slots, layout->log,
+                       hub->history_events, layout->counters,
+                       cdr_registry_bytes_per_entry());
+    }
+
+    return NGX_OK;
+}
+
+
+/* What nginx's own page table leaves of a zone. */
+
+static size_t
+ngx_conductor_zone_usable(size_t size)
+{
+    size_t  pages, used;
+
+    pages = size / ngx_pagesize;
+    used = pages * sizeof(ngx_slab_page_t) + 4 * ngx_pagesize;
+
+    return (size > used) ? size - used : 0;
+}
+
+
+static size_t
+ngx_conductor_zone_need(ngx_conductor_hub_t *hub, size_t n,
+    ngx_conductor_layout_t *layout)
+{
+    cdr_log_params_t  params;
+
+    params = ngx_conductor_log_params(hub);
+
+    layout->keys = n * NGX_CONDUCTOR_KEYS_PER_CONN + NGX_CONDUCTOR_KEYS_SPARE;
+
+    layout->slots = ngx_conductor_align(cdr_slots_size());
+    layout->log = ngx_conductor_align(cdr_log_size(&params));
+    layout->counters = ngx_conductor_align(cdr_counter_size(layout->keys));
+    layout->registry = ngx_conductor_align(cdr_registry_size(n));
+
+    return ngx_conductor_align(sizeof(ngx_conductor_zone_t))
+           + layout->slots + layout->log + layout->counters
+           + layout->registry;
+}
+
+
+static cdr_log_params_t
+ngx_conductor_log_params(ngx_conductor_hub_t *hub)
+{
+    cdr_log_params_t  params;
+
+    ngx_memzero(&params, sizeof(cdr_log_params_t));
+
+    params.size = hub->history_size;
+    params.events = hub->history_events;
+    params.epoch_ms = ngx_conductor_now();
+    params.base.ms = params.epoch_ms;
+
+    return params;
+}
+
+
+static void
+ngx_conductor_zone_repair(ngx_conductor_hub_t *hub)
+{
+    uint32_t               i;
+    uint64_t               now;
+    cdr_registry_entry_t  *e;
+
+    ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                  "a process died while it changed the zone of hub \"%V\": "
+                  "repairing it", &hub->name);
+
+    now = ngx_current_msec;
+
+    cdr_slots_repair(&hub->slots);
+    cdr_registry_repair(&hub->registry);
+    cdr_counter_reset_counts(&hub->counters);
+
+    for (i = cdr_registry_next(&hub->registry, 0);
+         i != UINT32_MAX;
+         i = cdr_registry_next(&hub->registry, i + 1))
+    {
+        e = cdr_registry_entry(&hub->registry, i);
+
+        (void) cdr_counter_inc(&hub->counters, 0, e->conn.conn_key, 0, now,
+                               NULL);
+        (void) cdr_counter_inc(&hub->counters, 0, e->conn.user_key, 0, now,
+                               NULL);
+    }
+
+    if (cdr_log_repair(&hub->log) != CDR_OK) {
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "the event log of hub \"%V\" was damaged: its history "
+                      "is dropped", &hub->name);
+    }
+}

@@ -1,0 +1,645 @@
+/* The table of counted keys. */
+
+#include "cdr.h"
+#include "cdr_counter.h"
+
+
+#define CDR_COUNTER_MAGIC  0x43647243U      /* "CdrC" */
+
+/* Windows looked at, oldest first: on any use, and when an entry is needed. */
+#define CDR_COUNTER_TIDY   2
+#define CDR_COUNTER_DEPTH  64
+
+#define cdr_counter_align(n)  (((n) + 63) & ~(size_t) 63)
+
+
+/*
+ * Links are entry numbers + 1, and 0 for none.  Entries at "high" and above
+ * were never used and their memory never touched.
+ */
+
+struct cdr_counter_shm_s {
+    _Alignas(64)
+    _Atomic uint32_t  magic;
+    uint32_t          version;
+    uint32_t          n;
+    _Atomic uint32_t  high;
+    _Atomic uint32_t  used;
+    uint32_t          free;
+    uint32_t          oldest;
+    uint32_t          newest;
+};
+
+
+static int cdr_counter_lookup(cdr_counter_t *t, uint64_t key,
+    cdr_counter_entry_t **found);
+static int cdr_counter_obtain(cdr_counter_t *t, uint32_t kind, uint64_t key,
+    uint64_t now_ms, cdr_counter_entry_t **found);
+static int cdr_counter_pop(cdr_counter_t *t, cdr_counter_entry_t **found);
+static int cdr_counter_tidy(cdr_counter_t *t, uint64_t now_ms,
+    unsigned depth);
+static bool cdr_counter_over(cdr_counter_entry_t *e, uint64_t now_ms);
+static int cdr_counter_drop(cdr_counter_t *t, cdr_counter_entry_t *e);
+static int cdr_counter_queue(cdr_counter_t *t, cdr_counter_entry_t *e);
+static int cdr_counter_unqueue(cdr_counter_t *t, cdr_counter_entry_t *e);
+static void cdr_counter_push_free(cdr_counter_t *t, cdr_counter_entry_t *e);
+static uint32_t cdr_counter_link(const cdr_counter_t *t,
+    const cdr_counter_entry_t *e);
+static uint32_t cdr_counter_high(const cdr_counter_t *t);
+static uint64_t cdr_counter_key(const cdr_counter_entry_t *e);
+static void cdr_counter_add_used(cdr_counter_t *t, uint32_t n);
+
+
+size_t
+cdr_counter_size(uint32_t n)
+{
+    if (n == 0 || n > CDR_COUNTER_ENTRIES_MAX) {
+        return 0;
+    }
+
+    return sizeof(cdr_counter_shm_t)
+           + cdr_counter_align(n * sizeof(uint32_t))
+           + n * sizeof(cdr_counter_entry_t);
+}
+
+
+int
+cdr_counter_init(void *mem, uint32_t n)
+{
+    uint32_t            i, *buckets;
+    cdr_counter_shm_t  *shm;
+
+    if (cdr_counter_size(n) == 0) {
+        return CDR_ERROR;
+    }
+
+    shm = mem;
+
+    atomic_store_explicit(&shm->magic, 0, memory_order_relaxed);
+    atomic_store_explicit(&shm->high, 0, memory_order_relaxed);
+    atomic_store_explicit(&shm->used, 0, memory_order_relaxed);
+
+    shm->version = CDR_COUNTER_VERSION;
+    shm->n = n;
+    shm->free = 0;
+    shm->oldest = 0;
+    shm->newest = 0;
+
+    buckets = (uint32_t *) (shm + 1);
+
+    for (i = 0; i < n; i++) {
+        buckets[i] = 0;
+    }
+
+    atomic_store_explicit(&shm->magic, CDR_COUNTER_MAGIC,
+                          memory_order_release);
+
+    return CDR_OK;
+}
+
+
+int
+cdr_counter_attach(cdr_counter_t *t, void *mem, size_t size)
+{
+    size_t              total;
+    cdr_counter_shm_t  *shm;
+
+    if (size < sizeof(cdr_counter_shm_t)) {
+        return CDR_ERROR;
+    }
+
+    shm = mem;
+
+    if (atomic_load_explicit(&shm->magic, memory_order_acquire)
+        != CDR_COUNTER_MAGIC
+        || shm->version != CDR_COUNTER_VERSION)
+    {
+        return CDR_DECLINED;
+    }
+
+    t->n = shm->n;
+    total = cdr_counter_size(t->n);
+
+    if (total == 0 || total > size) {
+        return CDR_ERROR;
+    }
+
+    t->shm = shm;
+    t->buckets = (uint32_t *) (shm + 1);
+    t->entries = (cdr_counter_entry_t *)
+                 ((uint8_t *) mem
+                  + (total - t->n * sizeof(cdr_counter_entry_t)));
+
+    return CDR_OK;
+}
+
+
+void
+cdr_counter_repair(cdr_counter_t *t)
+{
+    uint32_t              i, high, *bucket;
+    uint64_t              key;
+    cdr_counter_entry_t  *e;
+
+    high = cdr_counter_high(t);
+
+    atomic_store_explicit(&t->shm->high, high, memory_order_relaxed);
+    atomic_store_explicit(&t->shm->used, 0, memory_order_relaxed);
+
+    t->shm->free = 0;
+    t->shm->oldest = 0;
+    t->shm->newest = 0;
+
+    for (i = 0; i < t->n; i++) {
+        t->buckets[i] = 0;
+    }
+
+    for (i = 0; i < high; i++) {
+        e = &t->entries[i];
+        key = cdr_counter_key(e);
+
+        if (key == 0 || (e->count == 0 && e->per_ms == 0)) {
+            cdr_counter_push_free(t, e);
+            continue;
+        }
+
+        bucket = &t->buckets[key % t->n];
+        e->next = *bucket;
+        *bucket = i + 1;
+
+        e->older = 0;
+        e->newer = 0;
+
+        if (e->per_ms) {
+            (void) cdr_counter_queue(t, e);
+        }
+
+        cdr_counter_add_used(t, 1);
+    }
+}
+
+
+void
+cdr_counter_reset_counts(cdr_counter_t *t)
+{
+    uint32_t  i, high;
+
+    high = cdr_counter_high(t);
+
+    for (i = 0; i < high; i++) {
+        t->entries[i].count = 0;
+    }
+
+    cdr_counter_repair(t);
+}
+
+
+int
+cdr_counter_inc(cdr_counter_t *t, uint32_t kind, uint64_t key, uint32_t limit,
+    uint64_t now_ms, uint32_t *count)
+{
+    int                   rc;
+    uint32_t              dummy;
+    cdr_counter_entry_t  *e;
+
+    if (count == NULL) {
+        count = &dummy;
+    }
+
+    *count = 0;
+
+    if (key == 0) {
+        return CDR_OK;
+    }
+
+    rc = cdr_counter_obtain(t, kind, key, now_ms, &e);
+
+    if (rc != CDR_OK) {
+        return rc;
+    }
+
+    if ((limit && e->count >= limit) || e->count == UINT32_MAX) {
+        *count = e->count;
+        return CDR_DECLINED;
+    }
+
+    *count = ++e->count;
+
+    return CDR_OK;
+}
+
+
+int
+cdr_counter_dec(cdr_counter_t *t, uint64_t key, uint64_t now_ms)
+{
+    int                   rc;
+    cdr_counter_entry_t  *e;
+
+    if (key == 0) {
+        return CDR_OK;
+    }
+
+    rc = cdr_counter_lookup(t, key, &e);
+
+    if (rc != CDR_OK) {
+        return rc;
+    }
+
+    if (e->count == 0) {
+        return CDR_DECLINED;
+    }
+
+    if (--e->count || (e->per_ms && !cdr_counter_over(e, now_ms))) {
+        return CDR_OK;
+    }
+
+    return cdr_counter_drop(t, e);
+}
+
+
+int
+cdr_counter_window(cdr_counter_t *t, uint32_t kind, uint64_t key,
+    uint32_t limit, uint32_t per_ms, uint64_t now_ms, uint64_t *retry_ms)
+{
+    int                   rc;
+    cdr_counter_entry_t  *e;
+
+    *retry_ms = 0;
+
+    if (key == 0 || limit == 0 || per_ms == 0) {
+        return CDR_OK;
+    }
+
+    rc = cdr_counter_obtain(t, kind, key, now_ms, &e);
+
+    if (rc != CDR_OK) {
+        return rc;
+    }
+
+    if (e->per_ms) {
+        e->per_ms = per_ms;
+    }
+
+    if (e->per_ms == 0 || cdr_counter_over(e, now_ms)) {
+
+        if (cdr_counter_unqueue(t, e) != CDR_OK) {
+            return CDR_ERROR;
+        }
+
+        e->start_ms = now_ms;
+        e->window = 0;
+        e->per_ms = per_ms;
+
+        if (cdr_counter_queue(t, e) != CDR_OK) {
+            return CDR_ERROR;
+        }
+    }
+
+    if (e->window < limit) {
+        e->window++;
+        return CDR_OK;
+    }
+
+    *retry_ms = per_ms - (now_ms - e->start_ms);
+
+    return CDR_DECLINED;
+}
+
+
+const cdr_counter_entry_t *
+cdr_counter_get(cdr_counter_t *t, uint64_t key)
+{
+    cdr_counter_entry_t  *e;
+
+    return cdr_counter_lookup(t, key, &e) == CDR_OK ? e : NULL;
+}
+
+
+void
+cdr_counter_fill(const cdr_counter_t *t, cdr_counter_fill_t *fill)
+{
+    fill->entries = t->n;
+    fill->used = atomic_load_explicit(&t->shm->used, memory_order_relaxed);
+}
+
+
+static int
+cdr_counter_lookup(cdr_counter_t *t, uint64_t key,
+    cdr_counter_entry_t **found)
+{
+    uint32_t              link, high, steps;
+    cdr_counter_entry_t  *e;
+
+    high = cdr_counter_high(t);
+    link = t->buckets[key % t->n];
+
+    for (steps = 0; link; steps++) {
+
+        if (link > high || steps == high) {
+            return CDR_ERROR;
+        }
+
+        e = &t->entries[link - 1];
+
+        if (cdr_counter_key(e) == key) {
+            *found = e;
+            return key ? CDR_OK : CDR_DECLINED;
+        }
+
+        link = e->next;
+    }
+
+    return CDR_DECLINED;
+}
+
+
+/* The entry of the key, made if there is none. */
+
+static int
+cdr_counter_obtain(cdr_counter_t *t, uint32_t kind, uint64_t key,
+    uint64_t now_ms, cdr_counter_entry_t **found)
+{
+    int                   rc;
+    uint32_t             *bucket;
+    cdr_counter_entry_t  *e;
+
+    rc = cdr_counter_lookup(t, key, found);
+
+    if (rc != CDR_DECLINED) {
+        return rc;
+    }
+
+    rc = cdr_counter_tidy(t, now_ms, CDR_COUNTER_TIDY);
+
+    if (rc == CDR_OK) {
+        rc = cdr_counter_pop(t, &e);
+    }
+
+    if (rc == CDR_FULL) {
+        rc = cdr_counter_tidy(t, now_ms, CDR_COUNTER_DEPTH);
+
+        if (rc == CDR_OK) {
+            rc = cdr_counter_pop(t, &e);
+        }
+    }
+
+    if (rc != CDR_OK) {
+        return rc;
+    }
+
+    bucket = &t->buckets[key % t->n];
+
+    e->start_ms = 0;
+    e->per_ms = 0;
+    e->window = 0;
+    e->count = 0;
+    e->kind = kind;
+    e->older = 0;
+    e->newer = 0;
+    e->next = *bucket;
+
+    atomic_store_explicit(&e->key, key, memory_order_release);
+
+    *bucket = cdr_counter_link(t, e);
+    cdr_counter_add_used(t, 1);
+
+    *found = e;
+
+    return CDR_OK;
+}
+
+
+static int
+cdr_counter_pop(cdr_counter_t *t, cdr_counter_entry_t **found)
+{
+    uint32_t              high;
+    cdr_counter_entry_t  *e;
+
+    high = cdr_counter_high(t);
+
+    if (t->shm->free) {
+
+        if (t->shm->free > high) {
+            return CDR_ERROR;
+        }
+
+        e = &t->entries[t->shm->free - 1];
+
+        if (cdr_counter_key(e) != 0) {
+            return CDR_ERROR;
+        }
+
+        t->shm->free = e->next;
+        *found = e;
+
+        return CDR_OK;
+    }
+
+    if (high == t->n) {
+        return CDR_FULL;
+    }
+
+    e = &t->entries[high];
+
+    atomic_store_explicit(&e->key, 0, memory_order_relaxed);
+    atomic_store_explicit(&t->shm->high, high + 1, memory_order_release);
+
+    *found = e;
+
+    return CDR_OK;
+}
+
+
+/* Ends the windows that are over, among the "depth" oldest. */
+
+static int
+cdr_counter_tidy(cdr_counter_t *t, uint64_t now_ms, unsigned depth)
+{
+    int                   rc;
+    uint32_t              link, high;
+    cdr_counter_entry_t  *e;
+
+    high = cdr_counter_high(t);
+
+    for (link = t->shm->oldest; link && depth; depth--) {
+
+        if (link > high) {
+            return CDR_ERROR;
+        }
+
+        e = &t->entries[link - 1];
+        link = e->newer;
+
+        if (!cdr_counter_over(e, now_ms)) {
+            continue;
+        }
+
+        if (e->count == 0) {
+            rc = cdr_counter_drop(t, e);
+
+        } else {
+            rc = cdr_counter_unqueue(t, e);
+            e->per_ms = 0;
+            e->window = 0;
+        }
+
+        if (rc != CDR_OK) {
+            return rc;
+        }
+    }
+
+    return CDR_OK;
+}
+
+
+static bool
+cdr_counter_over(cdr_counter_entry_t *e, uint64_t now_ms)
+{
+    if (now_ms < e->start_ms) {
+        e->start_ms = now_ms;
+    }
+
+    return now_ms - e->start_ms >= e->per_ms;
+}
+
+
+/* Gives an entry back. */
+
+static int
+cdr_counter_drop(cdr_counter_t *t, cdr_counter_entry_t *e)
+{
+    uint32_t  self, high, steps, *link;
+
+    high = cdr_counter_high(t);
+    self = cdr_counter_link(t, e);
+    link = &t->buckets[cdr_counter_key(e) % t->n];
+
+    for (steps = 0; *link != self; steps++) {
+
+        if (*link == 0 || *link > high || steps == high) {
+            return CDR_ERROR;
+        }
+
+        link = &t->entries[*link - 1].next;
+    }
+
+    if (cdr_counter_unqueue(t, e) != CDR_OK) {
+        return CDR_ERROR;
+    }
+
+    *link = e->next;
+    cdr_counter_push_free(t, e);
+    cdr_counter_add_used(t, UINT32_MAX);
+
+    return CDR_OK;
+}
+
+
+static int
+cdr_counter_queue(cdr_counter_t *t, cdr_counter_entry_t *e)
+{
+    uint32_t  self;
+
+    self = cdr_counter_link(t, e);
+
+    if (t->shm->newest > cdr_counter_high(t)) {
+        return CDR_ERROR;
+    }
+
+    e->older = t->shm->newest;
+    e->newer = 0;
+
+    if (e->older) {
+        t->entries[e->older - 1].newer = self;
+
+    } else {
+        t->shm->oldest = self;
+    }
+
+    t->shm->newest = self;
+
+    return CDR_OK;
+}
+
+
+/* Takes an entry out of the queue of windows, if it is in it. */
+
+static int
+cdr_counter_unqueue(cdr_counter_t *t, cdr_counter_entry_t *e)
+{
+    uint32_t  self, high, *newer, *older;
+
+    self = cdr_counter_link(t, e);
+
+    if (e->older == 0 && t->shm->oldest != self) {
+        return e->newer ? CDR_ERROR : CDR_OK;
+    }
+
+    high = cdr_counter_high(t);
+
+    if (e->older > high || e->newer > high) {
+        return CDR_ERROR;
+    }
+
+    newer = e->older ? &t->entries[e->older - 1].newer : &t->shm->oldest;
+    older = e->newer ? &t->entries[e->newer - 1].older : &t->shm->newest;
+
+    if (*newer != self || *older != self) {
+        return CDR_ERROR;
+    }
+
+    *newer = e->newer;
+    *older = e->older;
+
+    e->older = 0;
+    e->newer = 0;
+
+    return CDR_OK;
+}
+
+
+static void
+cdr_counter_push_free(cdr_counter_t *t, cdr_counter_entry_t *e)
+{
+    atomic_store_explicit(&e->key, 0, memory_order_release);
+
+    e->older = 0;
+    e->newer = 0;
+    e->next = t->shm->free;
+    t->shm->free = cdr_counter_link(t, e);
+}
+
+
+static uint32_t
+cdr_counter_link(const cdr_counter_t *t, const cdr_counter_entry_t *e)
+{
+    return (uint32_t) (e - t->entries) + 1;
+}
+
+
+static uint32_t
+cdr_counter_high(const cdr_counter_t *t)
+{
+    uint32_t  high;
+
+    high = atomic_load_explicit(&t->shm->high, memory_order_relaxed);
+
+    return high < t->n ? high : t->n;
+}
+
+
+static uint64_t
+cdr_counter_key(const cdr_counter_entry_t *e)
+{
+    return atomic_load_explicit(&e->key, memory_order_relaxed);
+}
+
+
+static void
+cdr_counter_add_used(cdr_counter_t *t, uint32_t n)
+{
+    uint32_t  used;
+
+    used = atomic_load_explicit(&t->shm->used, memory_order_relaxed);
+    atomic_store_explicit(&t->shm->used, used + n, memory_order_relaxed);
+}

@@ -1,0 +1,651 @@
+/* The event log: see the header for how writers and readers meet. */
+
+#include "cdr.h"
+#include "cdr_log.h"
+
+#include <string.h>
+
+
+#define CDR_LOG_MAGIC       0x4364724cU     /* "CdrL" */
+#define CDR_LOG_SIZE_MAX    ((uint64_t) 1 << 33)
+#define CDR_LOG_EVENTS_MAX  ((uint64_t) 1 << 30)
+#define CDR_LOG_TRIES       16
+
+#define cdr_log_align(n, a)  (((n) + (a) - 1) & ~((uint64_t) (a) - 1))
+
+
+struct cdr_log_shm_s {
+    _Alignas(64)
+    _Atomic uint32_t  magic;
+    uint32_t          version;
+    uint64_t          size;
+    uint64_t          events;
+    uint64_t          epoch_ms;
+
+    _Alignas(64)
+    _Atomic uint64_t  head;
+    _Atomic uint64_t  tail;
+};
+
+
+/*
+ * The index entry of a number.  There is one entry more than events can be
+ * held, so that the one before the tail, the last event dropped, still tells
+ * its position.  Before the first event it is entry 0 with the base.
+ */
+
+struct cdr_log_slot_s {
+    _Atomic uint64_t  start;        /* byte position, grows for ever */
+    _Atomic uint64_t  size;
+    _Atomic uint64_t  ms;
+    _Atomic uint64_t  n;
+    _Atomic uint64_t  local;
+};
+
+
+typedef struct {
+    uint64_t          start;
+    uint64_t          size;
+    cdr_log_pos_t     pos;
+} cdr_log_place_t;
+
+
+static void cdr_log_put(const cdr_log_t *log, uint64_t seq,
+    const cdr_log_place_t *place);
+static bool cdr_log_get(const cdr_log_t *log, uint64_t seq,
+    cdr_log_place_t *place);
+static bool cdr_log_sound(const cdr_log_t *log, cdr_log_place_t *last);
+static void cdr_log_evict(cdr_log_t *log, uint64_t seq, uint64_t end);
+static int cdr_log_cmp(const cdr_log_pos_t *a, const cdr_log_pos_t *b);
+
+
+size_t
+cdr_log_size(const cdr_log_params_t *params)
+{
+    if (params->size < CDR_LOG_SIZE_MIN || params->size > CDR_LOG_SIZE_MAX
+        || params->events < CDR_LOG_EVENTS_MIN
+        || params->events > CDR_LOG_EVENTS_MAX)
+    {
+        return 0;
+    }
+
+    return sizeof(cdr_log_shm_t)
+           + cdr_log_align((params->events + 1) * sizeof(cdr_log_slot_t), 64)
+           + params->size / 8 * 8;
+}
+
+
+int
+cdr_log_init(void *mem, const cdr_log_params_t *params)
+{
+    size_t            total;
+    cdr_log_t         log;
+    cdr_log_shm_t    *shm;
+    cdr_log_place_t   base;
+
+    total = cdr_log_size(params);
+
+    if (total == 0) {
+        return CDR_ERROR;
+    }
+
+    shm = mem;
+
+    atomic_store_explicit(&shm->magic, 0, memory_order_relaxed);
+
+    shm->version = CDR_LOG_VERSION;
+    shm->size = params->size / 8 * 8;
+    shm->events = params->events;
+    shm->epoch_ms = params->epoch_ms;
+
+    atomic_store_explicit(&shm->head, 0, memory_order_relaxed);
+    atomic_store_explicit(&shm->tail, 1, memory_order_relaxed);
+    atomic_store_explicit(&shm->magic, CDR_LOG_MAGIC, memory_order_relaxed);
+
+    (void) cdr_log_attach(&log, mem, total);
+
+    base.start = 0;
+    base.size = 0;
+    base.pos = params->base;
+
+    cdr_log_put(&log, 0, &base);
+
+    atomic_thread_fence(memory_order_release);
+
+    return CDR_OK;
+}
+
+
+int
+cdr_log_attach(cdr_log_t *log, void *mem, size_t size)
+{
+    size_t             total;
+    cdr_log_shm_t     *shm;
+    cdr_log_params_t   params;
+
+    if (size < sizeof(cdr_log_shm_t)) {
+        return CDR_ERROR;
+    }
+
+    shm = mem;
+
+    if (atomic_load_explicit(&shm->magic, memory_order_acquire)
+        != CDR_LOG_MAGIC
+        || shm->version != CDR_LOG_VERSION)
+    {
+        return CDR_DECLINED;
+    }
+
+    memset(&params, 0, sizeof(cdr_log_params_t));
+
+    params.size = shm->size;
+    params.events = shm->events;
+
+    total = cdr_log_size(&params);
+
+    if (total == 0 || total > size) {
+        return CDR_ERROR;
+    }
+
+    log->shm = shm;
+    log->size = params.size / 8 * 8;
+    log->events = params.events;
+    log->slots = params.events + 1;
+    log->epoch_ms = shm->epoch_ms;
+    log->index = (cdr_log_slot_t *) (shm + 1);
+    log->data = (uint8_t *) mem + (total - (size_t) log->size);
+
+    return CDR_OK;
+}
+
+
+int
+cdr_log_repair(cdr_log_t *log)
+{
+    uint64_t         head;
+    cdr_log_place_t  place;
+
+    if (cdr_log_sound(log, &place)) {
+        return CDR_OK;
+    }
+
+    head = atomic_load_explicit(&log->shm->head, memory_order_relaxed);
+
+    if (head > UINT64_MAX / 2) {
+        head = 0;
+        atomic_store_explicit(&log->shm->head, 0, memory_order_relaxed);
+    }
+
+    atomic_store_explicit(&log->shm->tail, head + 1, memory_order_relaxed);
+    atomic_thread_fence(memory_order_release);
+
+    place.start = 0;
+    place.size = 0;
+    place.pos.ms = log->epoch_ms;
+    place.pos.n = head;
+    place.pos.local = 0;
+
+    cdr_log_put(log, head, &place);
+
+    return CDR_ERROR;
+}
+
+
+size_t
+cdr_log_record_size(size_t type_len, size_t payload_len)
+{
+    if (type_len > CDR_LOG_TYPE_MAX || payload_len > CDR_LOG_SIZE_MAX) {
+        return SIZE_MAX;
+    }
+
+    return cdr_log_align(sizeof(cdr_log_rec_t) + type_len + payload_len, 8);
+}
+
+
+int
+cdr_log_begin(cdr_log_t *log, cdr_log_tx_t *tx, size_t bytes, size_t n)
+{
+    cdr_log_place_t  last;
+
+    if (bytes > log->size / 4 || (n > 1 && n > log->events / 4)) {
+        return CDR_TOOBIG;
+    }
+
+    if (!cdr_log_sound(log, &last)) {
+        return CDR_ERROR;
+    }
+
+    tx->seq = atomic_load_explicit(&log->shm->head, memory_order_relaxed) + 1;
+    tx->at = last.start + last.size;
+    tx->bytes = bytes;
+    tx->n = n;
+    tx->last = last.pos;
+
+    return CDR_OK;
+}
+
+
+uint8_t *
+cdr_log_add(cdr_log_t *log, cdr_log_tx_t *tx, const cdr_log_fields_t *fields,
+    cdr_str_t type, size_t payload_len)
+{
+    size_t            size;
+    uint8_t          *p;
+    uint64_t          offset;
+    cdr_log_rec_t     rec;
+    cdr_log_place_t   place;
+
+    size = cdr_log_record_size(type.len, payload_len);
+
+    if (tx->n == 0 || size > tx->bytes) {
+        return NULL;
+    }
+
+    place.pos = fields->pos;
+
+    if ((place.pos.ms | place.pos.n | place.pos.local) == 0) {
+        place.pos.ms = log->epoch_ms;
+        place.pos.n = tx->seq;
+    }
+
+    if (cdr_log_cmp(&place.pos, &tx->last) <= 0) {
+        return NULL;
+    }
+
+    place.start = tx->at;
+    place.size = size;
+
+    offset = place.start % log->size;
+
+    if (size > log->size - offset) {
+        place.start += log->size - offset;
+        offset = 0;
+    }
+
+    cdr_log_evict(log, tx->seq, place.start + size);
+    cdr_log_put(log, tx->seq, &place);
+
+    rec.size = (uint32_t) size;
+    rec.payload_len = (uint32_t) payload_len;
+    rec.type_len = (uint32_t) type.len;
+    rec.flags = fields->flags;
+    rec.seq = tx->seq;
+    rec.time_ms = fields->time_ms;
+    rec.pos = place.pos;
+    rec.server = fields->server;
+    rec.boot = fields->boot;
+    rec.n = fields->n;
+
+    p = log->data + offset;
+
+    memcpy(p, &rec, sizeof(cdr_log_rec_t));
+    p += sizeof(cdr_log_rec_t);
+
+    if (type.len) {
+        memcpy(p, type.data, type.len);
+    }
+
+    tx->seq++;
+    tx->at = place.start + size;
+    tx->bytes -= size;
+    tx->n--;
+    tx->last = place.pos;
+
+    return p + type.len;
+}
+
+
+void
+cdr_log_commit(cdr_log_t *log, cdr_log_tx_t *tx)
+{
+    atomic_store_explicit(&log->shm->head, tx->seq - 1, memory_order_release);
+}
+
+
+size_t
+cdr_log_expire(cdr_log_t *log, uint64_t before_ms, size_t max)
+{
+    size_t            n;
+    uint64_t          head, tail;
+    cdr_log_event_t   event;
+    cdr_log_cursor_t  cur;
+
+    head = atomic_load_explicit(&log->shm->head, memory_order_relaxed);
+    tail = atomic_load_explicit(&log->shm->tail, memory_order_relaxed);
+
+    for (n = 0; n < max && tail <= head; n++) {
+        cur.seq = tail - 1;
+
+        if (cdr_log_next(log, &cur, &event) != CDR_OK
+            || event.fields.time_ms >= before_ms)
+        {
+            break;
+        }
+
+        atomic_store_explicit(&log->shm->tail, ++tail, memory_order_release);
+    }
+
+    return n;
+}
+
+
+void
+cdr_log_cursor_end(const cdr_log_t *log, cdr_log_cursor_t *cur)
+{
+    cur->seq = atomic_load_explicit(&log->shm->head, memory_order_acquire);
+}
+
+
+void
+cdr_log_cursor_oldest(const cdr_log_t *log, cdr_log_cursor_t *cur)
+{
+    cur->seq = atomic_load_explicit(&log->shm->tail, memory_order_acquire) - 1;
+}
+
+
+int
+cdr_log_next(const cdr_log_t *log, cdr_log_cursor_t *cur,
+    cdr_log_event_t *event)
+{
+    uint8_t          *p;
+    uint64_t          head, seq;
+    cdr_log_rec_t     rec;
+    cdr_log_place_t   place;
+
+    head = atomic_load_explicit(&log->shm->head, memory_order_acquire);
+
+    if (cur->seq >= head) {
+        return cur->seq == head ? CDR_AGAIN : CDR_DECLINED;
+    }
+
+    seq = cur->seq + 1;
+
+    /*
+     * An overwritten entry or record is noticed by the tail; the comparisons
+     * keep us inside the ring should the memory itself be damaged.
+     */
+
+    if (!cdr_log_get(log, seq, &place)
+        || place.size < sizeof(cdr_log_rec_t)
+        || place.size > log->size - place.start % log->size)
+    {
+        return CDR_DECLINED;
+    }
+
+    p = log->data + place.start % log->size;
+
+    memcpy(&rec, p, sizeof(cdr_log_rec_t));
+
+    if (!cdr_log_valid(log, seq) || rec.seq != seq || rec.size != place.size
+        || (uint64_t) rec.type_len + rec.payload_len
+           > place.size - sizeof(cdr_log_rec_t))
+    {
+        return CDR_DECLINED;
+    }
+
+    event->seq = seq;
+    event->fields.time_ms = rec.time_ms;
+    event->fields.pos = rec.pos;
+    event->fields.server = rec.server;
+    event->fields.boot = rec.boot;
+    event->fields.n = rec.n;
+    event->fields.flags = rec.flags;
+    event->type.data = p + sizeof(cdr_log_rec_t);
+    event->type.len = rec.type_len;
+    event->payload.data = event->type.data + rec.type_len;
+    event->payload.len = rec.payload_len;
+
+    cur->seq = seq;
+
+    return CDR_OK;
+}
+
+
+bool
+cdr_log_valid(const cdr_log_t *log, uint64_t seq)
+{
+    /*
+     * Pairs with the fence in cdr_log_evict(): having read one byte that was
+     * written behind that fence, we also see the tail stored before it.
+     */
+
+    atomic_thread_fence(memory_order_acquire);
+
+    return atomic_load_explicit(&log->shm->tail, memory_order_relaxed) <= seq;
+}
+
+
+int
+cdr_log_find(const cdr_log_t *log, const cdr_log_pos_t *pos,
+    cdr_log_cursor_t *cur, cdr_log_found_t *found)
+{
+    int              rc;
+    uint64_t         low, high, mid;
+    cdr_log_place_t  place;
+
+    /*
+     * An entry that vanishes under the search was dropped, so it counts as
+     * not above the position; whether that matters shows at the end.
+     */
+
+    low = atomic_load_explicit(&log->shm->tail, memory_order_acquire) - 1;
+    high = atomic_load_explicit(&log->shm->head, memory_order_acquire) + 1;
+
+    while (high > low && high - low > 1) {
+        mid = low + (high - low) / 2;
+
+        if (!cdr_log_get(log, mid, &place)
+            || cdr_log_cmp(&place.pos, pos) <= 0)
+        {
+            low = mid;
+
+        } else {
+            high = mid;
+        }
+    }
+
+    rc = cdr_log_get(log, low, &place) ? cdr_log_cmp(&place.pos, pos) : 1;
+
+    if (rc > 0) {
+        cdr_log_cursor_oldest(log, cur);
+        *found = CDR_LOG_EXPIRED;
+        return CDR_DECLINED;
+    }
+
+    cur->seq = low;
+    *found = (rc == 0) ? CDR_LOG_FOUND : CDR_LOG_UNKNOWN;
+
+    return (rc == 0) ? CDR_OK : CDR_DECLINED;
+}
+
+
+int
+cdr_log_last(const cdr_log_t *log, cdr_log_pos_t *pos)
+{
+    unsigned          i;
+    uint64_t          head;
+    cdr_log_place_t   place;
+
+    for (i = 0; i < CDR_LOG_TRIES; i++) {
+        head = atomic_load_explicit(&log->shm->head, memory_order_acquire);
+
+        if (cdr_log_get(log, head, &place)) {
+            *pos = place.pos;
+            return CDR_OK;
+        }
+    }
+
+    return CDR_AGAIN;
+}
+
+
+void
+cdr_log_fill(const cdr_log_t *log, cdr_log_fill_t *fill)
+{
+    cdr_log_place_t  first, last;
+
+    fill->tail = atomic_load_explicit(&log->shm->tail, memory_order_acquire);
+    fill->head = atomic_load_explicit(&log->shm->head, memory_order_acquire);
+    fill->events_max = log->events;
+    fill->bytes_max = log->size;
+    fill->events = 0;
+    fill->bytes = 0;
+
+    if (fill->head < fill->tail) {
+        return;
+    }
+
+    (void) cdr_log_get(log, fill->tail, &first);
+    (void) cdr_log_get(log, fill->head, &last);
+
+    fill->events = fill->head - fill->tail + 1;
+    fill->bytes = last.start + last.size - first.start;
+
+    if (fill->bytes > log->size) {
+        fill->bytes = log->size;
+    }
+}
+
+
+void
+cdr_event_id_set(cdr_event_id_t *id, const cdr_log_pos_t *pos,
+    uint64_t server)
+{
+    id->ms = pos->ms;
+    id->n = pos->n;
+    id->has_origin = (pos->local != 0);
+    id->server = id->has_origin ? server : 0;
+    id->origin_n = pos->local;
+}
+
+
+static void
+cdr_log_put(const cdr_log_t *log, uint64_t seq, const cdr_log_place_t *place)
+{
+    cdr_log_slot_t  *slot;
+
+    slot = &log->index[seq % log->slots];
+
+    atomic_store_explicit(&slot->start, place->start, memory_order_relaxed);
+    atomic_store_explicit(&slot->size, place->size, memory_order_relaxed);
+    atomic_store_explicit(&slot->ms, place->pos.ms, memory_order_relaxed);
+    atomic_store_explicit(&slot->n, place->pos.n, memory_order_relaxed);
+    atomic_store_explicit(&slot->local, place->pos.local,
+                          memory_order_relaxed);
+}
+
+
+/* Copies an index entry; false if it was, or may have been, overwritten. */
+
+static bool
+cdr_log_get(const cdr_log_t *log, uint64_t seq, cdr_log_place_t *place)
+{
+    const cdr_log_slot_t  *slot;
+
+    slot = &log->index[seq % log->slots];
+
+    place->start = atomic_load_explicit(&slot->start, memory_order_relaxed);
+    place->size = atomic_load_explicit(&slot->size, memory_order_relaxed);
+    place->pos.ms = atomic_load_explicit(&slot->ms, memory_order_relaxed);
+    place->pos.n = atomic_load_explicit(&slot->n, memory_order_relaxed);
+    place->pos.local = atomic_load_explicit(&slot->local,
+                                            memory_order_relaxed);
+
+    /* The entry before the tail's is the last one that is left alone. */
+
+    return cdr_log_valid(log, seq + 1);
+}
+
+
+/*
+ * Under the mutex: whether head, tail and the index entries they name make
+ * sense together, so that appending stays inside the ring.
+ */
+
+static bool
+cdr_log_sound(const cdr_log_t *log, cdr_log_place_t *last)
+{
+    uint64_t         head, tail;
+    cdr_log_place_t  first;
+
+    head = atomic_load_explicit(&log->shm->head, memory_order_relaxed);
+    tail = atomic_load_explicit(&log->shm->tail, memory_order_relaxed);
+
+    if (head > UINT64_MAX / 2 || tail == 0 || tail > head + 1
+        || head + 1 - tail > log->events)
+    {
+        return false;
+    }
+
+    (void) cdr_log_get(log, head, last);
+
+    if (last->start % 8 || last->size % 8 || last->size > log->size
+        || last->start > UINT64_MAX / 2)
+    {
+        return false;
+    }
+
+    if (tail > head) {
+        return true;
+    }
+
+    (void) cdr_log_get(log, tail, &first);
+
+    return first.start <= last->start
+           && last->start + last->size - first.start <= log->size;
+}
+
+
+/*
+ * Moves the tail so that neither the index entry for "seq" nor the bytes up
+ * to position "end" belong to an event that is still held.
+ */
+
+static void
+cdr_log_evict(cdr_log_t *log, uint64_t seq, uint64_t end)
+{
+    uint64_t         head, tail;
+    cdr_log_place_t  oldest;
+
+    head = atomic_load_explicit(&log->shm->head, memory_order_relaxed);
+    tail = atomic_load_explicit(&log->shm->tail, memory_order_relaxed);
+
+    if (seq > log->events && tail < seq - log->events + 1) {
+        tail = seq - log->events + 1;
+    }
+
+    while (tail <= head) {
+        (void) cdr_log_get(log, tail, &oldest);
+
+        if (oldest.start + log->size >= end) {
+            break;
+        }
+
+        tail++;
+    }
+
+    atomic_store_explicit(&log->shm->tail, tail, memory_order_relaxed);
+
+    /* Pairs with cdr_log_valid(): nothing is overwritten before this. */
+
+    atomic_thread_fence(memory_order_release);
+}
+
+
+static int
+cdr_log_cmp(const cdr_log_pos_t *a, const cdr_log_pos_t *b)
+{
+    if (a->ms != b->ms) {
+        return a->ms < b->ms ? -1 : 1;
+    }
+
+    if (a->n != b->n) {
+        return a->n < b->n ? -1 : 1;
+    }
+
+    if (a->local != b->local) {
+        return a->local < b->local ? -1 : 1;
+    }
+
+    return 0;
+}

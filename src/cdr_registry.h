@@ -1,0 +1,332 @@
+/*
+ * The registry of connections: one fixed entry in shared memory for each
+ * connection of the server, the source of truth for presence, limits and
+ * administration.
+ *
+ * An entry is primary, and live by a single store of its state.  The chains
+ * by id, the free lists and the live count are derived and can be rebuilt.
+ * Everything that changes an entry runs under the caller's mutex and inside
+ * an odd "version" of the entry, so that readers without the lock can tell a
+ * torn copy.  Fields marked "owner" are changed by the owning process alone,
+ * without the lock.
+ *
+ * Strings lie packed inside the entry; where they are too long for it, all of
+ * an entry's strings lie in a block of a common pool.
+ *
+ * Functions that follow links check every index and never take more steps
+ * than there are entries; on a wrong link they return CDR_ERROR and want
+ * cdr_registry_repair().
+ */
+
+#ifndef CDR_REGISTRY_H_INCLUDED
+#define CDR_REGISTRY_H_INCLUDED
+
+
+#include <stdatomic.h>
+
+#include "cdr.h"
+#include "cdr_rate.h"
+
+
+#define CDR_REGISTRY_VERSION      1
+#define CDR_REGISTRY_ENTRIES_MAX  (1U << 26)
+
+#define CDR_CONN_ID_LEN           12        /* random bytes */
+#define CDR_CONN_ID_TEXT_LEN      21        /* "conn_" and base64url of them */
+
+#define CDR_CONN_USER_MAX         255
+#define CDR_CONN_ROLE_MAX         255
+#define CDR_CONN_FEATURE_MAX      128
+#define CDR_CONN_ADDRESS_MAX      64
+#define CDR_CONN_STRINGS_MAX      (CDR_CONN_USER_MAX + CDR_CONN_ROLE_MAX      \
+                                   + CDR_CONN_FEATURE_MAX                     \
+                                   + CDR_CONN_ADDRESS_MAX)
+
+#define CDR_CONN_INLINE           184       /* string bytes in an entry */
+#define CDR_CONN_BLOCK            704       /* string bytes in a block */
+#define CDR_CONN_PER_BLOCK        8         /* entries to one block */
+
+/* In "flags"; the low 24 bits are the caller's. */
+#define CDR_CONN_TORN             0x80000000U   /* its writer was killed: no
+                                                   string or role is left */
+
+
+typedef enum {
+    CDR_CONN_FREE = 0,
+    CDR_CONN_LIVE
+} cdr_conn_state_t;
+
+
+typedef enum {
+    CDR_STATUS_ONLINE = 0,
+    CDR_STATUS_AWAY,
+    CDR_STATUS_BUSY,
+    CDR_STATUS_OFFLINE
+} cdr_status_t;
+
+
+/* The order of the strings in an entry. */
+
+enum {
+    CDR_CONN_USER = 0,
+    CDR_CONN_ROLE,
+    CDR_CONN_FEATURE,
+    CDR_CONN_ADDRESS,
+    CDR_CONN_STRINGS
+};
+
+
+typedef struct {
+    uint16_t              slot;
+    int32_t               pid;
+    uint32_t              incarnation;
+} cdr_conn_owner_t;
+
+
+typedef struct {
+    cdr_str_t             user;
+    cdr_str_t             role;
+    uint32_t              roles;            /* bit mask */
+    uint64_t              expires_s;        /* of the token; 0: never */
+    uint64_t              jti[2];           /* hash; 0, 0: none */
+    uint64_t              user_key;         /* counter key; 0: not counted */
+} cdr_conn_identity_t;
+
+
+/* What cdr_registry_add() is told. */
+
+typedef struct {
+    uint8_t               id[CDR_CONN_ID_LEN];
+    cdr_conn_owner_t      owner;
+    uint64_t              connected_ms;
+    uint8_t               family;           /* the caller's constants */
+    uint8_t               addr[16];
+    uint16_t              port;
+    cdr_str_t             address;          /* text */
+    uint64_t              conn_key;         /* counter key; 0: not counted */
+    uint32_t              flags;
+    cdr_status_t          status;
+    cdr_str_t             feature;
+    cdr_conn_identity_t   identity;
+} cdr_conn_info_t;
+
+
+/* The part of an entry that readers copy. */
+
+typedef struct {
+    uint64_t              connected_ms;
+    uint64_t              updated_ms;       /* of presence */
+    uint64_t              expires_s;
+    uint64_t              conn_key;
+    uint64_t              user_key;
+    uint64_t              jti[2];
+    uint8_t               addr[16];
+    uint8_t               id[CDR_CONN_ID_LEN];
+    uint32_t              roles;
+    uint32_t              flags;
+    cdr_conn_owner_t      owner;
+    uint32_t              block;            /* number + 1; 0: inline */
+    uint16_t              port;
+    uint8_t               family;
+    uint8_t               status;           /* cdr_status_t */
+    uint8_t               len[CDR_CONN_STRINGS];
+} cdr_conn_t;
+
+
+typedef struct {
+    _Alignas(64)
+    _Atomic uint32_t      state;            /* cdr_conn_state_t */
+    _Atomic uint32_t      version;          /* odd while being written */
+    _Atomic uint32_t      generation;       /* one more with every use */
+    uint32_t              next;             /* by id, or in the free list */
+
+    cdr_conn_t            conn;
+
+    cdr_rate_t            rate;                         /* owner */
+    _Atomic uint64_t      seen_ms;                      /* owner */
+    _Atomic uint64_t      messages_in;                  /* owner */
+    _Atomic uint64_t      messages_out;                 /* owner */
+    _Atomic uint64_t      bytes_in;                     /* owner */
+    _Atomic uint64_t      bytes_out;                    /* owner */
+
+    uint8_t               strings[CDR_CONN_INLINE];
+} cdr_registry_entry_t;
+
+
+/* A consistent copy of an entry; the strings point into "text". */
+
+typedef struct {
+    uint32_t              index;
+    uint32_t              generation;
+    cdr_conn_t            conn;
+    uint64_t              seen_ms;
+    uint64_t              messages_in;
+    uint64_t              messages_out;
+    uint64_t              bytes_in;
+    uint64_t              bytes_out;
+    cdr_str_t             str[CDR_CONN_STRINGS];
+    uint8_t               text[CDR_CONN_STRINGS_MAX];
+} cdr_conn_copy_t;
+
+
+typedef struct {
+    uint32_t              live;
+    uint32_t              entries;
+    uint32_t              blocks;           /* taken */
+    uint32_t              blocks_max;
+} cdr_registry_fill_t;
+
+
+typedef struct cdr_registry_shm_s  cdr_registry_shm_t;
+
+
+typedef struct {
+    cdr_registry_shm_t   *shm;
+    uint32_t             *buckets;
+    uint32_t             *block_next;
+    uint8_t              *blocks;
+    cdr_registry_entry_t *entries;
+    uint32_t              n;
+    uint32_t              nblocks;
+} cdr_registry_t;
+
+
+/*
+ * Called for a dead owner's connection while it is still live, under the
+ * mutex: the place to take it out of counters and sessions.
+ */
+
+typedef void (*cdr_registry_release_pt)(void *ctx, uint32_t index,
+    const cdr_registry_entry_t *e);
+
+
+/*
+ * Bytes for "n" entries, 0 if out of range; and the share of one entry, all
+ * tables included, rounded up, for the question how many fit:
+ * cdr_registry_size(n) <= cdr_registry_overhead() + n * bytes_per_entry().
+ */
+
+size_t cdr_registry_size(uint32_t n);
+size_t cdr_registry_bytes_per_entry(void);
+size_t cdr_registry_overhead(void);
+
+/*
+ * Lays an empty registry out in cdr_registry_size() bytes at "mem", aligned
+ * to 64.  Entries are not touched before their first use.  CDR_OK or
+ * CDR_ERROR (n out of range).
+ */
+
+int cdr_registry_init(void *mem, uint32_t n);
+
+/*
+ * CDR_OK; CDR_DECLINED if there is no registry or one of another version;
+ * CDR_ERROR if it does not fit in "size".
+ */
+
+int cdr_registry_attach(cdr_registry_t *r, void *mem, size_t size);
+
+/*
+ * Under the mutex, after a holder died: rebuilds what is derived, in O(n).
+ * An entry in the middle of a change loses its strings and roles and is
+ * marked CDR_CONN_TORN; its owner is the one who died.
+ */
+
+void cdr_registry_repair(cdr_registry_t *r);
+
+
+/*
+ * Under the mutex, all of the following.
+ *
+ * Adds a connection: CDR_OK, with its index and generation; CDR_FULL if there
+ * is no entry, or no block for its strings; CDR_TOOBIG if a string is too
+ * long; CDR_ERROR.
+ */
+
+int cdr_registry_add(cdr_registry_t *r, const cdr_conn_info_t *info,
+    uint32_t *index, uint32_t *generation);
+
+/* CDR_OK; CDR_DECLINED if that connection is not there; CDR_ERROR. */
+
+int cdr_registry_remove(cdr_registry_t *r, uint32_t index,
+    uint32_t generation);
+
+/*
+ * Replaces the identity.  The caller moves the count from the old user_key to
+ * the new one.  CDR_OK; on CDR_DECLINED, CDR_TOOBIG, CDR_FULL (no block for
+ * the strings) and CDR_ERROR nothing is changed.
+ */
+
+int cdr_registry_set_identity(cdr_registry_t *r, uint32_t index,
+    uint32_t generation, const cdr_conn_identity_t *identity);
+
+/* Replaces presence: status, feature and updated_ms.  Returns as above. */
+
+int cdr_registry_set_feature(cdr_registry_t *r, uint32_t index,
+    uint32_t generation, cdr_status_t status, cdr_str_t feature,
+    uint64_t now_ms);
+
+/* Replaces the flags that are the caller's.  CDR_OK or CDR_DECLINED. */
+
+int cdr_registry_set_flags(cdr_registry_t *r, uint32_t index,
+    uint32_t generation, uint32_t flags);
+
+/* By id, in O(1): CDR_OK with index and generation; CDR_DECLINED; CDR_ERROR. */
+
+int cdr_registry_find(cdr_registry_t *r, const uint8_t id[CDR_CONN_ID_LEN],
+    uint32_t *index, uint32_t *generation);
+
+/*
+ * Gives back the connections of a dead owner: all of "slot" whose incarnation
+ * is "incarnation" or an earlier one.  Looks at no more than "budget" entries
+ * from *cursor on, which is 0 at the first call.  CDR_OK when done (the
+ * cursor is 0 again), CDR_AGAIN when there is more to look at, CDR_ERROR.
+ */
+
+int cdr_registry_release_owner(cdr_registry_t *r, uint16_t slot,
+    uint32_t incarnation, uint32_t *cursor, uint32_t budget,
+    cdr_registry_release_pt release, void *ctx);
+
+
+/*
+ * Without the lock, all of the following.
+ *
+ * The entry for its owner's own fields, and for reading under the mutex; NULL
+ * if there is no such index.  A string of an entry, under the mutex.
+ */
+
+cdr_registry_entry_t *cdr_registry_entry(const cdr_registry_t *r,
+    uint32_t index);
+cdr_str_t cdr_registry_string(const cdr_registry_t *r, uint32_t index,
+    unsigned which);
+
+/*
+ * A consistent copy.  CDR_OK; CDR_DECLINED if there is no live connection at
+ * this index; CDR_AGAIN if it kept changing or its writer died: come back
+ * later, or under the mutex.
+ */
+
+int cdr_registry_snapshot(const cdr_registry_t *r, uint32_t index,
+    cdr_conn_copy_t *copy);
+
+/*
+ * Iterates: the index of the first live entry at or above "index", or
+ * UINT32_MAX.  What comes and goes meanwhile may be seen or not.
+ */
+
+uint32_t cdr_registry_next(const cdr_registry_t *r, uint32_t index);
+
+uint32_t cdr_registry_live(const cdr_registry_t *r);
+void cdr_registry_fill(const cdr_registry_t *r, cdr_registry_fill_t *fill);
+
+
+/* The text of an id, CDR_CONN_ID_TEXT_LEN bytes without a NUL. */
+
+void cdr_conn_id_print(uint8_t *dst, const uint8_t id[CDR_CONN_ID_LEN]);
+
+/* CDR_OK or CDR_ERROR; accepts only what cdr_conn_id_print() prints. */
+
+int cdr_conn_id_parse(uint8_t id[CDR_CONN_ID_LEN], const uint8_t *data,
+    size_t len);
+
+
+#endif /* CDR_REGISTRY_H_INCLUDED */

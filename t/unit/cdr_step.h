@@ -1,0 +1,158 @@
+/*
+ * Kills a writer at every instruction, without killing anyone: a child is
+ * single-stepped through an operation on shared memory, and each state that
+ * the memory passes through is copied and given to a check, which sees just
+ * what a SIGKILL at this instruction would have left.
+ */
+
+#ifndef CDR_STEP_H_INCLUDED
+#define CDR_STEP_H_INCLUDED
+
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cdr.h"
+
+
+#define CDR_STEP_MAX  2000000
+
+
+typedef struct {
+    void    *mem;                       /* from cdr_step_map() */
+    size_t   size;
+    void   (*op)(void *mem);            /* what the child does */
+    bool   (*check)(void *copy);        /* may change the copy */
+} cdr_step_t;
+
+
+static inline void *
+cdr_step_map(size_t size)
+{
+    void  *p;
+
+    p = mmap(NULL, size, PROT_READ|PROT_WRITE, MAP_SHARED|MAP_ANONYMOUS, -1,
+             0);
+
+    if (p == MAP_FAILED) {
+        perror("mmap");
+        exit(1);
+    }
+
+    return p;
+}
+
+
+static inline pid_t
+cdr_step_child(const cdr_step_t *s)
+{
+    int    status;
+    pid_t  pid;
+
+    fflush(stdout);
+
+    pid = fork();
+
+    if (pid == 0) {
+
+        if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) == -1) {
+            _exit(77);
+        }
+
+        raise(SIGSTOP);
+        s->op(s->mem);
+        _exit(0);
+    }
+
+    if (pid == -1 || waitpid(pid, &status, 0) != pid || !WIFSTOPPED(status)) {
+        return -1;
+    }
+
+    return pid;
+}
+
+
+/*
+ * The number of different states checked; 0 if a check failed, -1 where
+ * tracing is not allowed.
+ */
+
+static inline long
+cdr_step(const cdr_step_t *s)
+{
+    int    status;
+    long   steps, states;
+    bool   good;
+    void  *last, *copy;
+    pid_t  pid;
+
+    pid = cdr_step_child(s);
+
+    if (pid == -1) {
+        return -1;
+    }
+
+    last = aligned_alloc(64, (s->size + 63) & ~(size_t) 63);
+    copy = aligned_alloc(64, (s->size + 63) & ~(size_t) 63);
+
+    memset(last, 0, s->size);
+
+    good = true;
+    states = 0;
+
+    for (steps = 0; steps < CDR_STEP_MAX; steps++) {
+
+        if (memcmp(last, s->mem, s->size) != 0) {
+            memcpy(last, s->mem, s->size);
+            memcpy(copy, s->mem, s->size);
+
+            states++;
+            good = s->check(copy) && good;
+        }
+
+        if (ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL) == -1
+            || waitpid(pid, &status, 0) != pid
+            || !WIFSTOPPED(status))
+        {
+            break;
+        }
+    }
+
+    if (!WIFEXITED(status)) {
+        kill(pid, SIGKILL);
+        (void) waitpid(pid, &status, 0);
+        good = false;
+    }
+
+    free(last);
+    free(copy);
+
+    return good && WEXITSTATUS(status) == 0 ? states : 0;
+}
+
+
+/* An assertion with it: "never out of order, wherever it is killed". */
+
+#define ok_step(step, ...)                                                    \
+    do {                                                                      \
+        long  cdr_states = cdr_step(step);                                    \
+                                                                              \
+        if (cdr_states == -1) {                                               \
+            cdr_test_n++;                                                     \
+            printf("ok %d # SKIP tracing a child is not allowed\n",           \
+                   cdr_test_n);                                               \
+                                                                              \
+        } else {                                                              \
+            ok(cdr_states > 1, __VA_ARGS__);                                  \
+            printf("# %ld states\n", cdr_states);                             \
+        }                                                                     \
+    } while (0)
+
+
+#endif /* CDR_STEP_H_INCLUDED */

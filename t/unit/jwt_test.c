@@ -1,0 +1,1500 @@
+/* Tests of tokens: every algorithm, every rule, every trick known. */
+
+#include <jansson.h>
+#include <openssl/crypto.h>
+#include <openssl/ecdsa.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/pem.h>
+
+#include "cdr.h"
+#include "cdr_base64.h"
+#include "cdr_jwk.h"
+#include "cdr_jwt.h"
+#include "cdr_test.h"
+
+
+#define NOW     1700000000
+#define NOW_S   "1700000000"
+#define NALGS   9
+#define SECRET  "0123456789abcdef0123456789abcdef"
+#define ROOM    (2 * CDR_JWT_MAX)
+#define GOOD    "{\"sub\":\"ann\",\"role\":\"admin\",\"exp\":1700000060}"
+
+#define A10     "aaaaaaaaaa"
+#define A50     A10 A10 A10 A10 A10
+#define A250    A50 A50 A50 A50 A50
+#define R8      "\"a\",\"b\",\"c\",\"d\",\"e\",\"f\",\"g\",\"h\""
+#define R32     R8 "," R8 "," R8 "," R8
+
+
+typedef struct {
+    char            text[ROOM];
+    size_t          len;
+} token_t;
+
+
+/* "want" is a reason, or "ok", or "ok user=... role=... n=... jti=...". */
+
+typedef struct {
+    char            name[72];
+    const char     *json;
+    const char     *want;
+} case_t;
+
+
+static void make_keys(void);
+static cdr_jwk_t *public_key(cdr_jwt_alg_t alg, EVP_PKEY *pkey,
+    const char *kid);
+static cdr_str_t str(const char *text);
+static void put_part(token_t *t, const void *data, size_t len);
+static void put_signature(token_t *t, cdr_jwt_alg_t alg, EVP_PKEY *pkey);
+static void put_hmac(token_t *t, cdr_jwt_alg_t alg, const void *key,
+    size_t len);
+static size_t raw_ecdsa(uint8_t *sig, size_t len, size_t half);
+static void make(token_t *t, cdr_jwt_alg_t alg, const char *header,
+    const char *payload);
+static const char *verdict(const cdr_jwks_t *set,
+    const cdr_jwt_policy_t *policy, const char *text, size_t len,
+    int64_t now);
+static const char *told(const char *payload);
+static void is(const char *got, const char *want, const char *name);
+static void test_vectors(void);
+static void test_every_algorithm(void);
+static void test_every_bit(void);
+static void test_confusion(void);
+static void test_ecdsa_forms(void);
+static void test_forms(void);
+static void test_sizes(void);
+static void test_headers(void);
+static void test_kid(void);
+static void test_tries(void);
+static void test_claims(void);
+static void test_times(void);
+static void test_time_boundaries(void);
+static void test_issuers_and_audiences(void);
+static void test_claim_names(void);
+static void test_order_of_reasons(void);
+static void test_failing_allocations(void);
+static void test_reasons_are_clean(void);
+
+
+static cdr_jwks_t        *all;            /* one key for each algorithm */
+static EVP_PKEY          *pkeys[NALGS], *others[NALGS];
+static cdr_jwt_claims_t   claims;
+static int                result;
+static int                dirty;          /* something was left behind */
+static unsigned           calls, fail_at;
+
+static const char *const  names[NALGS] = {
+    "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "ES256", "ES384",
+    "EdDSA"
+};
+
+static const cdr_jwt_policy_t  any = {
+    NULL, 0, NULL, 0, cdr_str_null, cdr_str_null, 0, true
+};
+
+
+static void *
+failing_malloc(size_t size, const char *file, int line)
+{
+    (void) file;
+    (void) line;
+
+    return (++calls == fail_at) ? NULL : malloc(size);
+}
+
+
+static void *
+failing_realloc(void *p, size_t size, const char *file, int line)
+{
+    (void) file;
+    (void) line;
+
+    return (++calls == fail_at) ? NULL : realloc(p, size);
+}
+
+
+static void
+plain_free(void *p, const char *file, int line)
+{
+    (void) file;
+    (void) line;
+
+    free(p);
+}
+
+
+static void *
+failing_json_malloc(size_t size)
+{
+    return failing_malloc(size, NULL, 0);
+}
+
+
+int
+main(void)
+{
+    unsigned  i;
+
+    CRYPTO_set_mem_functions(failing_malloc, failing_realloc, plain_free);
+
+    make_keys();
+
+    test_vectors();
+    test_every_algorithm();
+    test_every_bit();
+    test_confusion();
+    test_ecdsa_forms();
+    test_forms();
+    test_sizes();
+    test_headers();
+    test_kid();
+    test_tries();
+    test_claims();
+    test_times();
+    test_time_boundaries();
+    test_issuers_and_audiences();
+    test_claim_names();
+    test_order_of_reasons();
+    test_failing_allocations();
+    test_reasons_are_clean();
+
+    cdr_jwks_del(all);
+
+    for (i = 0; i < NALGS; i++) {
+        EVP_PKEY_free(pkeys[i]);
+        EVP_PKEY_free(others[i]);
+    }
+
+    return done_testing();
+}
+
+
+static void
+make_keys(void)
+{
+    char         err[256];
+    unsigned     i;
+    EVP_PKEY   **set;
+    cdr_str_t    none = cdr_str_null;
+
+    for (set = pkeys; ; set = others) {
+        set[CDR_JWT_RS256] = EVP_RSA_gen(2048);
+        set[CDR_JWT_ES256] = EVP_EC_gen("P-256");
+        set[CDR_JWT_ES384] = EVP_EC_gen("P-384");
+        set[CDR_JWT_EDDSA] = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+
+        for (i = CDR_JWT_RS384; i <= CDR_JWT_RS512; i++) {
+            set[i] = set[CDR_JWT_RS256];
+            EVP_PKEY_up_ref(set[i]);
+        }
+
+        if (set == others) {
+            break;
+        }
+    }
+
+    all = cdr_jwks_new();
+
+    for (i = 0; i < NALGS; i++) {
+        cdr_jwks_add(all, pkeys[i] ? public_key(i, pkeys[i], "")
+                                   : cdr_jwk_new(i, str(SECRET), none, err,
+                                                 sizeof(err)));
+    }
+}
+
+
+static cdr_jwk_t *
+public_key(cdr_jwt_alg_t alg, EVP_PKEY *pkey, const char *kid)
+{
+    BIO        *bio;
+    char        err[256], *pem;
+    cdr_jwk_t  *jwk;
+    cdr_str_t   key;
+
+    bio = BIO_new(BIO_s_mem());
+    PEM_write_bio_PUBKEY(bio, pkey);
+    key.len = (size_t) BIO_get_mem_data(bio, &pem);
+    key.data = (uint8_t *) pem;
+
+    jwk = cdr_jwk_new(alg, key, str(kid), err, sizeof(err));
+    BIO_free(bio);
+
+    if (jwk == NULL) {
+        printf("Bail out! %s\n", err);
+        exit(1);
+    }
+
+    return jwk;
+}
+
+
+static cdr_str_t
+str(const char *text)
+{
+    cdr_str_t  s;
+
+    s.data = (const uint8_t *) text;
+    s.len = strlen(text);
+
+    return s;
+}
+
+
+/* The signer. */
+
+static void
+put_part(token_t *t, const void *data, size_t len)
+{
+    cdr_str_t  s;
+
+    if (t->len) {
+        t->text[t->len++] = '.';
+    }
+
+    if (t->len + cdr_base64url_encoded_len(len) >= ROOM) {
+        abort();
+    }
+
+    s.data = data;
+    s.len = len;
+
+    t->len += cdr_base64url_encode((uint8_t *) t->text + t->len, s);
+    t->text[t->len] = '\0';
+}
+
+
+static void
+put_signature(token_t *t, cdr_jwt_alg_t alg, EVP_PKEY *pkey)
+{
+    size_t       len;
+    uint8_t      sig[1024];
+    EVP_MD_CTX  *md;
+
+    static const char *const  digests[NALGS] = {
+        "SHA256", "SHA384", "SHA512", "SHA256", "SHA384", "SHA512",
+        "SHA256", "SHA384", NULL
+    };
+
+    md = EVP_MD_CTX_new();
+    len = sizeof(sig);
+
+    if (EVP_DigestSignInit_ex(md, NULL, digests[alg], NULL, NULL, pkey, NULL)
+        != 1
+        || EVP_DigestSign(md, sig, &len, (uint8_t *) t->text, t->len) != 1)
+    {
+        printf("Bail out! cannot sign\n");
+        exit(1);
+    }
+
+    EVP_MD_CTX_free(md);
+
+    if (EVP_PKEY_is_a(pkey, "EC")) {
+        len = raw_ecdsa(sig, len, alg == CDR_JWT_ES384 ? 48 : 32);
+    }
+
+    put_part(t, sig, len);
+}
+
+
+static void
+put_hmac(token_t *t, cdr_jwt_alg_t alg, const void *key, size_t len)
+{
+    uint8_t        mac[EVP_MAX_MD_SIZE];
+    unsigned       n;
+    const EVP_MD  *md;
+
+    md = alg == CDR_JWT_HS384 ? EVP_sha384()
+                              : alg == CDR_JWT_HS512 ? EVP_sha512()
+                                                     : EVP_sha256();
+
+    HMAC(md, key, (int) len, (uint8_t *) t->text, t->len, mac, &n);
+    put_part(t, mac, n);
+}
+
+
+static size_t
+raw_ecdsa(uint8_t *sig, size_t len, size_t half)
+{
+    ECDSA_SIG      *s;
+    const uint8_t  *p;
+
+    p = sig;
+    s = d2i_ECDSA_SIG(NULL, &p, (long) len);
+
+    BN_bn2binpad(ECDSA_SIG_get0_r(s), sig, (int) half);
+    BN_bn2binpad(ECDSA_SIG_get0_s(s), sig + half, (int) half);
+    ECDSA_SIG_free(s);
+
+    return 2 * half;
+}
+
+
+static void
+make(token_t *t, cdr_jwt_alg_t alg, const char *header, const char *payload)
+{
+    t->len = 0;
+    put_part(t, header, strlen(header));
+    put_part(t, payload, strlen(payload));
+
+    if (pkeys[alg]) {
+        put_signature(t, alg, pkeys[alg]);
+
+    } else {
+        put_hmac(t, alg, SECRET, strlen(SECRET));
+    }
+}
+
+
+/*
+ * Verifies a copy of its exact size.  Returns the reason, or "ok"; "result",
+ * "claims" and "dirty" have the rest.
+ */
+
+static const char *
+verdict(const cdr_jwks_t *set, const cdr_jwt_policy_t *policy,
+    const char *text, size_t len, int64_t now)
+{
+    uint8_t     *copy;
+    cdr_str_t    token;
+    const char  *reason;
+
+    copy = malloc(len + !len);
+    memcpy(copy, text, len);
+
+    token.data = copy;
+    token.len = len;
+
+    memset(&claims, 0xa5, sizeof(claims));
+    reason = "not set";
+
+    result = cdr_jwt_verify(set, policy, token, now, &claims, &reason);
+    free(copy);
+
+    if (result == CDR_OK) {
+        dirty |= (reason != NULL || claims.user.len == 0 || claims.expired);
+        reason = "ok";
+
+    } else {
+        dirty |= (reason == NULL || claims.user.len || claims.role.len
+                  || claims.nroles || claims.jti.len || claims.user_buf[0]);
+        dirty |= (claims.expired != !strcmp(reason, "token expired"));
+    }
+
+    dirty |= (ERR_peek_error() != 0);
+
+    return reason;
+}
+
+
+/* The verdict on an HS256 token with these claims, and what it says. */
+
+static const char *
+told(const char *payload)
+{
+    size_t       n, i;
+    token_t      t;
+    const char  *why;
+
+    static char  text[1024];
+
+    make(&t, CDR_JWT_HS256, "{\"alg\":\"HS256\"}", payload);
+    why = verdict(all, &any, t.text, t.len, NOW);
+
+    if (result != CDR_OK) {
+        return why;
+    }
+
+    n = (size_t) snprintf(text, sizeof(text), "ok %.*s/%.*s/%zu/%.*s",
+                          (int) claims.user.len, claims.user.data,
+                          (int) claims.role.len, claims.role.data,
+                          claims.nroles,
+                          (int) claims.jti.len, claims.jti.data);
+
+    for (i = 0; i < claims.nroles && claims.nroles < 4; i++) {
+        n += (size_t) snprintf(text + n, sizeof(text) - n, "/%.*s",
+                               (int) claims.roles[i].len,
+                               claims.roles[i].data);
+    }
+
+    return text;
+}
+
+
+static void
+is(const char *got, const char *want, const char *name)
+{
+    ok(strcmp(got, want) == 0, "%s: %s", name, want);
+
+    if (strcmp(got, want) != 0) {
+        printf("# got: %s\n", got);
+    }
+}
+
+
+static void
+test_vectors(void)
+{
+    char               err[256];
+    size_t             i;
+    cdr_str_t          json;
+    const char        *dot;
+    cdr_jwks_t        *set;
+    cdr_jwt_policy_t   policy;
+
+    static const char  keys[] =
+        "{\"keys\":[{\"kty\":\"oct\",\"k\":\"AyM1SysPpbyDfgZld3umj1qzKObwVM"
+        "koqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow\"},"
+        "{\"kty\":\"RSA\",\"n\":\"ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQo"
+        "Tbji9k0l8W26mPddxHmfHQp-Vaw-4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL-yRT-SFd2l"
+        "ZS-pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0LOL-bSf63kpaS"
+        "HSXndS5z5rexMdbBYUsLA9e-KXBdQOS-UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4u"
+        "DZlxvb3qCo5ZwKh9kG4LT6_I5IhlJH7aGhyxXFvUK-DWNmoudF8NAco9_h9iaGNj8q"
+        "2ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXpoQ\",\"e\":\"AQAB\"},"
+        "{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"f83OJ3D2xF1Bg8vub9tLe1gH"
+        "MzV76e8Tus9uPHvRVEU\",\"y\":\"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYj"
+        "KIWI5a0\"},{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"11qYAYKxCr"
+        "fVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}]}";
+
+#define JOE  "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9l" \
+             "eGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ"
+
+    static const case_t  vectors[] = {
+        { "RFC 7515 A.1, HS256",
+          "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9." JOE
+          ".dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk", "ok" },
+        { "RFC 7515 A.2, RS256",
+          "eyJhbGciOiJSUzI1NiJ9." JOE
+          ".cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh"
+          "7AAuHIm4Bh-0Qc_lF5YKt_O8W2Fp5jujGbds9uJdbF9CUAr7t1dnZcAcQjbKBYNX"
+          "4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb1L07Qe7"
+          "K0GarZRmB_eSN9383LcOLn6_dO--xi12jzDwusC-eOkHWEsqtFZESc6BfI7noOPq"
+          "vhJ1phCnvWh6IeYI2w9QOYEUipUTI8np6LbgGY9Fs98rqVt5AXLIhWkWywlVmtVr"
+          "Bp0igcN_IoypGlUPQGe77Rw", "ok" },
+        { "RFC 7515 A.3, ES256",
+          "eyJhbGciOiJFUzI1NiJ9." JOE
+          ".DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlS"
+          "ApmWQxfKTUJqPP3-Kg6NU1Q", "ok" },
+        { "RFC 8037 A.4, Ed25519, whose payload is no JSON",
+          "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc"
+          ".hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5"
+          "BhVsPt9g7sVvpAr_MuM0KAg", "malformed claims" },
+        { "RFC 7515 A.5, none", "eyJhbGciOiJub25lIn0." JOE ".",
+          "no key for this algorithm" }
+    };
+
+    set = cdr_jwks_new();
+    json = str(keys);
+
+    ok(cdr_jwks_load(set, json, err, sizeof(err)) == CDR_OK,
+       "the keys of the RFCs are a set");
+
+    policy = any;
+    policy.user_claim = str("iss");
+
+    for (i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++) {
+        is(verdict(set, &policy, vectors[i].json, strlen(vectors[i].json),
+                   1300819379),
+           vectors[i].want, vectors[i].name);
+    }
+
+    is(verdict(set, &policy, vectors[0].json, strlen(vectors[0].json),
+               1300819380), "token expired", "A.1 a second later");
+
+    dot = strrchr(vectors[3].json, '.');
+    json.data = (const uint8_t *) vectors[3].json;
+    json.len = (size_t) (dot - vectors[3].json);
+
+    ok(cdr_jwk_verify(cdr_jwks_get(set, 3), json, json) == CDR_ERROR,
+       "a signature of the wrong length is no signature");
+
+    cdr_jwks_del(set);
+}
+
+
+static void
+test_every_algorithm(void)
+{
+    char       header[64];
+    token_t    t, twice;
+    unsigned   i;
+
+    for (i = 0; i < NALGS; i++) {
+        (void) snprintf(header, sizeof(header), "{\"alg\":\"%s\"}", names[i]);
+
+        make(&t, i, header, GOOD);
+        is(verdict(all, &any, t.text, t.len, NOW), "ok", names[i]);
+        is(verdict(all, &any, t.text, t.len, NOW), "ok", "and once more");
+
+        make(&twice, i, header, "{\"sub\":\"bob\",\"exp\":1800000000}");
+        memcpy(strrchr(twice.text, '.'), strrchr(t.text, '.'),
+               strlen(strrchr(t.text, '.')));
+        is(verdict(all, &any, twice.text, twice.len, NOW), "bad signature",
+           "the signature of another token");
+
+        t.len = (size_t) (strrchr(t.text, '.') - t.text);
+        t.text[t.len] = '\0';
+
+        if (pkeys[i]) {
+            put_signature(&t, i, others[i]);
+        } else {
+            put_hmac(&t, i, "another secret", 14);
+        }
+
+        is(verdict(all, &any, t.text, t.len, NOW), "bad signature",
+           "the signature of another key");
+
+        t.len = (size_t) (strrchr(t.text, '.') + 1 - t.text);
+        is(verdict(all, &any, t.text, t.len, NOW), "bad signature",
+           "no signature");
+    }
+
+    ok(!dirty, "verdicts have left nothing behind");
+}
+
+
+/* One bit of a decoded part is another token; it is never good. */
+
+static void
+test_every_bit(void)
+{
+    char       header[64];
+    int        good;
+    size_t     bit, bits, len[3], part, at;
+    uint8_t    raw[3][512];
+    token_t    t;
+    unsigned   i, step;
+    cdr_str_t  s;
+    char      *p, *dot;
+
+    for (i = 0; i < NALGS; i++) {
+        (void) snprintf(header, sizeof(header), "{\"alg\":\"%s\"}", names[i]);
+        make(&t, i, header, GOOD);
+        p = t.text;
+
+        for (part = 0; part < 3; part++) {
+            dot = strchr(p, '.');
+            s.data = (uint8_t *) p;
+            s.len = dot ? (size_t) (dot - p) : strlen(p);
+            (void) cdr_base64url_decode(raw[part], sizeof(raw[part]),
+                                        &len[part], s);
+            p += s.len + 1;
+        }
+
+        step = pkeys[i] ? 7 : 1;
+
+        for (part = 0; part < 3; part++) {
+            good = 1;
+            bits = 8 * len[part];
+
+            for (bit = 0; bit < bits; bit += step) {
+                raw[part][bit / 8] ^= (uint8_t) (1 << bit % 8);
+
+                t.len = 0;
+                for (at = 0; at < 3; at++) {
+                    put_part(&t, raw[at], len[at]);
+                }
+
+                (void) verdict(all, &any, t.text, t.len, NOW);
+                good &= (result == CDR_ERROR);
+
+                raw[part][bit / 8] ^= (uint8_t) (1 << bit % 8);
+            }
+
+            ok(good, "%s: a flipped bit in part %zu is noticed", names[i],
+               part + 1);
+        }
+    }
+}
+
+
+static void
+test_confusion(void)
+{
+    BIO         *bio;
+    char        *pem;
+    char         err[256];
+    size_t       len, i;
+    token_t      t;
+    cdr_str_t    none = cdr_str_null;
+    cdr_jwks_t  *rsa;
+
+    static const char *const  nones[] = {
+        "none", "None", "NONE", "nOnE", "noNe", "NoNe", "none ", ""
+    };
+
+    rsa = cdr_jwks_new();
+    cdr_jwks_add(rsa, public_key(CDR_JWT_RS256, pkeys[CDR_JWT_RS256], ""));
+
+    for (i = 0; i < sizeof(nones) / sizeof(nones[0]); i++) {
+        (void) snprintf(err, sizeof(err), "{\"alg\":\"%s\"}", nones[i]);
+
+        t.len = 0;
+        put_part(&t, err, strlen(err));
+        put_part(&t, GOOD, strlen(GOOD));
+        put_part(&t, "", 0);
+        is(verdict(all, &any, t.text, t.len, NOW),
+           "no key for this algorithm", err);
+    }
+
+    bio = BIO_new(BIO_s_mem());
+    PEM_write_bio_PUBKEY(bio, pkeys[CDR_JWT_RS256]);
+    len = (size_t) BIO_get_mem_data(bio, &pem);
+
+    t.len = 0;
+    put_part(&t, "{\"alg\":\"HS256\"}", 15);
+    put_part(&t, GOOD, strlen(GOOD));
+    put_hmac(&t, CDR_JWT_HS256, pem, len);
+    is(verdict(rsa, &any, t.text, t.len, NOW), "no key for this algorithm",
+       "an HMAC with the RSA key's PEM text as its secret");
+    is(verdict(all, &any, t.text, t.len, NOW), "bad signature",
+       "the same beside a key for HS256");
+
+    t.len = 0;
+    put_part(&t, "{\"alg\":\"RS256\"}", 15);
+    put_part(&t, GOOD, strlen(GOOD));
+    put_hmac(&t, CDR_JWT_HS256, pem, len);
+    is(verdict(all, &any, t.text, t.len, NOW), "bad signature",
+       "an HMAC that says it is RS256");
+    BIO_free(bio);
+
+    make(&t, CDR_JWT_RS256, "{\"alg\":\"RS512\"}", GOOD);
+    is(verdict(all, &any, t.text, t.len, NOW), "bad signature",
+       "RS256 that says it is RS512");
+    is(verdict(rsa, &any, t.text, t.len, NOW), "no key for this algorithm",
+       "RS512 with the key of RS256");
+
+    make(&t, CDR_JWT_HS256, "{\"alg\":\"hs256\"}", GOOD);
+    is(verdict(all, &any, t.text, t.len, NOW), "no key for this algorithm",
+       "an algorithm in small letters");
+
+    make(&t, CDR_JWT_HS256, "{\"alg\":\"HS256\",\"alg\":\"HS256\"}", GOOD);
+    is(verdict(all, &any, t.text, t.len, NOW), "malformed header",
+       "an algorithm given twice");
+
+    cdr_jwks_del(rsa);
+    rsa = cdr_jwks_new();
+    make(&t, CDR_JWT_HS256, "{\"alg\":\"HS256\"}", GOOD);
+    is(verdict(rsa, &any, t.text, t.len, NOW), "no key for this algorithm",
+       "an empty set");
+
+    cdr_jwks_add(rsa, cdr_jwk_new(CDR_JWT_HS512, str(SECRET), none, err,
+                                  sizeof(err)));
+    is(verdict(rsa, &any, t.text, t.len, NOW), "no key for this algorithm",
+       "the right secret for another algorithm");
+    cdr_jwks_del(rsa);
+}
+
+
+/* RFC 7518 section 3.4; all zeros is CVE-2022-21449. */
+
+static void
+test_ecdsa_forms(void)
+{
+    size_t       i, len;
+    uint8_t      sig[160];
+    token_t      t;
+    unsigned     tries;
+    EVP_MD_CTX  *md;
+    const char  *why;
+
+    static const struct {
+        char    name[24];
+        size_t  len;
+        int     fill;
+    } forms[] = {
+        { "all zeros", 64, 0 },
+        { "all ones", 64, 0xff },
+        { "one byte short", 63, 1 },
+        { "one byte long", 65, 1 },
+        { "of ES384's size", 96, 1 }
+    };
+
+    t.len = 0;
+    put_part(&t, "{\"alg\":\"ES256\"}", 15);
+    put_part(&t, GOOD, strlen(GOOD));
+
+    for (i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+        len = t.len;
+        memset(sig, forms[i].fill, sizeof(sig));
+        put_part(&t, sig, forms[i].len);
+        is(verdict(all, &any, t.text, t.len, NOW), "bad signature",
+           forms[i].name);
+        t.len = len;
+    }
+
+    md = EVP_MD_CTX_new();
+    len = sizeof(sig);
+    EVP_DigestSignInit_ex(md, NULL, "SHA256", NULL, NULL,
+                          pkeys[CDR_JWT_ES256], NULL);
+    EVP_DigestSign(md, sig, &len, (uint8_t *) t.text, t.len);
+    EVP_MD_CTX_free(md);
+    put_part(&t, sig, len);
+    is(verdict(all, &any, t.text, t.len, NOW), "bad signature",
+       "a signature in DER");
+
+    /* Some of these have a half that begins with zeros or a high bit. */
+
+    why = "ok";
+
+    for (tries = 0; tries < 300 && strcmp(why, "ok") == 0; tries++) {
+        make(&t, CDR_JWT_ES256, "{\"alg\":\"ES256\"}", GOOD);
+        why = verdict(all, &any, t.text, t.len, NOW);
+    }
+
+    is(why, "ok", "300 signatures, whatever their leading bytes");
+}
+
+
+static void
+test_forms(void)
+{
+    char       text[ROOM];
+    size_t     i, n, h, p;
+    int        good;
+    token_t    t;
+
+    static const case_t  forms[] = {
+        { "nothing", "", "malformed token" },
+        { "a word", "token", "malformed token" },
+        { "a dot", ".", "malformed token" },
+        { "two dots", "..", "malformed header" },
+        { "three dots", "...", "malformed token" },
+        { "two parts", "eyJhbGciOiJIUzI1NiJ9.e30", "malformed token" },
+        { "four parts", "eyJhbGciOiJIUzI1NiJ9.e30.AA.AA", "malformed token" },
+        { "five parts, as JWE has", "eyJhbGciOiJIUzI1NiJ9.AA.AA.AA.AA",
+          "malformed token" },
+        { "a header that is a list", "W10.e30.AA", "malformed header" },
+        { "a header that is a string", "IngiIA.e30.AA", "malformed header" },
+        { "a header without an algorithm", "e30.e30.AA", "malformed header" },
+        { "bits after the header", "e31.e30.AA", "malformed token" },
+        { "bits after the claims", "e30.e31.AA", "malformed token" },
+        { "bits after the signature", "e30.e30.AB", "malformed token" },
+        { "bytes that are not UTF-8", "eyJhbGciOiL_In0.e30.AA",
+          "malformed header" },
+        { "Bearer before it", "Bearer e30.e30.AA", "malformed token" }
+    };
+
+    for (i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+        is(verdict(all, &any, forms[i].json, strlen(forms[i].json), NOW),
+           forms[i].want, forms[i].name);
+    }
+
+    make(&t, CDR_JWT_HS256, "{\"alg\":\"HS256\"}", GOOD);
+    h = (size_t) (strchr(t.text, '.') - t.text);
+    p = (size_t) (strrchr(t.text, '.') - t.text);
+
+    /* One character put in anywhere, among them every byte there is. */
+
+    good = 1;
+
+    for (i = 0; i <= t.len; i++) {
+        for (n = 0; n < 256; n += (i == h || i == p || i == t.len) ? 1 : 13) {
+            memcpy(text, t.text, i);
+            text[i] = (char) n;
+            memcpy(text + i + 1, t.text + i, t.len - i);
+
+            (void) verdict(all, &any, text, t.len + 1, NOW);
+            good &= (result == CDR_ERROR);
+        }
+
+        memcpy(text, t.text, i);
+        text[i] = '\n';
+        memcpy(text + i + 1, t.text + i, t.len - i);
+        (void) verdict(all, &any, text, t.len + 1, NOW);
+        good &= (result == CDR_ERROR);
+    }
+
+    ok(good, "no character can be put into a token, be it '=', NUL or space");
+
+    good = 1;
+
+    for (i = 0; i < t.len; i++) {
+        (void) verdict(all, &any, t.text, i, NOW);
+        good &= (result == CDR_ERROR);
+        (void) verdict(all, &any, t.text + i + 1, t.len - i - 1, NOW);
+        good &= (result == CDR_ERROR);
+    }
+
+    ok(good, "no beginning and no end of a token is one");
+    ok(!dirty, "malformed tokens have left nothing behind");
+}
+
+
+static void
+test_sizes(void)
+{
+    char     payload[CDR_JWT_MAX];
+    size_t   pad;
+    token_t  t;
+
+    for (pad = 6000; ; pad++) {
+        (void) snprintf(payload, sizeof(payload),
+                        "{\"sub\":\"ann\",\"exp\":1800000000,\"x\":\"%*s\"}",
+                        (int) pad, "");
+        make(&t, CDR_JWT_HS256, "{\"alg\":\"HS256\"}", payload);
+
+        if (t.len > CDR_JWT_MAX) {
+            break;
+        }
+
+        if (t.len >= CDR_JWT_MAX - 1) {
+            is(verdict(all, &any, t.text, t.len, NOW), "ok",
+               "a token of the largest size");
+        }
+    }
+
+    is(verdict(all, &any, t.text, t.len, NOW), "token too large",
+       "a token that is larger");
+
+    memset(t.text, 'A', sizeof(t.text));
+    is(verdict(all, &any, t.text, CDR_JWT_MAX, NOW), "malformed token",
+       "8192 characters without a dot");
+    is(verdict(all, &any, t.text, CDR_JWT_MAX + 1, NOW), "token too large",
+       "8193 characters");
+
+    memcpy(t.text, "e30.e30.", 8);
+    is(verdict(all, &any, t.text, CDR_JWT_MAX, NOW), "malformed token",
+       "a signature that fills the token");
+
+    memcpy(t.text, "AAAAAAAA", 8);
+    memcpy(t.text + CDR_JWT_MAX - 3, "..", 2);
+    is(verdict(all, &any, t.text, CDR_JWT_MAX - 1, NOW), "malformed token",
+       "a header of 4n + 1 characters that fills the token");
+
+    memset(t.text, 'A', sizeof(t.text));
+    memcpy(t.text + CDR_JWT_MAX - 4, "..AA", 4);
+    is(verdict(all, &any, t.text, CDR_JWT_MAX, NOW), "malformed header",
+       "a header that fills the token");
+}
+
+
+static void
+test_headers(void)
+{
+    char     deep[1024];
+    size_t   i, n;
+    token_t  t;
+
+    static const case_t  headers[] = {
+        { "JWT", "{\"alg\":\"HS256\",\"typ\":\"JWT\"}", "ok" },
+        { "jwt", "{\"alg\":\"HS256\",\"typ\":\"jwt\"}", "ok" },
+        { "at+jwt", "{\"alg\":\"HS256\",\"typ\":\"at+JWT\"}", "ok" },
+        { "application/at+jwt",
+          "{\"alg\":\"HS256\",\"typ\":\"application/at+jwt\"}", "ok" },
+        { "Application/JWT",
+          "{\"alg\":\"HS256\",\"typ\":\"Application/JWT\"}", "ok" },
+        { "another type", "{\"alg\":\"HS256\",\"typ\":\"logout+jwt\"}",
+          "wrong type of token" },
+        { "a type that begins well", "{\"alg\":\"HS256\",\"typ\":\"JWTx\"}",
+          "wrong type of token" },
+        { "a type of the same length", "{\"alg\":\"HS256\",\"typ\":\"JWE\"}",
+          "wrong type of token" },
+        { "an empty type", "{\"alg\":\"HS256\",\"typ\":\"\"}",
+          "wrong type of token" },
+        { "a type that is a list", "{\"alg\":\"HS256\",\"typ\":[\"JWT\"]}",
+          "wrong type of token" },
+        { "a critical extension",
+          "{\"alg\":\"HS256\",\"crit\":[\"exp\"],\"exp\":1}",
+          "critical header not supported" },
+        { "an empty list of them", "{\"alg\":\"HS256\",\"crit\":[]}",
+          "critical header not supported" },
+        { "crit that is null", "{\"alg\":\"HS256\",\"crit\":null}",
+          "critical header not supported" },
+        { "an unencoded payload", "{\"alg\":\"HS256\",\"b64\":false}",
+          "unencoded payload not supported" },
+        { "b64 that is no boolean", "{\"alg\":\"HS256\",\"b64\":\"true\"}",
+          "unencoded payload not supported" },
+        { "an encoded payload", "{\"alg\":\"HS256\",\"b64\":true}", "ok" },
+        { "white space", " {\r\n \"alg\" :\t\"HS256\" } ", "ok" },
+        { "a key of its own",
+          "{\"alg\":\"HS256\",\"jwk\":{\"kty\":\"oct\",\"k\":\"AA\"},"
+          "\"jku\":\"http://127.0.0.1/\",\"x5u\":\"x\",\"x5c\":[]}", "ok" },
+        { "an escaped algorithm", "{\"alg\":\"HS\\u0032\\u00356\"}", "ok" },
+        { "alg that is a number", "{\"alg\":256}", "malformed header" },
+        { "alg that is null", "{\"alg\":null}", "malformed header" },
+        { "alg that is a list", "{\"alg\":[\"HS256\"]}", "malformed header" },
+        { "alg with a NUL", "{\"alg\":\"HS256\\u0000\"}",
+          "malformed header" },
+        { "a kid that is a number", "{\"alg\":\"HS256\",\"kid\":1}",
+          "malformed header" },
+        { "a kid that is null", "{\"alg\":\"HS256\",\"kid\":null}",
+          "malformed header" },
+        { "any member twice", "{\"alg\":\"HS256\",\"x\":1,\"x\":1}",
+          "malformed header" },
+        { "a member twice further down",
+          "{\"alg\":\"HS256\",\"x\":[{\"y\":1,\"\\u0079\":1}]}",
+          "malformed header" },
+        { "something after it", "{\"alg\":\"HS256\"}{}", "malformed header" },
+        { "a comment", "{\"alg\":\"HS256\"/**/}", "malformed header" },
+        { "a comma too many", "{\"alg\":\"HS256\",}", "malformed header" },
+        { "single quotes", "{'alg':'HS256'}", "malformed header" }
+    };
+
+    for (i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
+        make(&t, CDR_JWT_HS256, headers[i].json, GOOD);
+        is(verdict(all, &any, t.text, t.len, NOW), headers[i].want,
+           headers[i].name);
+    }
+
+    for (n = CDR_JSON_DEPTH - 1; n <= CDR_JSON_DEPTH; n++) {
+        (void) snprintf(deep, sizeof(deep), "{\"alg\":\"HS256\",\"x\":");
+        i = strlen(deep);
+        memset(deep + i, '[', n);
+        memset(deep + i + n, ']', n);
+        memcpy(deep + i + 2 * n, "}", 2);
+
+        make(&t, CDR_JWT_HS256, deep, GOOD);
+        is(verdict(all, &any, t.text, t.len, NOW),
+           n < CDR_JSON_DEPTH ? "ok" : "malformed header",
+           n < CDR_JSON_DEPTH ? "32 levels" : "33 levels");
+    }
+}
+
+
+static void
+test_kid(void)
+{
+    char         err[256];
+    cdr_jwks_t  *set;
+    size_t       i;
+    token_t      t;
+    cdr_str_t    one = cdr_str("one"), two = cdr_str("two"),
+                 none = cdr_str_null;
+
+    static const case_t  kids[] = {
+        { "the key's id", "{\"alg\":\"HS256\",\"kid\":\"one\"}", "ok" },
+        { "no id", "{\"alg\":\"HS256\"}", "ok" },
+        { "another key's id", "{\"alg\":\"HS256\",\"kid\":\"two\"}",
+          "bad signature" },
+        { "nobody's id", "{\"alg\":\"HS256\",\"kid\":\"three\"}",
+          "no key with this id" },
+        { "the id in capitals", "{\"alg\":\"HS256\",\"kid\":\"ONE\"}",
+          "no key with this id" },
+        { "part of the id", "{\"alg\":\"HS256\",\"kid\":\"on\"}",
+          "no key with this id" },
+        { "an empty id", "{\"alg\":\"HS256\",\"kid\":\"\"}",
+          "no key with this id" },
+        { "the id of a key of another algorithm",
+          "{\"alg\":\"HS384\",\"kid\":\"one\"}",
+          "no key for this algorithm" }
+    };
+
+    set = cdr_jwks_new();
+    cdr_jwks_add(set, cdr_jwk_new(CDR_JWT_HS256, str("x"), two, err,
+                                  sizeof(err)));
+    cdr_jwks_add(set, cdr_jwk_new(CDR_JWT_HS256, str(SECRET), one, err,
+                                  sizeof(err)));
+
+    for (i = 0; i < sizeof(kids) / sizeof(kids[0]); i++) {
+        make(&t, CDR_JWT_HS256, kids[i].json, GOOD);
+        is(verdict(set, &any, t.text, t.len, NOW), kids[i].want,
+           kids[i].name);
+    }
+
+    cdr_jwks_add(set, cdr_jwk_new(CDR_JWT_HS256, str(SECRET), none, err,
+                                  sizeof(err)));
+    make(&t, CDR_JWT_HS256, "{\"alg\":\"HS256\",\"kid\":\"three\"}", GOOD);
+    is(verdict(set, &any, t.text, t.len, NOW), "ok",
+       "a key without an id is for any id");
+
+    cdr_jwks_del(set);
+}
+
+
+static void
+test_tries(void)
+{
+    char         err[256];
+    unsigned     i, before;
+    cdr_jwks_t  *set;
+    token_t      t;
+    cdr_str_t    none = cdr_str_null, one = cdr_str("one");
+
+    for (before = 7; before <= 8; before++) {
+        set = cdr_jwks_new();
+
+        for (i = 0; i < before; i++) {
+            cdr_jwks_add(set, cdr_jwk_new(CDR_JWT_HS256, str("wrong"), none,
+                                          err, sizeof(err)));
+        }
+
+        cdr_jwks_add(set, cdr_jwk_new(CDR_JWT_HS256, str(SECRET), one, err,
+                                      sizeof(err)));
+
+        make(&t, CDR_JWT_HS256, "{\"alg\":\"HS256\"}", GOOD);
+        is(verdict(set, &any, t.text, t.len, NOW),
+           before == 7 ? "ok" : "bad signature",
+           before == 7 ? "the eighth key is tried" : "the ninth is not");
+
+        make(&t, CDR_JWT_HS256, "{\"alg\":\"HS256\",\"kid\":\"one\"}", GOOD);
+        is(verdict(set, &any, t.text, t.len, NOW), "ok",
+           "a key with the right id is tried first");
+
+        cdr_jwks_del(set);
+    }
+}
+
+
+#define C(claims)  "{\"exp\":1800000000," claims "}"
+#define S(claims)  C("\"sub\":\"ann\"," claims)
+
+static const case_t  claim_cases[] = {
+    { "a user and a role", S("\"role\":\"admin\""), "ok ann/admin/1//admin" },
+    { "no role", C("\"sub\":\"ann\""), "ok ann//0/" },
+    { "an empty role", S("\"role\":\"\""), "ok ann//0/" },
+    { "a role that is null", S("\"role\":null"), "ok ann//0/" },
+    { "a list of roles", S("\"role\":[\"admin\",\"a b\",\"c\"]"),
+      "ok ann/admin,a b,c/3//admin/a b/c" },
+    { "an empty list", S("\"role\":[]"), "ok ann//0/" },
+    { "an empty name in a list", S("\"role\":[\"\",\"a\",\"\",\"b\"]"),
+      "ok ann/a,b/2//a/b" },
+    { "32 roles", S("\"role\":[" R32 "]"),
+      "ok ann/a,b,c,d,e,f,g,h,a,b,c,d,e,f,g,h,a,b,c,d,e,f,g,h,a,b,c,d,e,f,g,h"
+      "/32/" },
+    { "33 roles", S("\"role\":[" R32 ",\"i\"]"), "too many roles" },
+    { "roles of 255 bytes", S("\"role\":[\"" A250 "\",\"abcd\"]"),
+      "ok ann/" A250 ",abcd/2//" A250 "/abcd" },
+    { "roles of 256 bytes", S("\"role\":[\"" A250 "\",\"abcde\"]"),
+      "roles too long" },
+    { "a role of 255 bytes", S("\"role\":\"" A250 "abcde\""),
+      "ok ann/" A250 "abcde/1//" A250 "abcde" },
+    { "a role of 256 bytes", S("\"role\":\"" A250 "abcdef\""),
+      "roles too long" },
+    { "a role that is a number", S("\"role\":7"), "role is not a string" },
+    { "a role that is an object", S("\"role\":{\"a\":1}"),
+      "role is not a string" },
+    { "a role that is true", S("\"role\":true"), "role is not a string" },
+    { "a number among roles", S("\"role\":[\"a\",7]"),
+      "role is not a string" },
+    { "null among roles", S("\"role\":[null]"), "role is not a string" },
+    { "a list in a list", S("\"role\":[[\"a\"]]"), "role is not a string" },
+    { "a comma in a role", S("\"role\":\"a,admin\""), "comma in role" },
+    { "a comma in a list", S("\"role\":[\"a\",\",\"]"), "comma in role" },
+    { "a line feed in a role", S("\"role\":[\"a\\n\"]"),
+      "control character in role" },
+    { "no user", "{\"exp\":1800000000}", "no user claim" },
+    { "an empty user", C("\"sub\":\"\""), "no user claim" },
+    { "a user that is null", C("\"sub\":null"), "no user claim" },
+    { "a user that is a list", C("\"sub\":[\"ann\"]"), "no user claim" },
+    { "a user that is true", C("\"sub\":true"), "no user claim" },
+    { "a user that is a real number", C("\"sub\":1.5"), "no user claim" },
+    { "a user that is 1e3", C("\"sub\":1e3"), "no user claim" },
+    { "a user with a number", C("\"sub\":42"), "ok 42//0/" },
+    { "a user 0", C("\"sub\":0"), "ok 0//0/" },
+    { "the largest number", C("\"sub\":9223372036854775807"),
+      "ok 9223372036854775807//0/" },
+    { "the smallest number", C("\"sub\":-9223372036854775808"),
+      "ok -9223372036854775808//0/" },
+    { "a number that is too large", C("\"sub\":9223372036854775808"),
+      "malformed claims" },
+    { "a user of 255 bytes", C("\"sub\":\"" A250 "abcde\""),
+      "ok " A250 "abcde//0/" },
+    { "a user of 256 bytes", C("\"sub\":\"" A250 "abcdef\""),
+      "user too long" },
+    { "a user in UTF-8", C("\"sub\":\"J\xc3\xbcrg \xe6\x97\xa5\""),
+      "ok J\xc3\xbcrg \xe6\x97\xa5//0/" },
+    { "a user with quotes", C("\"sub\":\"a\\\"b\\\\\""), "ok a\"b\\//0/" },
+    { "a line feed in a user", C("\"sub\":\"a\\nb\""),
+      "control character in user" },
+    { "0x1f in a user", C("\"sub\":\"\\u001f\""),
+      "control character in user" },
+    { "0x7f in a user", C("\"sub\":\"a\x7f\""), "control character in user" },
+    { "a control character of C1", C("\"sub\":\"\\u009b1m\""),
+      "control character in user" },
+    { "no-break space, which is none", C("\"sub\":\"a\\u00a0\""),
+      "ok a\xc2\xa0//0/" },
+    { "a NUL in a user", C("\"sub\":\"a\\u0000\""), "malformed claims" },
+    { "a raw line feed in a user", C("\"sub\":\"a\nb\""),
+      "malformed claims" },
+    { "half of a surrogate pair", C("\"sub\":\"\\ud800\""),
+      "malformed claims" },
+    { "a user given twice", C("\"sub\":\"ann\",\"sub\":\"bob\""),
+      "malformed claims" },
+    { "a token id", S("\"jti\":\"one\""), "ok ann//0/one" },
+    { "a token id of 255 bytes", S("\"jti\":\"" A250 "abcde\""),
+      "ok ann//0/" A250 "abcde" },
+    { "a token id of 256 bytes", S("\"jti\":\"" A250 "abcdef\""),
+      "malformed token id" },
+    { "a token id that is a number", S("\"jti\":1"), "malformed token id" },
+    { "a token id that is null", S("\"jti\":null"), "malformed token id" },
+    { "a tab in a token id", S("\"jti\":\"\\t\""), "malformed token id" },
+    { "claims that are a list", "[]", "malformed claims" },
+    { "claims that are null", "null", "malformed claims" },
+    { "no claims", "", "malformed claims" },
+    { "a nested token", "eyJhbGciOiJIUzI1NiJ9.e30.AA", "malformed claims" },
+    { "something after the claims", S("\"a\":1") "x", "malformed claims" }
+};
+
+
+static void
+test_claims(void)
+{
+    char    deep[CDR_JWT_MAX];
+    size_t  i, n;
+
+    for (i = 0; i < sizeof(claim_cases) / sizeof(claim_cases[0]); i++) {
+        is(told(claim_cases[i].json), claim_cases[i].want,
+           claim_cases[i].name);
+    }
+
+    n = (size_t) snprintf(deep, sizeof(deep), "{\"x\":");
+    memset(deep + n, '[', 4000);
+    memset(deep + n + 4000, '\0', 1);
+    is(told(deep), "malformed claims", "four thousand brackets");
+
+    ok(!dirty, "claims have left nothing behind");
+}
+
+
+static const case_t  time_cases[] = {
+    { "no expiry", "\"sub\":\"a\"", "no expiry" },
+    { "an expiry that is null", "\"exp\":null", "malformed time" },
+    { "an expiry that is a string", "\"exp\":\"1800000000\"",
+      "malformed time" },
+    { "an expiry that is true", "\"exp\":true", "malformed time" },
+    { "an expiry that is a list", "\"exp\":[1800000000]", "malformed time" },
+    { "an expiry of -1", "\"exp\":-1", "malformed time" },
+    { "an expiry of -0.5", "\"exp\":-0.5", "malformed time" },
+    { "an expiry of -1e300", "\"exp\":-1e300", "malformed time" },
+    { "an expiry of 1e300", "\"exp\":1e300", "malformed time" },
+    { "an expiry of 1e400", "\"exp\":1e400", "malformed claims" },
+    { "an expiry of 2^63", "\"exp\":9223372036854775808",
+      "malformed claims" },
+    { "an expiry of 2^63 - 1", "\"exp\":9223372036854775807",
+      "malformed time" },
+    { "an expiry in milliseconds", "\"exp\":1800000000000",
+      "malformed time" },
+    { "an expiry of NaN", "\"exp\":NaN", "malformed claims" },
+    { "the end of the year 9999", "\"exp\":253402300799", "ok" },
+    { "the second after it", "\"exp\":253402300800", "malformed time" },
+    { "an expiry of 0", "\"exp\":0", "token expired" },
+    { "an expiry of -0.0", "\"exp\":-0.0", "token expired" },
+    { "an expiry of 1.8e9", "\"exp\":1.8e9", "ok" },
+    { "an expiry now", "\"exp\":" NOW_S, "token expired" },
+    { "half a second from now", "\"exp\":" NOW_S ".5", "token expired" },
+    { "a second from now", "\"exp\":1700000001", "ok" },
+    { "not before now", "\"exp\":1800000000,\"nbf\":" NOW_S, "ok" },
+    { "not before now and a half", "\"exp\":1800000000,\"nbf\":" NOW_S ".5",
+      "ok" },
+    { "not before the next second", "\"exp\":1800000000,\"nbf\":1700000001",
+      "not yet valid" },
+    { "nbf that is a string", "\"exp\":1800000000,\"nbf\":\"0\"",
+      "malformed time" },
+    { "nbf of -1", "\"exp\":1800000000,\"nbf\":-1", "malformed time" },
+    { "issued now", "\"exp\":1800000000,\"iat\":" NOW_S, "ok" },
+    { "issued this second", "\"exp\":1800000000,\"iat\":" NOW_S ".999",
+      "ok" },
+    { "issued in the next second", "\"exp\":1800000000,\"iat\":1700000001",
+      "issued in the future" },
+    { "issued at a time that is an object", "\"exp\":1800000000,\"iat\":{}",
+      "malformed time" },
+    { "issued at 1e300", "\"exp\":1800000000,\"iat\":1e300",
+      "malformed time" }
+};
+
+
+static void
+test_times(void)
+{
+    char              payload[256];
+    size_t            i;
+    token_t           t;
+    cdr_jwt_policy_t  policy;
+
+    for (i = 0; i < sizeof(time_cases) / sizeof(time_cases[0]); i++) {
+        (void) snprintf(payload, sizeof(payload), "{%s%s}",
+                        i ? "\"sub\":\"ann\"," : "", time_cases[i].json);
+        make(&t, CDR_JWT_HS256, "{\"alg\":\"HS256\"}", payload);
+        is(verdict(all, &any, t.text, t.len, NOW), time_cases[i].want,
+           time_cases[i].name);
+    }
+
+    policy = any;
+    policy.exp_required = false;
+
+    make(&t, CDR_JWT_HS256, "{\"alg\":\"HS256\"}", "{\"sub\":\"ann\"}");
+    is(verdict(all, &policy, t.text, t.len, NOW), "ok",
+       "no expiry where none is required");
+    ok(claims.exp == INT64_MAX && claims.deadline == INT64_MAX
+       && claims.iat == 0 && claims.nbf == 0, "it then never expires");
+
+    make(&t, CDR_JWT_HS256, "{\"alg\":\"HS256\"}",
+         "{\"sub\":\"ann\",\"exp\":1700000010,\"nbf\":5,\"iat\":7.9}");
+    policy.leeway = 30;
+    is(verdict(all, &policy, t.text, t.len, NOW), "ok", "all three times");
+    ok(claims.exp == NOW + 10 && claims.deadline == NOW + 40
+       && claims.nbf == 5 && claims.iat == 7,
+       "they are given, and the moment at which the token ends");
+}
+
+
+static void
+test_time_boundaries(void)
+{
+    int               good;
+    int64_t           leeway, d;
+    token_t           exp, nbf, iat;
+    cdr_jwt_policy_t  policy;
+
+    make(&exp, CDR_JWT_HS256, "{\"alg\":\"HS256\"}",
+         "{\"sub\":\"ann\",\"exp\":" NOW_S "}");
+    make(&nbf, CDR_JWT_HS256, "{\"alg\":\"HS256\"}",
+         "{\"sub\":\"ann\",\"exp\":253402300799,\"nbf\":" NOW_S "}");
+    make(&iat, CDR_JWT_HS256, "{\"alg\":\"HS256\"}",
+         "{\"sub\":\"ann\",\"exp\":253402300799,\"iat\":" NOW_S "}");
+
+    good = 1;
+    policy = any;
+
+    for (leeway = 0; leeway <= 90; leeway += 30) {
+        policy.leeway = leeway;
+
+        for (d = -100; d <= 100; d++) {
+            (void) verdict(all, &policy, exp.text, exp.len, NOW + d);
+            good &= ((result == CDR_OK) == (d < leeway));
+            good &= (claims.expired == (d >= leeway));
+
+            (void) verdict(all, &policy, nbf.text, nbf.len, NOW + d);
+            good &= ((result == CDR_OK) == (d >= -leeway));
+            good &= !claims.expired;
+
+            (void) verdict(all, &policy, iat.text, iat.len, NOW + d);
+            good &= ((result == CDR_OK) == (d >= -leeway));
+            good &= !claims.expired;
+        }
+    }
+
+    ok(good, "times hold to the second, with and without leeway");
+
+    policy.leeway = CDR_JWT_LEEWAY_MAX;
+    is(verdict(all, &policy, nbf.text, nbf.len, 0), "ok",
+       "the largest leeway");
+    is(verdict(all, &policy, exp.text, exp.len, INT64_MAX), "token expired",
+       "the end of time");
+}
+
+
+static void
+test_issuers_and_audiences(void)
+{
+    size_t            i;
+    token_t           t;
+    cdr_jwt_policy_t  policy;
+
+    static const cdr_str_t  iss[] = { cdr_str("https://a"), cdr_str("b") };
+    static const cdr_str_t  aud[] = { cdr_str("hub"), cdr_str("reviews") };
+
+    static const case_t  c[] = {
+        { "the first of each", "\"iss\":\"https://a\",\"aud\":\"hub\"",
+          "ok" },
+        { "the second of each", "\"iss\":\"b\",\"aud\":\"reviews\"", "ok" },
+        { "a list of audiences", "\"iss\":\"b\",\"aud\":[\"x\",7,\"hub\"]",
+          "ok" },
+        { "a list of others", "\"iss\":\"b\",\"aud\":[\"x\",\"y\"]",
+          "wrong audience" },
+        { "an empty list", "\"iss\":\"b\",\"aud\":[]", "wrong audience" },
+        { "no audience", "\"iss\":\"b\"", "wrong audience" },
+        { "an audience that is an object",
+          "\"iss\":\"b\",\"aud\":{\"hub\":1}", "wrong audience" },
+        { "a list in a list", "\"iss\":\"b\",\"aud\":[[\"hub\"]]",
+          "wrong audience" },
+        { "an audience that begins well", "\"iss\":\"b\",\"aud\":\"hubs\"",
+          "wrong audience" },
+        { "an audience in capitals", "\"iss\":\"b\",\"aud\":\"HUB\"",
+          "wrong audience" },
+        { "no issuer", "\"aud\":\"hub\"", "wrong issuer" },
+        { "another issuer", "\"iss\":\"c\",\"aud\":\"hub\"", "wrong issuer" },
+        { "an empty issuer", "\"iss\":\"\",\"aud\":\"hub\"", "wrong issuer" },
+        { "an issuer with a slash", "\"iss\":\"https://a/\",\"aud\":\"hub\"",
+          "wrong issuer" },
+        { "a list of issuers", "\"iss\":[\"b\"],\"aud\":\"hub\"",
+          "wrong issuer" }
+    };
+
+    policy = any;
+    policy.iss = iss;
+    policy.niss = 2;
+    policy.aud = aud;
+    policy.naud = 2;
+
+    for (i = 0; i < sizeof(c) / sizeof(c[0]); i++) {
+        char  payload[256];
+
+        (void) snprintf(payload, sizeof(payload),
+                        "{\"sub\":\"ann\",\"exp\":1800000000,%s}", c[i].json);
+        make(&t, CDR_JWT_HS256, "{\"alg\":\"HS256\"}", payload);
+        is(verdict(all, &policy, t.text, t.len, NOW), c[i].want, c[i].name);
+        is(verdict(all, &any, t.text, t.len, NOW), "ok",
+           "the same where nothing is demanded");
+    }
+}
+
+
+static void
+test_claim_names(void)
+{
+    size_t            i;
+    token_t           t;
+    cdr_jwt_policy_t  policy;
+    const char       *why;
+
+    static const struct {
+        char         name[48];
+        const char  *user, *role, *json, *want;
+    } c[] = {
+        { "other names", "email", "groups",
+          "\"email\":\"a@b\",\"groups\":[\"x\"],\"sub\":1,\"role\":\"y\"",
+          "a@b x" },
+        { "roles further down", "sub", "realm_access.roles",
+          "\"sub\":\"a\",\"realm_access\":{\"roles\":[\"x\",\"y\"]}",
+          "a x,y" },
+        { "a user further down", "u.v.w", "role",
+          "\"u\":{\"v\":{\"w\":5}}", "5 " },
+        { "a name with a dot in it", "sub", "a.b",
+          "\"sub\":\"a\",\"a.b\":\"x\",\"a\":{\"b\":\"y\"}", "a x" },
+        { "a URL as a name", "sub", "https://x.y/roles",
+          "\"sub\":\"a\",\"https://x.y/roles\":[\"x\"]", "a x" },
+        { "a dot in a lower name", "sub", "a.b.c",
+          "\"sub\":\"a\",\"a\":{\"b.c\":\"x\"}", "a x" },
+        { "a lower name that is missing", "sub", "a.b",
+          "\"sub\":\"a\",\"a\":{\"c\":\"x\"}", "a " },
+        { "a way through a string", "sub", "a.b",
+          "\"sub\":\"a\",\"a\":\"b\"", "a " },
+        { "a way through a list", "sub", "a.0",
+          "\"sub\":\"a\",\"a\":[\"x\"]", "a " },
+        { "a way to nowhere", "sub", "x.y.z", "\"sub\":\"a\"", "a " },
+        { "dots alone", "sub", "..", "\"sub\":\"a\"", "a " },
+        { "an empty name further down", "sub", "a.",
+          "\"sub\":\"a\",\"a\":{\"\":\"x\"}", "a x" },
+        { "a user that is missing", "u.v", "role", "\"sub\":\"a\",\"u\":{}",
+          "no user claim" }
+    };
+
+    for (i = 0; i < sizeof(c) / sizeof(c[0]); i++) {
+        char  text[512];
+
+        policy = any;
+        policy.user_claim = str(c[i].user);
+        policy.role_claim = str(c[i].role);
+
+        (void) snprintf(text, sizeof(text), "{\"exp\":1800000000,%s}",
+                        c[i].json);
+        make(&t, CDR_JWT_HS256, "{\"alg\":\"HS256\"}", text);
+        why = verdict(all, &policy, t.text, t.len, NOW);
+
+        if (result == CDR_OK) {
+            (void) snprintf(text, sizeof(text), "%.*s %.*s",
+                            (int) claims.user.len, claims.user.data,
+                            (int) claims.role.len, claims.role.data);
+            why = text;
+        }
+
+        is(why, c[i].want, c[i].name);
+    }
+}
+
+
+static void
+test_order_of_reasons(void)
+{
+    token_t           t;
+    cdr_jwt_policy_t  policy;
+
+    static const cdr_str_t  iss = cdr_str("me");
+
+    policy = any;
+    policy.iss = &iss;
+    policy.niss = 1;
+
+    make(&t, CDR_JWT_HS256, "{\"alg\":\"HS256\"}",
+         "{\"sub\":\"ann\",\"iss\":\"you\",\"exp\":1}");
+    is(verdict(all, &policy, t.text, t.len, NOW), "wrong issuer",
+       "a token that has expired and is wrong besides is wrong");
+    is(verdict(all, &any, t.text, t.len, NOW), "token expired",
+       "a token that has expired");
+
+    t.text[t.len - 10] = t.text[t.len - 10] == 'A' ? 'B' : 'A';
+    is(verdict(all, &any, t.text, t.len, NOW), "bad signature",
+       "without a good signature nobody hears that it has expired");
+}
+
+
+/* A failure may cost the verdict; it never makes a bad token good. */
+
+static void
+test_failing_allocations(void)
+{
+    int       good, kept;
+    char      header[64];
+    token_t   t, bad;
+    unsigned  i, n;
+
+    json_set_alloc_funcs(failing_json_malloc, free);
+
+    for (i = 0; i < NALGS; i++) {
+        (void) snprintf(header, sizeof(header), "{\"alg\":\"%s\"}", names[i]);
+        make(&t, i, header, GOOD);
+        bad = t;
+        bad.text[bad.len - 10] = bad.text[bad.len - 10] == 'A' ? 'B' : 'A';
+
+        good = 1;
+        kept = 1;
+
+        for (n = 1; n < 2000; n++) {
+            calls = 0;
+            fail_at = n;
+            (void) verdict(all, &any, bad.text, bad.len, NOW);
+            fail_at = 0;
+            good &= (result != CDR_OK);
+
+            calls = 0;
+            fail_at = n;
+            (void) verdict(all, &any, t.text, t.len, NOW);
+            fail_at = 0;
+
+            if (calls < n) {
+                break;
+            }
+
+            (void) verdict(all, &any, t.text, t.len, NOW);
+            kept &= (result == CDR_OK);
+        }
+
+        ok(good, "%s: no failing allocation makes a bad token good",
+           names[i]);
+        ok(kept && n > 10 && n < 2000 && result == CDR_OK,
+           "%s: after each of %u failures the key is as good as before",
+           names[i], n - 1);
+    }
+
+    json_set_alloc_funcs(malloc, free);
+
+    ok(!dirty, "failures have left nothing behind");
+}
+
+
+/* RFC 6750 section 3: the characters of an error_description. */
+
+static void
+test_reasons_are_clean(void)
+{
+    int          good;
+    size_t       i;
+    const char  *p;
+
+    good = 1;
+
+    for (i = 0; i < sizeof(claim_cases) / sizeof(claim_cases[0]); i++) {
+        p = told(claim_cases[i].json);
+
+        for ( /* void */ ; result != CDR_OK && *p; p++) {
+            good &= (*p >= 0x20 && *p <= 0x7e && *p != '"' && *p != '\\');
+        }
+    }
+
+    ok(good, "reasons can stand in a header as they are");
+}
