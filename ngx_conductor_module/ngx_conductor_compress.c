@@ -11,7 +11,6 @@
 
 
 #define NGX_CONDUCTOR_LEVELS        10
-#define NGX_CONDUCTOR_SCRATCH_MIN   4096
 #define NGX_CONDUCTOR_SCRATCH_KEEP  (256 * 1024)
 #define NGX_CONDUCTOR_DEFLATE_MIN   128     /* below, it costs and saves not */
 
@@ -33,74 +32,18 @@ static cdr_alloc_t  ngx_conductor_allocator = {
 };
 
 
-static cdr_inflater_t           *ngx_conductor_inflater;
+static cdr_inflated_t            ngx_conductor_inflated;
 static cdr_deflater_t           *ngx_conductor_deflaters[NGX_CONDUCTOR_LEVELS];
-static ngx_conductor_scratch_t   ngx_conductor_inflated;
 static ngx_conductor_scratch_t   ngx_conductor_deflated;
 
 
-/*
- * Inflates a whole message into memory that is valid until
- * ngx_conductor_inflate_done().  NGX_OK; NGX_DECLINED if it has more than
- * "max" bytes; NGX_ABORT if it is no DEFLATE data; NGX_ERROR without memory.
- */
+/* What a receiver inflates with: the one inflater of this worker. */
 
-ngx_int_t
-ngx_conductor_inflate(u_char *data, size_t len, size_t max, ngx_str_t *out)
+void
+ngx_conductor_inflate_conf(cdr_receiver_conf_t *conf)
 {
-    int     rc;
-    size_t  used, n, total;
-
-    if (ngx_conductor_inflater == NULL) {
-        ngx_conductor_inflater = cdr_inflater_new(&ngx_conductor_allocator);
-
-        if (ngx_conductor_inflater == NULL) {
-            return NGX_ERROR;
-        }
-    }
-
-    cdr_inflater_reset(ngx_conductor_inflater);
-
-    total = 0;
-
-    for ( ;; ) {
-        if (total == ngx_conductor_inflated.size && total < max) {
-            n = ngx_max(total * 2, NGX_CONDUCTOR_SCRATCH_MIN);
-
-            if (ngx_conductor_scratch(&ngx_conductor_inflated,
-                                      ngx_min(n, max))
-                != NGX_OK)
-            {
-                return NGX_ERROR;
-            }
-        }
-
-        rc = cdr_inflate(ngx_conductor_inflater, data, len, &used, true,
-                         ngx_conductor_inflated.data + total,
-                         ngx_min(ngx_conductor_inflated.size, max) - total,
-                         &n);
-
-        total += n;
-        data += used;
-        len -= used;
-
-        if (rc == CDR_OK) {
-            break;
-        }
-
-        if (rc != CDR_AGAIN) {
-            return NGX_ABORT;
-        }
-
-        if (total >= max) {
-            return NGX_DECLINED;
-        }
-    }
-
-    out->data = ngx_conductor_inflated.data;
-    out->len = total;
-
-    return NGX_OK;
+    conf->alloc = &ngx_conductor_allocator;
+    conf->inflated = &ngx_conductor_inflated;
 }
 
 
@@ -109,11 +52,8 @@ ngx_conductor_inflate(u_char *data, size_t len, size_t max, ngx_str_t *out)
 void
 ngx_conductor_inflate_done(void)
 {
-    if (ngx_conductor_inflated.size > NGX_CONDUCTOR_SCRATCH_KEEP) {
-        ngx_free(ngx_conductor_inflated.data);
-        ngx_conductor_inflated.data = NULL;
-        ngx_conductor_inflated.size = 0;
-    }
+    cdr_inflated_shrink(&ngx_conductor_inflated, &ngx_conductor_allocator,
+                        NGX_CONDUCTOR_SCRATCH_KEEP);
 }
 
 

@@ -84,7 +84,7 @@ ngx_conductor_session_create(ngx_http_request_t *r,
     s->expires = INT64_MAX;
     s->last = &s->out;
 
-    cdr_ws_parser_init(&s->parser);
+    cdr_receiver_init(&s->receiver);
 
     return s;
 }
@@ -149,7 +149,6 @@ ngx_conductor_session_close(ngx_conductor_session_t *s, uint16_t code,
     }
 
     ngx_conductor_group_leave(s);
-    ngx_conductor_inbound_free(s);
 
     s->state = NGX_CONDUCTOR_CLOSING;
     s->code = code;
@@ -473,7 +472,7 @@ ngx_conductor_session_destroy(ngx_conductor_session_t *s)
                   ngx_conductor_close_label(s->code));
 
     ngx_conductor_group_leave(s);
-    ngx_conductor_inbound_free(s);
+    ngx_conductor_frame_free(s);
     ngx_conductor_output_drop(s, 1);
     ngx_conductor_session_give_back(s);
 

@@ -7,8 +7,7 @@
 #include "ngx_conductor.h"
 
 #include <cdr_pmd.h>
-#include <cdr_utf8.h>
-#include <cdr_ws.h>
+#include <cdr_receiver.h>
 
 
 #define NGX_CONDUCTOR_READ_SIZE     65536   /* one read of a socket */
@@ -32,18 +31,6 @@ struct ngx_conductor_link_s {
     ngx_conductor_buf_t          *buf;
     ngx_conductor_link_t         *next;
 };
-
-
-/* A message or control frame of which more is to come; made when needed. */
-
-typedef struct {
-    u_char                       *data;
-    size_t                        len;
-    size_t                        size;
-    cdr_utf8_t                    utf8;
-    uint8_t                       control_len;
-    u_char                        control[CDR_WS_CONTROL_MAX];
-} ngx_conductor_inbound_t;
 
 
 typedef enum {
@@ -71,8 +58,7 @@ struct ngx_conductor_session_s {
     size_t                        out_pos;      /* sent of the first buffer */
     size_t                        queued;       /* bytes not yet sent */
 
-    cdr_ws_parser_t               parser;
-    ngx_conductor_inbound_t      *inbound;
+    cdr_receiver_t                receiver;
 
     int64_t                       expires;      /* of the token, seconds */
     ngx_msec_t                    frame_time;   /* last frame of the client */
@@ -127,7 +113,7 @@ void ngx_conductor_session_drain(ngx_conductor_session_t *s);
 void ngx_conductor_frame_read(ngx_conductor_session_t *s);
 void ngx_conductor_frame_feed(ngx_conductor_session_t *s, u_char *data,
     size_t len);
-void ngx_conductor_inbound_free(ngx_conductor_session_t *s);
+void ngx_conductor_frame_free(ngx_conductor_session_t *s);
 
 
 /* ngx_conductor_message.c: what a message asks for */
@@ -138,8 +124,7 @@ void ngx_conductor_message(ngx_conductor_session_t *s, ngx_uint_t opcode,
 
 /* ngx_conductor_compress.c: this worker's streams */
 
-ngx_int_t ngx_conductor_inflate(u_char *data, size_t len, size_t max,
-    ngx_str_t *out);
+void ngx_conductor_inflate_conf(cdr_receiver_conf_t *conf);
 void ngx_conductor_inflate_done(void);
 ngx_int_t ngx_conductor_deflate(ngx_uint_t level, u_char *data, size_t len,
     ngx_str_t *out);

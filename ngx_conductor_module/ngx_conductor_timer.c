@@ -83,8 +83,8 @@ ngx_conductor_timer_ping(ngx_conductor_session_t *s)
          * while that moves, the peer is there.
          */
 
-        if (s->parser.rest && (ngx_msec_int_t) (s->frame_time - s->ping_time)
-                              > 0)
+        if (cdr_receiver_in_frame(&s->receiver)
+            && (ngx_msec_int_t) (s->frame_time - s->ping_time) > 0)
         {
             s->ping_time = s->frame_time;
             return;

@@ -217,7 +217,10 @@ do_add(model_t *m)
     memset(&info, 0, sizeof(info));
 
     c.live = true;
-    c.id = m->next_id++ % 64 * (ENTRIES / 4) + (m->next_id << 16);
+    /* Many of them in few buckets. */
+
+    m->next_id++;
+    c.id = m->next_id % 64 * (ENTRIES / 4) + (m->next_id << 16);
     c.slot = (uint16_t) (byte(m) % SLOTS);
     c.text = (uint8_t) byte(m);
     c.roles = c.text;

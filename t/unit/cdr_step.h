@@ -50,7 +50,7 @@ cdr_step_map(size_t size)
 
 
 static inline pid_t
-cdr_step_child(const cdr_step_t *s)
+cdr_step_child(void (*op)(void *mem), void *mem)
 {
     int    status;
     pid_t  pid;
@@ -66,7 +66,7 @@ cdr_step_child(const cdr_step_t *s)
         }
 
         raise(SIGSTOP);
-        s->op(s->mem);
+        op(mem);
         _exit(0);
     }
 
@@ -92,7 +92,7 @@ cdr_step(const cdr_step_t *s)
     void  *last, *copy;
     pid_t  pid;
 
-    pid = cdr_step_child(s);
+    pid = cdr_step_child(s->op, s->mem);
 
     if (pid == -1) {
         return -1;
@@ -137,20 +137,106 @@ cdr_step(const cdr_step_t *s)
 }
 
 
-/* An assertion with it: "never out of order, wherever it is killed". */
+/*
+ * The same for a reader without a lock: it is stopped at one instruction
+ * after the other, and each time something is written before it goes on.  It
+ * ends with _exit(0) if what it saw was right.
+ */
+
+typedef struct {
+    void    *mem;
+    void   (*reset)(void *mem);         /* the state to begin with */
+    void   (*reader)(void *mem);        /* what the child does */
+    void   (*write)(void *mem);         /* what happens meanwhile */
+} cdr_race_t;
+
+
+/* Goes "n" instructions: true if the child is still there. */
+
+static inline bool
+cdr_race_go(pid_t pid, long n, long *done, int *status)
+{
+    for (*done = 0; *done < n; ++*done) {
+
+        if (ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL) == -1
+            || waitpid(pid, status, 0) != pid
+            || !WIFSTOPPED(*status))
+        {
+            return false;
+        }
+    }
+
+    return true;
+}
+
+
+/* The number of places it was stopped at; 0 or -1 as above. */
+
+static inline long
+cdr_race(const cdr_race_t *r)
+{
+    int    status;
+    bool   good;
+    long   all, at, done, places;
+    pid_t  pid;
+
+    r->reset(r->mem);
+    pid = cdr_step_child(r->reader, r->mem);
+
+    if (pid == -1) {
+        return -1;
+    }
+
+    (void) cdr_race_go(pid, CDR_STEP_MAX, &all, &status);
+    good = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    places = 0;
+
+    /* All places of a short way, some 500 of a long one. */
+
+    for (at = 0; good && at < all; at += 1 + all / 500) {
+        r->reset(r->mem);
+        pid = cdr_step_child(r->reader, r->mem);
+
+        if (pid != -1 && cdr_race_go(pid, at, &done, &status)) {
+            r->write(r->mem);
+            places++;
+
+            if (ptrace(PTRACE_CONT, pid, NULL, NULL) == -1
+                || waitpid(pid, &status, 0) != pid)
+            {
+                good = false;
+            }
+        }
+
+        good = good && pid != -1 && WIFEXITED(status)
+               && WEXITSTATUS(status) == 0;
+    }
+
+    return good ? places : 0;
+}
+
+
+/* An assertion with either: "never out of order, wherever it is killed". */
 
 #define ok_step(step, ...)                                                    \
+    cdr_step_ok(cdr_step(step), "states", __VA_ARGS__)
+
+#define ok_race(race, ...)                                                    \
+    cdr_step_ok(cdr_race(race), "places", __VA_ARGS__)
+
+
+#define cdr_step_ok(result, what, ...)                                        \
     do {                                                                      \
-        long  cdr_states = cdr_step(step);                                    \
+        long  cdr_step_n_ = (result);                                         \
                                                                               \
-        if (cdr_states == -1) {                                               \
+        if (cdr_step_n_ == -1) {                                              \
             cdr_test_n++;                                                     \
             printf("ok %d # SKIP tracing a child is not allowed\n",           \
                    cdr_test_n);                                               \
                                                                               \
         } else {                                                              \
-            ok(cdr_states > 1, __VA_ARGS__);                                  \
-            printf("# %ld states\n", cdr_states);                             \
+            ok(cdr_step_n_ > 1, __VA_ARGS__);                                 \
+            printf("# %ld " what "\n", cdr_step_n_);                          \
         }                                                                     \
     } while (0)
 

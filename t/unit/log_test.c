@@ -1014,12 +1014,101 @@ test_ids(void)
 }
 
 
+/* A reader in the middle of the oldest event when its bytes go. */
+
+static void
+race_reset(void *mem)
+{
+    size_t     i;
+    cdr_log_t  log;
+
+    log = fresh(mem, &params);
+
+    for (i = 0; i < 100; i++) {
+        (void) append(&log, 300);
+    }
+}
+
+
+static void
+race_write(void *mem)
+{
+    size_t     i;
+    cdr_log_t  log;
+
+    (void) cdr_log_attach(&log, mem, cdr_log_size(&params));
+
+    for (i = 0; i < 21; i++) {
+        (void) append(&log, 340 + i);
+    }
+}
+
+
+static void
+race_read(void *mem)
+{
+    int               rc;
+    bool              good;
+    cdr_log_t         log;
+    cdr_log_event_t   e;
+    cdr_log_cursor_t  cur;
+
+    (void) cdr_log_attach(&log, mem, cdr_log_size(&params));
+
+    cdr_log_cursor_oldest(&log, &cur);
+    rc = cdr_log_next(&log, &cur, &e);
+
+    if (rc == CDR_OK) {
+        good = e.payload.len == (e.seq > 100 ? e.payload.len : 300)
+               && e.fields.pos.n == e.seq && e.type.len == type.len
+               && e.payload.data >= log.data
+               && e.payload.data + e.payload.len <= log.data + log.size
+               && matches(&e);
+
+        _exit(cdr_log_valid(&log, e.seq) && !good);
+    }
+
+    _exit(rc != CDR_DECLINED);
+}
+
+
+static void
+race_find(void *mem)
+{
+    int               rc;
+    cdr_log_t         log;
+    cdr_log_pos_t     pos, last;
+    cdr_log_found_t   found;
+    cdr_log_cursor_t  cur;
+
+    (void) cdr_log_attach(&log, mem, cdr_log_size(&params));
+
+    pos.ms = EPOCH;
+    pos.n = 90;
+    pos.local = 0;
+
+    rc = cdr_log_find(&log, &pos, &cur, &found);
+
+    if (!(rc == CDR_OK && cur.seq == 90)
+        && !(rc == CDR_DECLINED && found == CDR_LOG_EXPIRED))
+    {
+        _exit(1);
+    }
+
+    rc = cdr_log_last(&log, &last);
+
+    _exit(!(rc == CDR_OK && last.ms == EPOCH
+            && (last.n == 100 || last.n == 121)));
+}
+
+
 int
 main(void)
 {
     void        *mem;
     size_t       i;
     cdr_log_t    log;
+    cdr_race_t   race;
     cdr_step_t   step;
 
     mem = cdr_step_map(cdr_log_size(&params) + RING);
@@ -1045,6 +1134,17 @@ main(void)
     step.check = usable;
 
     ok_step(&step, "a batch is there or not, wherever its writer is killed");
+
+    race.mem = mem;
+    race.reset = race_reset;
+    race.reader = race_read;
+    race.write = race_write;
+
+    ok_race(&race, "an event is whole or gone, wherever it is overwritten");
+
+    race.reader = race_find;
+
+    ok_race(&race, "a position is found or expired, wherever it goes");
 
     test_crowd(mem);
 

@@ -651,12 +651,83 @@ test_race(void *mem)
 }
 
 
+/* Entry 0 has a block; it is copied while that goes to entry 1. */
+
+static void
+race_reset(void *mem)
+{
+    uint32_t        i, g;
+    cdr_registry_t  r;
+
+    r = fresh(mem);
+    (void) add(&r, 1, LONG, &i, &g);
+    (void) add(&r, 2, 4, &i, &g);
+    (void) add(&r, 3, LONG, &i, &g);
+}
+
+
+static void
+race_write(void *mem)
+{
+    cdr_registry_t        r;
+    cdr_conn_identity_t   who;
+
+    (void) cdr_registry_attach(&r, mem, size);
+    (void) cdr_registry_remove(&r, 0, r.entries[0].generation);
+
+    memset(&who, 0, sizeof(who));
+    who.user.data = letters + 1;
+    who.user.len = LONG;
+
+    (void) cdr_registry_set_identity(&r, 1, r.entries[1].generation, &who);
+}
+
+
+static void
+race_change(void *mem)
+{
+    cdr_registry_t  r;
+
+    (void) cdr_registry_attach(&r, mem, size);
+    (void) cdr_registry_set_feature(&r, 0, r.entries[0].generation,
+                                    CDR_STATUS_BUSY, string(77), START + 999);
+}
+
+
+static void
+race_read(void *mem)
+{
+    int              rc;
+    bool             old, changed;
+    cdr_registry_t   r;
+    cdr_conn_copy_t  c;
+
+    (void) cdr_registry_attach(&r, mem, size);
+    rc = cdr_registry_snapshot(&r, 0, &c);
+
+    if (rc == CDR_OK) {
+        old = c.conn.status == CDR_STATUS_ONLINE
+              && c.conn.updated_ms == START + 1 && is(&c, CDR_CONN_FEATURE, 3);
+        changed = c.conn.status == CDR_STATUS_BUSY
+                  && c.conn.updated_ms == START + 999
+                  && is(&c, CDR_CONN_FEATURE, 77);
+
+        _exit(!(same(&c, 1) && (old || changed)
+                && is(&c, CDR_CONN_USER, LONG) && is(&c, CDR_CONN_ROLE, 5)
+                && is(&c, CDR_CONN_ADDRESS, 9)));
+    }
+
+    _exit(rc != CDR_DECLINED);
+}
+
+
 int
 main(void)
 {
     void            *mem;
     size_t           i;
     uint32_t         index, generation;
+    cdr_race_t       race;
     cdr_step_t       step;
     cdr_registry_t   r;
 
@@ -685,6 +756,17 @@ main(void)
     step.check = usable;
 
     ok_step(&step, "no entry is lost wherever a writer is killed");
+
+    race.mem = mem;
+    race.reset = race_reset;
+    race.reader = race_read;
+    race.write = race_write;
+
+    ok_race(&race, "a copy is right wherever the connection and its block go");
+
+    race.write = race_change;
+
+    ok_race(&race, "or wherever its presence changes");
 
     test_race(mem);
 
