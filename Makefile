@@ -16,6 +16,7 @@ LD_OPT        = -Wl,-z,relro -Wl,-z,now
 T             =
 TEST_WORKERS  = 1 4
 CHECK_TESTS   = $(wildcard t/handshake.t t/messages.t t/publish.t)
+SLOW_UNITS    = log registry
 FUZZ_TIME     = 30
 FRESH         = bookworm trixie
 
@@ -120,9 +121,11 @@ HARNESS       = TEST_NGINX_BINARY="$(abspath $(NGINX))" \
 SELF          = $(sort $(wildcard build-aux/checks/*.t))
 SUITE         = $(or $(T),$(sort $(wildcard t/*.t)))
 
-check: nginx-too $(call programs,gcc)
+QUICK         = $(filter-out $(SLOW_UNITS:%=build/gcc/%_test),$(call programs,gcc))
+
+check: nginx-too $(QUICK)
 check:		## a quick round, under three minutes
-	@$(HARNESS) $(call programs,gcc) $(SELF) $(CHECK_TESTS)
+	@$(HARNESS) $(QUICK) $(SELF) $(CHECK_TESTS)
 
 ALL_PROGRAMS  = $(foreach cc,$(COMPILERS),$(call programs,$(cc)))
 

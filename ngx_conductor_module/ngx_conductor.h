@@ -87,6 +87,7 @@ struct ngx_conductor_hub_s {
     ngx_uint_t                    line;
 
     size_t                        zone_size;
+    ngx_str_t                     hostname;
     ngx_str_t                     label;      /* this server's name */
     ngx_uint_t                    history_events;
     size_t                        history_size;
@@ -120,6 +121,7 @@ struct ngx_conductor_hub_s {
     ngx_queue_t                   groups;     /* ngx_conductor_group_t */
     ngx_queue_t                   sessions;
     unsigned                      overrun:1;  /* logged */
+    unsigned                      lost:1;     /* overrun, nothing read since */
 };
 
 

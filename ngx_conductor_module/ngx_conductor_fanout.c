@@ -243,6 +243,7 @@ ngx_conductor_stage_fill(ngx_conductor_hub_t *hub, ngx_uint_t *more)
             break;
         }
 
+        hub->lost = 0;
         hub->cursor = cursor;
         hub->last_ms = event.fields.pos.ms;
         hub->last_n = event.fields.pos.n;
@@ -665,5 +666,14 @@ ngx_conductor_fanout_gap(ngx_conductor_hub_t *hub)
         }
     }
 
-    cdr_log_cursor_oldest(&hub->log, &hub->cursor);
+    /* twice in a row is no overrun but damage */
+
+    if (hub->lost) {
+        cdr_log_cursor_end(&hub->log, &hub->cursor);
+
+    } else {
+        cdr_log_cursor_oldest(&hub->log, &hub->cursor);
+    }
+
+    hub->lost = 1;
 }

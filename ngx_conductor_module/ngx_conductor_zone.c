@@ -58,6 +58,7 @@ ngx_conductor_zone_add(ngx_conf_t *cf, ngx_conductor_hub_t *hub)
         return NGX_ERROR;
     }
 
+    hub->hostname = cf->cycle->hostname;
     hub->shm_zone->init = ngx_conductor_zone_init;
     hub->shm_zone->data = hub;
 
@@ -283,7 +284,7 @@ ngx_conductor_zone_label(ngx_conductor_hub_t *hub)
 
     if (zone->label[0] == '\0') {
         last = zone->label + sizeof(zone->label) - 1;
-        p = ngx_slprintf(zone->label, last - 9, "%V", &ngx_cycle->hostname);
+        p = ngx_slprintf(zone->label, last - 9, "%V", &hub->hostname);
         p = ngx_slprintf(p, last, "-%08xL", zone->boot & 0xffffffff);
         *p = '\0';
     }

@@ -1,68 +1,40 @@
-/* The registry of connections: adding, changing, reading, repairing. */
+/* The registry of connections: its layout, its changes, its repair. */
 
 #include "cdr.h"
-#include "cdr_base64.h"
-#include "cdr_registry.h"
+#include "cdr_registry_shm.h"
 
 #include <assert.h>
 #include <string.h>
 
 
 #define CDR_REGISTRY_MAGIC  0x43647252U     /* "CdrR" */
-#define CDR_REGISTRY_TRIES  16
-#define CDR_BLOCK_TAKEN     UINT32_MAX
-
-#define CDR_CONN_ID_PREFIX  "conn_"
 
 #define cdr_registry_align(n)  (((n) + 63) & ~(size_t) 63)
 
 
-/*
- * Links are entry or block numbers + 1, and 0 for none.  Entries at "high"
- * and above were never used and their memory never touched.
- */
-
-struct cdr_registry_shm_s {
-    _Alignas(64)
-    _Atomic uint32_t  magic;
-    uint32_t          version;
-    uint32_t          n;
-    _Atomic uint32_t  high;
-    _Atomic uint32_t  live;
-    _Atomic uint32_t  blocks;       /* taken */
-    uint32_t          free;
-    uint32_t          block_free;
-};
-
-
-/* The strings of an entry, packed. */
+/* An entry that is being rewritten, and the block it is going to have. */
 
 typedef struct {
-    uint8_t           len[CDR_CONN_STRINGS];
-    uint8_t           data[CDR_CONN_STRINGS_MAX];
-    size_t            size;
-} cdr_registry_text_t;
+    cdr_registry_entry_t  *entry;
+    uint32_t               block;
+    cdr_registry_text_t    text;
+} cdr_registry_change_t;
 
 
 static uint32_t cdr_registry_blocks(uint32_t n);
 static int cdr_registry_take(cdr_registry_t *r, uint32_t *index);
 static void cdr_registry_open(cdr_registry_entry_t *e);
 static void cdr_registry_close(cdr_registry_entry_t *e);
+static int cdr_registry_change(cdr_registry_t *r, uint32_t index,
+    uint32_t generation, const cdr_str_t str[CDR_CONN_STRINGS],
+    cdr_registry_change_t *change);
+static void cdr_registry_changed(cdr_registry_t *r,
+    cdr_registry_change_t *change);
+static void cdr_registry_reset(cdr_registry_entry_t *e, uint64_t now_ms);
 static void cdr_registry_set_conn(cdr_conn_t *conn,
     const cdr_conn_info_t *info);
 static void cdr_registry_set_who(cdr_conn_t *conn,
     const cdr_conn_identity_t *identity);
-static int cdr_registry_pack(cdr_registry_text_t *text,
-    const cdr_str_t str[CDR_CONN_STRINGS]);
-static int cdr_registry_take_block(cdr_registry_t *r, size_t size,
-    uint32_t *block);
-static void cdr_registry_free_block(cdr_registry_t *r, uint32_t block);
-static void cdr_registry_write_text(cdr_registry_t *r,
-    cdr_registry_entry_t *e, const cdr_registry_text_t *text, uint32_t block);
-static size_t cdr_registry_text_size(const cdr_registry_t *r,
-    const cdr_conn_t *conn);
-static const uint8_t *cdr_registry_text(const cdr_registry_t *r,
-    const cdr_registry_entry_t *e, uint32_t block);
 static cdr_registry_entry_t *cdr_registry_get(const cdr_registry_t *r,
     uint32_t index, uint32_t generation);
 static uint32_t *cdr_registry_bucket(const cdr_registry_t *r,
@@ -70,20 +42,10 @@ static uint32_t *cdr_registry_bucket(const cdr_registry_t *r,
 static void cdr_registry_link(cdr_registry_t *r, uint32_t index);
 static int cdr_registry_unlink(cdr_registry_t *r, uint32_t index);
 static void cdr_registry_repair_entry(cdr_registry_t *r, uint32_t index);
-static uint32_t cdr_registry_high(const cdr_registry_t *r);
-static void cdr_registry_count(_Atomic uint32_t *counter, uint32_t n);
+static void cdr_registry_blank(cdr_registry_entry_t *e);
 
 
 static_assert(sizeof(cdr_registry_entry_t) == 384, "six cache lines");
-static_assert(CDR_CONN_BLOCK >= CDR_CONN_STRINGS_MAX, "any strings fit");
-
-
-static const uint8_t  cdr_conn_max[CDR_CONN_STRINGS] = {
-    CDR_CONN_USER_MAX,
-    CDR_CONN_ROLE_MAX,
-    CDR_CONN_FEATURE_MAX,
-    CDR_CONN_ADDRESS_MAX
-};
 
 
 size_t
@@ -289,15 +251,7 @@ cdr_registry_add(cdr_registry_t *r, const cdr_conn_info_t *info,
                   + 1;
     atomic_store_explicit(&e->generation, *generation, memory_order_relaxed);
 
-    memset(&e->rate, 0, sizeof(cdr_rate_t));
-
-    atomic_store_explicit(&e->seen_ms, info->connected_ms,
-                          memory_order_relaxed);
-    atomic_store_explicit(&e->messages_in, 0, memory_order_relaxed);
-    atomic_store_explicit(&e->messages_out, 0, memory_order_relaxed);
-    atomic_store_explicit(&e->bytes_in, 0, memory_order_relaxed);
-    atomic_store_explicit(&e->bytes_out, 0, memory_order_relaxed);
-
+    cdr_registry_reset(e, info->connected_ms);
     cdr_registry_set_conn(&e->conn, info);
     cdr_registry_set_who(&e->conn, &info->identity);
     cdr_registry_write_text(r, e, &text, block);
@@ -353,47 +307,23 @@ int
 cdr_registry_set_identity(cdr_registry_t *r, uint32_t index,
     uint32_t generation, const cdr_conn_identity_t *identity)
 {
-    int                    rc;
-    uint32_t               block, old;
-    cdr_str_t              str[CDR_CONN_STRINGS];
-    cdr_registry_text_t    text;
-    cdr_registry_entry_t  *e;
-
-    e = cdr_registry_get(r, index, generation);
-
-    if (e == NULL) {
-        return CDR_DECLINED;
-    }
+    int                     rc;
+    cdr_str_t               str[CDR_CONN_STRINGS];
+    cdr_registry_change_t   change;
 
     str[CDR_CONN_USER] = identity->user;
     str[CDR_CONN_ROLE] = identity->role;
     str[CDR_CONN_FEATURE] = cdr_registry_string(r, index, CDR_CONN_FEATURE);
     str[CDR_CONN_ADDRESS] = cdr_registry_string(r, index, CDR_CONN_ADDRESS);
 
-    if (cdr_registry_pack(&text, str) != CDR_OK) {
-        return CDR_TOOBIG;
+    rc = cdr_registry_change(r, index, generation, str, &change);
+
+    if (rc == CDR_OK) {
+        cdr_registry_set_who(&change.entry->conn, identity);
+        cdr_registry_changed(r, &change);
     }
 
-    old = e->conn.block;
-    block = old;
-    rc = cdr_registry_take_block(r, text.size, &block);
-
-    if (rc != CDR_OK) {
-        return rc;
-    }
-
-    cdr_registry_open(e);
-
-    cdr_registry_set_who(&e->conn, identity);
-    cdr_registry_write_text(r, e, &text, block);
-
-    cdr_registry_close(e);
-
-    if (old != block) {
-        cdr_registry_free_block(r, old);
-    }
-
-    return CDR_OK;
+    return rc;
 }
 
 
@@ -402,48 +332,24 @@ cdr_registry_set_feature(cdr_registry_t *r, uint32_t index,
     uint32_t generation, cdr_status_t status, cdr_str_t feature,
     uint64_t now_ms)
 {
-    int                    rc;
-    uint32_t               block, old;
-    cdr_str_t              str[CDR_CONN_STRINGS];
-    cdr_registry_text_t    text;
-    cdr_registry_entry_t  *e;
-
-    e = cdr_registry_get(r, index, generation);
-
-    if (e == NULL) {
-        return CDR_DECLINED;
-    }
+    int                     rc;
+    cdr_str_t               str[CDR_CONN_STRINGS];
+    cdr_registry_change_t   change;
 
     str[CDR_CONN_USER] = cdr_registry_string(r, index, CDR_CONN_USER);
     str[CDR_CONN_ROLE] = cdr_registry_string(r, index, CDR_CONN_ROLE);
     str[CDR_CONN_FEATURE] = feature;
     str[CDR_CONN_ADDRESS] = cdr_registry_string(r, index, CDR_CONN_ADDRESS);
 
-    if (cdr_registry_pack(&text, str) != CDR_OK) {
-        return CDR_TOOBIG;
+    rc = cdr_registry_change(r, index, generation, str, &change);
+
+    if (rc == CDR_OK) {
+        change.entry->conn.status = (uint8_t) status;
+        change.entry->conn.updated_ms = now_ms;
+        cdr_registry_changed(r, &change);
     }
 
-    old = e->conn.block;
-    block = old;
-    rc = cdr_registry_take_block(r, text.size, &block);
-
-    if (rc != CDR_OK) {
-        return rc;
-    }
-
-    cdr_registry_open(e);
-
-    e->conn.status = (uint8_t) status;
-    e->conn.updated_ms = now_ms;
-    cdr_registry_write_text(r, e, &text, block);
-
-    cdr_registry_close(e);
-
-    if (old != block) {
-        cdr_registry_free_block(r, old);
-    }
-
-    return CDR_OK;
+    return rc;
 }
 
 
@@ -549,187 +455,6 @@ cdr_registry_release_owner(cdr_registry_t *r, uint16_t slot,
 }
 
 
-cdr_registry_entry_t *
-cdr_registry_entry(const cdr_registry_t *r, uint32_t index)
-{
-    return index < cdr_registry_high(r) ? &r->entries[index] : NULL;
-}
-
-
-cdr_str_t
-cdr_registry_string(const cdr_registry_t *r, uint32_t index, unsigned which)
-{
-    unsigned               i;
-    cdr_str_t              str = cdr_str_null;
-    cdr_registry_entry_t  *e;
-
-    e = cdr_registry_entry(r, index);
-
-    if (e == NULL || which >= CDR_CONN_STRINGS
-        || cdr_registry_text_size(r, &e->conn) == 0)
-    {
-        return str;
-    }
-
-    str.data = cdr_registry_text(r, e, e->conn.block);
-    str.len = e->conn.len[which];
-
-    for (i = 0; i < which; i++) {
-        str.data += e->conn.len[i];
-    }
-
-    return str;
-}
-
-
-int
-cdr_registry_snapshot(const cdr_registry_t *r, uint32_t index,
-    cdr_conn_copy_t *copy)
-{
-    size_t                 size;
-    unsigned               i, try;
-    uint32_t               version;
-    const uint8_t         *text;
-    cdr_registry_entry_t  *e;
-
-    e = cdr_registry_entry(r, index);
-
-    if (e == NULL) {
-        return CDR_DECLINED;
-    }
-
-    for (try = 0; try < CDR_REGISTRY_TRIES; try++) {
-        version = atomic_load_explicit(&e->version, memory_order_acquire);
-
-        if (atomic_load_explicit(&e->state, memory_order_acquire)
-            != CDR_CONN_LIVE)
-        {
-            return CDR_DECLINED;
-        }
-
-        if (version & 1) {
-            continue;
-        }
-
-        copy->conn = e->conn;
-        copy->generation = atomic_load_explicit(&e->generation,
-                                                memory_order_relaxed);
-
-        size = cdr_registry_text_size(r, &copy->conn);
-
-        if (size) {
-            text = cdr_registry_text(r, e, copy->conn.block);
-            memcpy(copy->text, text, size);
-        }
-
-        atomic_thread_fence(memory_order_acquire);
-
-        if (atomic_load_explicit(&e->version, memory_order_relaxed)
-            == version)
-        {
-            break;
-        }
-    }
-
-    if (try == CDR_REGISTRY_TRIES) {
-        return CDR_AGAIN;
-    }
-
-    text = copy->text;
-
-    for (i = 0; i < CDR_CONN_STRINGS; i++) {
-        copy->str[i].data = text;
-        copy->str[i].len = size ? copy->conn.len[i] : 0;
-        text += copy->str[i].len;
-    }
-
-    copy->index = index;
-    copy->seen_ms = atomic_load_explicit(&e->seen_ms, memory_order_relaxed);
-    copy->messages_in = atomic_load_explicit(&e->messages_in,
-                                             memory_order_relaxed);
-    copy->messages_out = atomic_load_explicit(&e->messages_out,
-                                              memory_order_relaxed);
-    copy->bytes_in = atomic_load_explicit(&e->bytes_in, memory_order_relaxed);
-    copy->bytes_out = atomic_load_explicit(&e->bytes_out,
-                                           memory_order_relaxed);
-
-    return CDR_OK;
-}
-
-
-uint32_t
-cdr_registry_next(const cdr_registry_t *r, uint32_t index)
-{
-    uint32_t  high;
-
-    high = cdr_registry_high(r);
-
-    for ( /* void */ ; index < high; index++) {
-
-        if (atomic_load_explicit(&r->entries[index].state,
-                                 memory_order_acquire)
-            == CDR_CONN_LIVE)
-        {
-            return index;
-        }
-    }
-
-    return UINT32_MAX;
-}
-
-
-uint32_t
-cdr_registry_live(const cdr_registry_t *r)
-{
-    return atomic_load_explicit(&r->shm->live, memory_order_relaxed);
-}
-
-
-void
-cdr_registry_fill(const cdr_registry_t *r, cdr_registry_fill_t *fill)
-{
-    fill->live = cdr_registry_live(r);
-    fill->entries = r->n;
-    fill->blocks = atomic_load_explicit(&r->shm->blocks,
-                                        memory_order_relaxed);
-    fill->blocks_max = r->nblocks;
-}
-
-
-void
-cdr_conn_id_print(uint8_t *dst, const uint8_t id[CDR_CONN_ID_LEN])
-{
-    cdr_str_t  src;
-
-    src.data = id;
-    src.len = CDR_CONN_ID_LEN;
-
-    memcpy(dst, CDR_CONN_ID_PREFIX, sizeof(CDR_CONN_ID_PREFIX) - 1);
-    (void) cdr_base64url_encode(dst + sizeof(CDR_CONN_ID_PREFIX) - 1, src);
-}
-
-
-int
-cdr_conn_id_parse(uint8_t id[CDR_CONN_ID_LEN], const uint8_t *data,
-    size_t len)
-{
-    size_t     n;
-    cdr_str_t  src;
-
-    if (len != CDR_CONN_ID_TEXT_LEN
-        || memcmp(data, CDR_CONN_ID_PREFIX, sizeof(CDR_CONN_ID_PREFIX) - 1))
-    {
-        return CDR_ERROR;
-    }
-
-    src.data = data + sizeof(CDR_CONN_ID_PREFIX) - 1;
-    src.len = len - (sizeof(CDR_CONN_ID_PREFIX) - 1);
-
-    return cdr_base64url_decode(id, CDR_CONN_ID_LEN, &n, src) == CDR_OK
-           ? CDR_OK : CDR_ERROR;
-}
-
-
 static uint32_t
 cdr_registry_blocks(uint32_t n)
 {
@@ -789,7 +514,7 @@ cdr_registry_open(cdr_registry_entry_t *e)
     version = atomic_load_explicit(&e->version, memory_order_relaxed);
     atomic_store_explicit(&e->version, version | 1, memory_order_relaxed);
 
-    /* Pairs with the fence in cdr_registry_snapshot(). */
+    /* Pairs with the fence in cdr_registry_copy(). */
 
     atomic_thread_fence(memory_order_release);
 }
@@ -802,6 +527,76 @@ cdr_registry_close(cdr_registry_entry_t *e)
 
     version = atomic_load_explicit(&e->version, memory_order_relaxed);
     atomic_store_explicit(&e->version, version + 1, memory_order_release);
+}
+
+
+/*
+ * Makes room for other strings and opens the entry; on an error nothing has
+ * changed.  cdr_registry_changed() writes the strings and closes it.
+ */
+
+static int
+cdr_registry_change(cdr_registry_t *r, uint32_t index, uint32_t generation,
+    const cdr_str_t str[CDR_CONN_STRINGS], cdr_registry_change_t *change)
+{
+    int                    rc;
+    cdr_registry_entry_t  *e;
+
+    e = cdr_registry_get(r, index, generation);
+
+    if (e == NULL) {
+        return CDR_DECLINED;
+    }
+
+    rc = cdr_registry_pack(&change->text, str);
+
+    if (rc != CDR_OK) {
+        return rc;
+    }
+
+    change->entry = e;
+    change->block = e->conn.block;
+
+    rc = cdr_registry_take_block(r, change->text.size, &change->block);
+
+    if (rc != CDR_OK) {
+        return rc;
+    }
+
+    cdr_registry_open(e);
+
+    return CDR_OK;
+}
+
+
+static void
+cdr_registry_changed(cdr_registry_t *r, cdr_registry_change_t *change)
+{
+    uint32_t  old;
+
+    old = change->entry->conn.block;
+
+    cdr_registry_write_text(r, change->entry, &change->text, change->block);
+    cdr_registry_close(change->entry);
+
+    if (old != change->block) {
+        cdr_registry_free_block(r, old);
+    }
+}
+
+
+/* What the owner counts of a connection begins anew. */
+
+static void
+cdr_registry_reset(cdr_registry_entry_t *e, uint64_t now_ms)
+{
+    memset(&e->rate, 0, sizeof(cdr_rate_t));
+
+    atomic_store_explicit(&e->seen_ms, now_ms, memory_order_relaxed);
+    atomic_store_explicit(&e->messages_in, 0, memory_order_relaxed);
+    atomic_store_explicit(&e->messages_out, 0, memory_order_relaxed);
+    atomic_store_explicit(&e->bytes_in, 0, memory_order_relaxed);
+    atomic_store_explicit(&e->bytes_out, 0, memory_order_relaxed);
 }
 
 
@@ -830,141 +625,6 @@ cdr_registry_set_who(cdr_conn_t *conn, const cdr_conn_identity_t *identity)
     conn->jti[0] = identity->jti[0];
     conn->jti[1] = identity->jti[1];
     conn->roles = identity->roles;
-}
-
-
-/* A copy, because the strings may be those of the entry to be rewritten. */
-
-static int
-cdr_registry_pack(cdr_registry_text_t *text,
-    const cdr_str_t str[CDR_CONN_STRINGS])
-{
-    unsigned  i;
-
-    text->size = 0;
-
-    for (i = 0; i < CDR_CONN_STRINGS; i++) {
-
-        if (str[i].len > cdr_conn_max[i]) {
-            return CDR_TOOBIG;
-        }
-
-        if (str[i].len) {
-            memcpy(text->data + text->size, str[i].data, str[i].len);
-        }
-
-        text->len[i] = (uint8_t) str[i].len;
-        text->size += str[i].len;
-    }
-
-    return CDR_OK;
-}
-
-
-/* *block is what the entry has, and becomes what it needs. */
-
-static int
-cdr_registry_take_block(cdr_registry_t *r, size_t size, uint32_t *block)
-{
-    uint32_t  link;
-
-    if (size <= CDR_CONN_INLINE) {
-        *block = 0;
-        return CDR_OK;
-    }
-
-    if (*block) {
-        return CDR_OK;
-    }
-
-    link = r->shm->block_free;
-
-    if (link == 0) {
-        return CDR_FULL;
-    }
-
-    if (link > r->nblocks || r->block_next[link - 1] == CDR_BLOCK_TAKEN) {
-        return CDR_ERROR;
-    }
-
-    r->shm->block_free = r->block_next[link - 1];
-    r->block_next[link - 1] = CDR_BLOCK_TAKEN;
-    cdr_registry_count(&r->shm->blocks, 1);
-
-    *block = link;
-
-    return CDR_OK;
-}
-
-
-static void
-cdr_registry_free_block(cdr_registry_t *r, uint32_t block)
-{
-    if (block == 0 || block > r->nblocks
-        || r->block_next[block - 1] != CDR_BLOCK_TAKEN)
-    {
-        return;
-    }
-
-    r->block_next[block - 1] = r->shm->block_free;
-    r->shm->block_free = block;
-    cdr_registry_count(&r->shm->blocks, UINT32_MAX);
-}
-
-
-static void
-cdr_registry_write_text(cdr_registry_t *r, cdr_registry_entry_t *e,
-    const cdr_registry_text_t *text, uint32_t block)
-{
-    uint8_t  *p;
-
-    p = block ? r->blocks + (size_t) (block - 1) * CDR_CONN_BLOCK : e->strings;
-
-    memcpy(p, text->data, text->size);
-    memcpy(e->conn.len, text->len, CDR_CONN_STRINGS);
-
-    e->conn.block = block;
-}
-
-
-/*
- * The bytes of an entry's strings; 0 also if what "conn" says of them cannot
- * be true, as in a torn copy.
- */
-
-static size_t
-cdr_registry_text_size(const cdr_registry_t *r, const cdr_conn_t *conn)
-{
-    size_t    size;
-    unsigned  i;
-
-    size = 0;
-
-    for (i = 0; i < CDR_CONN_STRINGS; i++) {
-
-        if (conn->len[i] > cdr_conn_max[i]) {
-            return 0;
-        }
-
-        size += conn->len[i];
-    }
-
-    if (conn->block > r->nblocks
-        || (conn->block == 0 && size > CDR_CONN_INLINE))
-    {
-        return 0;
-    }
-
-    return size;
-}
-
-
-static const uint8_t *
-cdr_registry_text(const cdr_registry_t *r, const cdr_registry_entry_t *e,
-    uint32_t block)
-{
-    return block ? r->blocks + (size_t) (block - 1) * CDR_CONN_BLOCK
-                 : e->strings;
 }
 
 
@@ -1044,73 +704,57 @@ cdr_registry_unlink(cdr_registry_t *r, uint32_t index)
 static void
 cdr_registry_repair_entry(cdr_registry_t *r, uint32_t index)
 {
-    bool                   torn;
-    uint32_t               version, block;
+    uint32_t               block;
     cdr_registry_entry_t  *e;
 
     e = &r->entries[index];
-
-    version = atomic_load_explicit(&e->version, memory_order_relaxed);
-    torn = version & 1;
 
     if (atomic_load_explicit(&e->state, memory_order_relaxed)
         != CDR_CONN_LIVE)
     {
         atomic_store_explicit(&e->state, CDR_CONN_FREE, memory_order_relaxed);
 
+        /* The entry's next user makes its version even. */
+
         e->conn.block = 0;
         e->next = r->shm->free;
         r->shm->free = index + 1;
 
-    } else {
-        block = e->conn.block;
-
-        if (block > r->nblocks
-            || (block && r->block_next[block - 1] == CDR_BLOCK_TAKEN))
-        {
-            torn = true;
-        }
-
-        if (torn) {
-            cdr_registry_open(e);
-
-            e->conn.block = 0;
-            e->conn.roles = 0;
-            e->conn.status = CDR_STATUS_OFFLINE;
-            e->conn.flags |= CDR_CONN_TORN;
-            memset(e->conn.len, 0, CDR_CONN_STRINGS);
-
-        } else if (block) {
-            r->block_next[block - 1] = CDR_BLOCK_TAKEN;
-            cdr_registry_count(&r->shm->blocks, 1);
-        }
-
-        cdr_registry_link(r, index);
-        cdr_registry_count(&r->shm->live, 1);
+        return;
     }
 
-    if (torn) {
-        cdr_registry_close(e);
+    block = e->conn.block;
+
+    if ((atomic_load_explicit(&e->version, memory_order_relaxed) & 1)
+        || block > r->nblocks
+        || (block && r->block_next[block - 1] == CDR_BLOCK_TAKEN))
+    {
+        cdr_registry_blank(e);
+        block = 0;
     }
+
+    if (block) {
+        r->block_next[block - 1] = CDR_BLOCK_TAKEN;
+        cdr_registry_count(&r->shm->blocks, 1);
+    }
+
+    cdr_registry_link(r, index);
+    cdr_registry_count(&r->shm->live, 1);
 }
 
 
-static uint32_t
-cdr_registry_high(const cdr_registry_t *r)
-{
-    uint32_t  high;
-
-    high = atomic_load_explicit(&r->shm->high, memory_order_acquire);
-
-    return high < r->n ? high : r->n;
-}
-
+/* Better nobody than a mixture of two. */
 
 static void
-cdr_registry_count(_Atomic uint32_t *counter, uint32_t n)
+cdr_registry_blank(cdr_registry_entry_t *e)
 {
-    uint32_t  value;
+    cdr_registry_open(e);
 
-    value = atomic_load_explicit(counter, memory_order_relaxed);
-    atomic_store_explicit(counter, value + n, memory_order_relaxed);
+    e->conn.block = 0;
+    e->conn.roles = 0;
+    e->conn.status = CDR_STATUS_OFFLINE;
+    e->conn.flags |= CDR_CONN_TORN;
+    memset(e->conn.len, 0, CDR_CONN_STRINGS);
+
+    cdr_registry_close(e);
 }

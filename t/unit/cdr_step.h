@@ -139,8 +139,9 @@ cdr_step(const cdr_step_t *s)
 
 /*
  * The same for a reader without a lock: it is stopped at one instruction
- * after the other, and each time something is written before it goes on.  It
- * ends with _exit(0) if what it saw was right.
+ * after the other, and each time something is written before it goes on.
+ * When it has read all it calls cdr_race_end(), judges what it saw, and ends
+ * with _exit(0) if that was right.
  */
 
 typedef struct {
@@ -151,16 +152,26 @@ typedef struct {
 } cdr_race_t;
 
 
-/* Goes "n" instructions: true if the child is still there. */
+static inline void
+cdr_race_end(void)
+{
+    raise(SIGSTOP);
+}
+
+
+/* Goes "n" instructions; false if the child came to the end before. */
 
 static inline bool
-cdr_race_go(pid_t pid, long n, long *done, int *status)
+cdr_race_go(pid_t pid, long n, long *done)
 {
+    int  status;
+
     for (*done = 0; *done < n; ++*done) {
 
         if (ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL) == -1
-            || waitpid(pid, status, 0) != pid
-            || !WIFSTOPPED(*status))
+            || waitpid(pid, &status, 0) != pid
+            || !WIFSTOPPED(status)
+            || WSTOPSIG(status) == SIGSTOP)
         {
             return false;
         }
@@ -170,14 +181,38 @@ cdr_race_go(pid_t pid, long n, long *done, int *status)
 }
 
 
+/* Lets the child judge: true if it is content. */
+
+static inline bool
+cdr_race_finish(pid_t pid)
+{
+    int  status;
+
+    do {
+        if (ptrace(PTRACE_CONT, pid, NULL, NULL) == -1
+            || waitpid(pid, &status, 0) != pid)
+        {
+            return false;
+        }
+    } while (WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP);
+
+    if (!WIFEXITED(status)) {
+        kill(pid, SIGKILL);
+        (void) waitpid(pid, &status, 0);
+        return false;
+    }
+
+    return WEXITSTATUS(status) == 0;
+}
+
+
 /* The number of places it was stopped at; 0 or -1 as above. */
 
 static inline long
 cdr_race(const cdr_race_t *r)
 {
-    int    status;
-    bool   good;
     long   all, at, done, places;
+    bool   good;
     pid_t  pid;
 
     r->reset(r->mem);
@@ -187,29 +222,26 @@ cdr_race(const cdr_race_t *r)
         return -1;
     }
 
-    (void) cdr_race_go(pid, CDR_STEP_MAX, &all, &status);
-    good = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    (void) cdr_race_go(pid, CDR_STEP_MAX, &all);
+    good = cdr_race_finish(pid);
     places = 0;
 
-    /* All places of a short way, some 500 of a long one. */
+    /* All places of a short way, some hundred of a long one. */
 
-    for (at = 0; good && at < all; at += 1 + all / 500) {
+    for (at = 0; good && at < all; at += 1 + all / 100) {
         r->reset(r->mem);
         pid = cdr_step_child(r->reader, r->mem);
 
-        if (pid != -1 && cdr_race_go(pid, at, &done, &status)) {
-            r->write(r->mem);
-            places++;
-
-            if (ptrace(PTRACE_CONT, pid, NULL, NULL) == -1
-                || waitpid(pid, &status, 0) != pid)
-            {
-                good = false;
-            }
+        if (pid == -1) {
+            return 0;
         }
 
-        good = good && pid != -1 && WIFEXITED(status)
-               && WEXITSTATUS(status) == 0;
+        if (cdr_race_go(pid, at, &done)) {
+            r->write(r->mem);
+            places++;
+        }
+
+        good = cdr_race_finish(pid);
     }
 
     return good ? places : 0;

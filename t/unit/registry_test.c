@@ -704,6 +704,7 @@ race_read(void *mem)
 
     (void) cdr_registry_attach(&r, mem, size);
     rc = cdr_registry_snapshot(&r, 0, &c);
+    cdr_race_end();
 
     if (rc == CDR_OK) {
         old = c.conn.status == CDR_STATUS_ONLINE
