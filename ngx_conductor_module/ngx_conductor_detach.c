@@ -237,6 +237,8 @@ ngx_conductor_detach_pool(ngx_connection_t *c, ngx_http_connection_t *hc)
             c->buffer = NULL;
         }
 
+        ngx_ssl_free_buffer(c);
+
         SSL_set_mode(c->ssl->connection, SSL_MODE_ENABLE_PARTIAL_WRITE
                                          |SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
         return;

@@ -108,8 +108,9 @@ ngx_conductor_session_start(ngx_conductor_session_t *s, ngx_connection_t *c)
 {
     s->connection = c;
 
-    s->log = *ngx_cycle->log;
-    s->log.connection = c->number;
+    /* the file and level of the location's error_log */
+
+    s->log = *c->log;
     s->log.handler = ngx_conductor_session_log;
     s->log.data = s;
     s->log.action = NULL;
