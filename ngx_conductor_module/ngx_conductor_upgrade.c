@@ -38,6 +38,7 @@ static void ngx_conductor_handshake_read(ngx_http_request_t *r,
     ngx_conductor_handshake_t *hs);
 static void ngx_conductor_handshake_header(ngx_table_elt_t *h,
     ngx_conductor_handshake_t *hs);
+static cdr_str_t ngx_conductor_handshake_value(ngx_table_elt_t *h);
 static ngx_uint_t ngx_conductor_handshake_check(ngx_http_request_t *r,
     ngx_conductor_ctx_t *ctx, ngx_conductor_handshake_t *hs);
 static ngx_uint_t ngx_conductor_admit(ngx_http_request_t *r,
@@ -180,8 +181,7 @@ ngx_conductor_handshake_header(ngx_table_elt_t *h,
     static const cdr_str_t  websocket = cdr_str("websocket");
     static const cdr_str_t  upgrade = cdr_str("upgrade");
 
-    value.data = h->value.data;
-    value.len = h->value.len;
+    value = ngx_conductor_handshake_value(h);
 
     if (ngx_conductor_header_is(h, "Upgrade")) {
         hs->upgrade |= cdr_list_has(value, websocket);
@@ -211,6 +211,32 @@ ngx_conductor_handshake_header(ngx_table_elt_t *h,
     } else if (ngx_conductor_header_is(h, "Origin")) {
         hs->origin = 1;
     }
+}
+
+
+/* nginx takes the spaces around a value away, but no tabs. */
+
+static cdr_str_t
+ngx_conductor_handshake_value(ngx_table_elt_t *h)
+{
+    u_char     *p, *last;
+    cdr_str_t   value;
+
+    p = h->value.data;
+    last = p + h->value.len;
+
+    while (p < last && (*p == ' ' || *p == '\t')) {
+        p++;
+    }
+
+    while (p < last && (last[-1] == ' ' || last[-1] == '\t')) {
+        last--;
+    }
+
+    value.data = p;
+    value.len = last - p;
+
+    return value;
 }
 
 
