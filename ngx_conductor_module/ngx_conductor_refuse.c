@@ -259,7 +259,15 @@ ngx_conductor_refuse_headers(ngx_http_request_t *r, ngx_uint_t reason,
 
         ngx_str_set(&value, "websocket");
 
-        return ngx_conductor_add_header(r, "Upgrade", &value);
+        if (ngx_conductor_add_header(r, "Upgrade", &value) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        /* RFC 9110 section 7.8; beside the line that nginx writes */
+
+        ngx_str_set(&value, "upgrade");
+
+        return ngx_conductor_add_header(r, "Connection", &value);
     }
 
     return NGX_OK;
