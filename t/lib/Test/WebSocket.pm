@@ -283,8 +283,10 @@ sub frame_before {
     push @{$self->{faults}}, 'frame after close' if $self->{closed};
 
     if ($frame->{opcode} == 8) {
-        my ($code, $reason) = unpack 'n a*', $frame->{payload};
-        $self->{closed} = [ $code // 1005, $reason // '' ];
+        $self->{closed} = length $frame->{payload} < 2 ? [ 1005, '' ]
+            : [ unpack 'n a*', $frame->{payload} ];
+        push @{$self->{faults}}, 'close frame of one octet'
+            if length $frame->{payload} == 1;
     }
 
     return $frame;
