@@ -45,6 +45,13 @@ ngx_conductor_frame_read(ngx_conductor_session_t *s)
             break;
         }
 
+        if (n == 0) {
+
+            /* a peer that ended its side only still reads the answers */
+
+            (void) ngx_conductor_output_flush(s);
+        }
+
         if (n == 0 || n == NGX_ERROR) {
             ngx_conductor_session_dead(s, CDR_CLOSE_ABNORMAL);
             return;
