@@ -114,9 +114,10 @@ ngx_conductor_frame_feed(ngx_conductor_session_t *s, u_char *data, size_t len)
 
     ngx_conductor_inflate_done();
 
-    if (s->queued > NGX_CONDUCTOR_PAUSE
-        && s->conf->protocol == NGX_CONDUCTOR_ECHO
+    if (s->conf->protocol == NGX_CONDUCTOR_ECHO
         && s->state == NGX_CONDUCTOR_OPEN
+        && (s->queued > NGX_CONDUCTOR_PAUSE
+            || (s->queued && !s->connection->write->ready))
         && ngx_conductor_output_flush(s) == NGX_AGAIN)
     {
         s->paused = 1;
