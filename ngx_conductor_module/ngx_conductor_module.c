@@ -386,6 +386,19 @@ ngx_conductor_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conductor_loc_conf_t *prev = parent;
     ngx_conductor_loc_conf_t *conf = child;
 
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (clcf->noname) {
+
+        /* "if" and "limit_except" are the same location */
+
+        conf->hub = prev->hub;
+        conf->endpoint = prev->endpoint;
+        conf->optional = prev->optional;
+    }
+
     ngx_conf_merge_uint_value(conf->protocol, prev->protocol,
                               NGX_CONDUCTOR_NATIVE);
     ngx_conf_merge_ptr_value(conf->origins, prev->origins, NULL);
