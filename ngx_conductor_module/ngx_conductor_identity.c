@@ -68,7 +68,8 @@ ngx_conductor_add_variables(ngx_conf_t *cf)
 /*
  * The identity of a request under its location's rules; never NULL but
  * without memory.  Its rc is NGX_OK, or NGX_DECLINED with a reason.  It is
- * asked anew when the request moves to a location with other rules.
+ * asked anew when the request moves to a location with other rules, and if
+ * it comes from variables, which others set on the way.
  */
 
 ngx_conductor_identity_t *
@@ -86,7 +87,9 @@ ngx_conductor_identity(ngx_http_request_t *r)
     lcf = ngx_http_get_module_loc_conf(r->main, ngx_http_conductor_module);
     id = &ctx->identity;
 
-    if (id->rc != NGX_AGAIN && ctx->conf == lcf) {
+    if (id->rc != NGX_AGAIN && ctx->conf == lcf
+        && lcf->auth != NGX_CONDUCTOR_AUTH_VARIABLE)
+    {
         return id;
     }
 

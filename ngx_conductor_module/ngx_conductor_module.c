@@ -274,6 +274,7 @@ ngx_conductor_preconfiguration(ngx_conf_t *cf)
 static ngx_int_t
 ngx_conductor_postconfiguration(ngx_conf_t *cf)
 {
+    ngx_array_t                *access;
     ngx_http_handler_pt        *h;
     ngx_http_core_main_conf_t  *cmcf;
 
@@ -283,10 +284,19 @@ ngx_conductor_postconfiguration(ngx_conf_t *cf)
 
     cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
 
-    h = ngx_array_push(&cmcf->phases[NGX_HTTP_ACCESS_PHASE].handlers);
-    if (h == NULL) {
+    access = &cmcf->phases[NGX_HTTP_ACCESS_PHASE].handlers;
+
+    if (ngx_array_push(access) == NULL) {
         return NGX_ERROR;
     }
+
+    /*
+     * Handlers run from the last to the first.  Ours is the last to run:
+     * what auth_request and others find out may be the identity.
+     */
+
+    h = access->elts;
+    ngx_memmove(&h[1], h, (access->nelts - 1) * sizeof(*h));
 
     *h = ngx_conductor_access_handler;
 
