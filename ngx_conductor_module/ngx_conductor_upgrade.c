@@ -609,6 +609,9 @@ ngx_conductor_accept(ngx_http_request_t *r, ngx_conductor_ctx_t *ctx,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    /* not the status of an error whose page this location is */
+
+    r->err_status = 0;
     r->headers_out.status = NGX_HTTP_SWITCHING_PROTOCOLS;
     ngx_str_set(&r->headers_out.status_line, "101 Switching Protocols");
 
