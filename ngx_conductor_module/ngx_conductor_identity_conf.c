@@ -316,6 +316,7 @@ ngx_conductor_token(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_conductor_loc_conf_t *lcf = conf;
 
+    u_char                 *p;
     ngx_str_t              *value;
     ngx_uint_t              i;
     ngx_conductor_token_t  *token;
@@ -344,12 +345,14 @@ ngx_conductor_token(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             return NGX_CONF_ERROR;
         }
 
-        token->cookie = (value[i].len > 8
-                         && (ngx_strncmp(value[i].data, "$cookie_", 8) == 0
-                             || ngx_strncmp(value[i].data, "${cookie_", 9)
-                                == 0
-                             || ngx_strncmp(value[i].data, "$http_cookie", 12)
-                                == 0));
+        /* nginx knows its variables in either case */
+
+        p = value[i].data;
+
+        token->cookie = (ngx_strcasestrn(p, "$cookie_", 8 - 1)
+                         || ngx_strcasestrn(p, "${cookie_", 9 - 1)
+                         || ngx_strcasestrn(p, "$http_cookie", 12 - 1)
+                         || ngx_strcasestrn(p, "${http_cookie", 13 - 1));
 
         if (ngx_conductor_complex_value(cf, &value[i], &token->value)
             != NGX_OK)
@@ -452,12 +455,15 @@ ngx_conductor_merge_identity(ngx_conf_t *cf, ngx_conductor_loc_conf_t *prev,
         return NGX_CONF_ERROR;
     }
 
-    if (conf->endpoint != NGX_CONDUCTOR_NONE && conf->roles
-        && conf->auth == NGX_CONDUCTOR_AUTH_OFF)
+    if ((conf->endpoint == NGX_CONDUCTOR_SOCKET
+         || conf->endpoint == NGX_CONDUCTOR_PUBLISH)
+        && conf->roles
+        && (conf->auth == NGX_CONDUCTOR_AUTH_OFF
+            || conf->auth == NGX_CONF_UNSET_UINT))
     {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"conductor_require_role\" can never be met beside "
-                      "\"conductor_auth off\"");
+                      "\"conductor_require_role\" can never be met without "
+                      "an identity, as with \"conductor_auth off\"");
         return NGX_CONF_ERROR;
     }
 
