@@ -295,6 +295,8 @@ ngx_int_t ngx_conductor_subprotocols(ngx_http_request_t *r,
     ngx_conductor_ctx_t *ctx);
 ngx_int_t ngx_conductor_role_allowed(ngx_array_t *roles, ngx_str_t *role);
 ngx_int_t ngx_conductor_access_handler(ngx_http_request_t *r);
+void ngx_conductor_hide_arguments(ngx_http_request_t *r,
+    ngx_conductor_loc_conf_t *lcf);
 ngx_int_t ngx_conductor_add_variables(ngx_conf_t *cf);
 
 

@@ -16,6 +16,8 @@ static ngx_int_t ngx_conductor_find_token(ngx_http_request_t *r,
 static ngx_int_t ngx_conductor_copy(ngx_pool_t *pool, ngx_str_t *dst,
     cdr_str_t *src);
 static ngx_int_t ngx_conductor_printable(ngx_str_t *s);
+static u_char *ngx_conductor_log_request(ngx_http_request_t *r,
+    ngx_http_request_t *sr, u_char *buf, size_t len);
 static ngx_int_t ngx_conductor_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 
@@ -245,11 +247,19 @@ ngx_conductor_access_handler(ngx_http_request_t *r)
     if (lcf->endpoint != NGX_CONDUCTOR_PUBLISH
         || lcf->auth == NGX_CONF_UNSET_UINT
         || lcf->auth == NGX_CONDUCTOR_AUTH_OFF
-        || r != r->main
-        || r->method == NGX_HTTP_OPTIONS)
+        || r != r->main)
     {
         return NGX_DECLINED;
     }
+
+    if (r->method == NGX_HTTP_OPTIONS) {
+
+        /* a preflight carries no token; with "satisfy any" this admits it */
+
+        return NGX_OK;
+    }
+
+    ngx_conductor_hide_arguments(r, lcf);
 
     id = ngx_conductor_identity(r);
 
@@ -573,6 +583,51 @@ ngx_conductor_printable(ngx_str_t *s)
 
     return (cdr_utf8_check(&utf8, s->data, s->len) == CDR_OK
             && cdr_utf8_done(&utf8)) ? NGX_OK : NGX_DECLINED;
+}
+
+
+/* Where an argument may be a token, none is to be in the log from here on. */
+
+void
+ngx_conductor_hide_arguments(ngx_http_request_t *r,
+    ngx_conductor_loc_conf_t *lcf)
+{
+    if (lcf->tokens) {
+        r->log_handler = ngx_conductor_log_request;
+    }
+}
+
+
+/* As nginx names a request in its log, up to the arguments. */
+
+static u_char *
+ngx_conductor_log_request(ngx_http_request_t *r, ngx_http_request_t *sr,
+    u_char *buf, size_t len)
+{
+    u_char                    *p, *last, *args;
+    ngx_str_t                  line;
+    ngx_http_core_srv_conf_t  *cscf;
+
+    last = buf + len;
+    line = r->request_line;
+
+    args = line.len ? ngx_strlchr(line.data, line.data + line.len, '?') : NULL;
+
+    if (args) {
+        line.len = args - line.data;
+    }
+
+    cscf = ngx_http_get_module_srv_conf(r, ngx_http_core_module);
+
+    p = ngx_slprintf(buf, last, ", server: \"%V\", request: \"%V\"",
+                     &cscf->server_name, &line);
+
+    if (r->headers_in.host) {
+        p = ngx_slprintf(p, last, ", host: \"%V\"",
+                         &r->headers_in.host->value);
+    }
+
+    return p;
 }
 
 

@@ -87,6 +87,8 @@ ngx_conductor_upgrade_handler(ngx_http_request_t *r)
         return NGX_DECLINED;
     }
 
+    ngx_conductor_hide_arguments(r, lcf);
+
     ctx = ngx_conductor_get_ctx(r);
     if (ctx == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
