@@ -281,10 +281,8 @@ ngx_conductor_publish_run(ngx_conductor_publication_t *pub)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    rc = ngx_conductor_publish_check(pub, p);
-
-    if (rc != NGX_OK) {
-        return rc;
+    if (ngx_conductor_publish_check(pub, p) != NGX_OK) {
+        return ngx_conductor_publish_invalid(r, &p->error);
     }
 
     rc = ngx_conductor_publish_prepare(pub, p);
@@ -339,11 +337,7 @@ ngx_conductor_publish_check(ngx_conductor_publication_t *pub,
         pub->bytes += cdr_log_record_size(p->type->name.len, len);
     }
 
-    if (rc == CDR_DECLINED) {
-        return NGX_OK;
-    }
-
-    return ngx_conductor_publish_invalid(pub->request, &p->error);
+    return (rc == CDR_DECLINED) ? NGX_OK : NGX_DECLINED;
 }
 
 
