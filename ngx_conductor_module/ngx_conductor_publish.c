@@ -252,6 +252,13 @@ ngx_conductor_publish_read(ngx_http_request_t *r, ngx_str_t *body)
             continue;
         }
 
+        if (!b->in_file) {
+
+            /* the end of a chunked body */
+
+            continue;
+        }
+
         len = b->file_last - b->file_pos;
 
         n = ngx_read_file(b->file, p, (size_t) len, b->file_pos);
