@@ -437,6 +437,11 @@ sub finish {
 
     return if $self->{pid} != $$ || $self->{finished}++;
 
+    # Perl may destroy this before the clients of the test
+
+    Test::WebSocket::Socket->drop_all()
+        if Test::WebSocket::Socket->can('drop_all');
+
     $self->stop();
     $self->stop_daemons();
 
