@@ -223,8 +223,6 @@ is_deeply([ map { $_->[0] } got($ws, 5) ], [ (1) x 5 ], 'and all arrive');
 
 is_deeply([ $ws->faults() ], [], 'the client finds no fault');
 
-$t->stop();
-
 
 # The next events: n and id of each.
 sub got {
