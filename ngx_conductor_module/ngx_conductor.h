@@ -248,6 +248,8 @@ ngx_int_t ngx_conductor_hub_check(ngx_conf_t *cf);
 /* ngx_conductor_directives.c: directives with more than one value */
 
 char *ngx_conductor_endpoint(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_conductor_enum(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_conductor_size(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_conductor_limit_conn(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_conductor_limit_messages(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
@@ -256,6 +258,7 @@ char *ngx_conductor_idle_timeout(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_conductor_compress(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_conductor_origins(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+ngx_int_t ngx_conductor_msec(ngx_str_t *value, ngx_msec_t *result);
 char *ngx_conductor_conf_error(ngx_conf_t *cf, ngx_str_t *value,
     const char *why);
 ngx_int_t ngx_conductor_complex_value(ngx_conf_t *cf, ngx_str_t *value,
@@ -271,6 +274,7 @@ char *ngx_conductor_jwt_key_set(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_conductor_jwt_require(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+char *ngx_conductor_jwt_leeway(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_conductor_jwt_claims(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_conductor_identity_directive(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);

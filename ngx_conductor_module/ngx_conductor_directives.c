@@ -1,4 +1,4 @@
-/* Directives that take more than one plain value, and their vocabulary. */
+/* Directives of a location but those of identity, and their vocabulary. */
 
 #include "ngx_conductor.h"
 
@@ -7,7 +7,6 @@
 
 static char *ngx_conductor_number(ngx_conf_t *cf, ngx_str_t *value,
     ngx_uint_t min, ngx_uint_t max, ngx_uint_t *result);
-static ngx_int_t ngx_conductor_msec(ngx_str_t *value, ngx_msec_t *result);
 
 
 /* One way to say that a value is wrong: directive, value, reason. */
@@ -124,6 +123,77 @@ ngx_conductor_endpoint(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
+/*
+ * As nginx's own ngx_conf_set_enum_slot() and ngx_conf_set_size_slot(), which
+ * do not say what is wrong.
+ */
+
+char *
+ngx_conductor_enum(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    u_char           *p, *last;
+    ngx_str_t        *value;
+    ngx_uint_t       *np;
+    ngx_conf_enum_t  *e;
+    u_char            why[128];
+
+    np = (ngx_uint_t *) ((char *) conf + cmd->offset);
+
+    if (*np != NGX_CONF_UNSET_UINT) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+    p = ngx_cpymem(why, "it must be", sizeof("it must be") - 1);
+    last = why + sizeof(why) - 1;
+
+    for (e = cmd->post; e->name.len; e++) {
+
+        if (e->name.len == value[1].len
+            && ngx_strncmp(e->name.data, value[1].data, value[1].len) == 0)
+        {
+            *np = e->value;
+            return NGX_CONF_OK;
+        }
+
+        p = ngx_slprintf(p, last, "%s \"%V\"",
+                         (e == cmd->post) ? "" : " or", &e->name);
+    }
+
+    *p = '\0';
+
+    return ngx_conductor_conf_error(cf, &value[1], (char *) why);
+}
+
+
+char *
+ngx_conductor_size(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    off_t       size;
+    size_t     *sp;
+    ngx_str_t  *value;
+
+    sp = (size_t *) ((char *) conf + cmd->offset);
+
+    if (*sp != NGX_CONF_UNSET_SIZE) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    size = ngx_parse_offset(&value[1]);
+
+    if (size == NGX_ERROR || size < 128 || size > 1024 * 1024 * 1024) {
+        return ngx_conductor_conf_error(cf, &value[1],
+                                        "it is a size from 128 to 1g");
+    }
+
+    *sp = size;
+
+    return NGX_CONF_OK;
+}
+
+
 char *
 ngx_conductor_limit_conn(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
@@ -138,6 +208,12 @@ ngx_conductor_limit_conn(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     value = cf->args->elts;
 
     if (ngx_strcmp(value[1].data, "off") == 0) {
+
+        if (cf->args->nelts != 2) {
+            return ngx_conductor_conf_error(cf, &value[2],
+                                            "nothing follows \"off\"");
+        }
+
         lcf->limit_conn = 0;
 
     } else if (ngx_conductor_number(cf, &value[1], 1, 1000000,
@@ -310,6 +386,12 @@ ngx_conductor_idle_timeout(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     value = cf->args->elts;
 
     if (ngx_strcmp(value[1].data, "off") == 0) {
+
+        if (cf->args->nelts != 2) {
+            return ngx_conductor_conf_error(cf, &value[2],
+                                            "nothing follows \"off\"");
+        }
+
         lcf->idle = 0;
 
     } else if (ngx_conductor_msec(&value[1], &lcf->idle) != NGX_OK
@@ -432,7 +514,7 @@ ngx_conductor_number(ngx_conf_t *cf, ngx_str_t *value, ngx_uint_t min,
  * far from the wrap of ngx_msec_t.
  */
 
-static ngx_int_t
+ngx_int_t
 ngx_conductor_msec(ngx_str_t *value, ngx_msec_t *result)
 {
     ngx_int_t  n;

@@ -36,6 +36,10 @@ static char *ngx_conductor_hub_name(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_conductor_hub_history(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+static ngx_uint_t ngx_conductor_hub_history_twice(ngx_conductor_hub_t *hub,
+    ngx_str_t *value);
+static char *ngx_conductor_hub_drain(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 static char *ngx_conductor_hub_channel(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_conductor_hub_event(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -76,9 +80,9 @@ static ngx_command_t  ngx_conductor_hub_commands[] = {
 
     { ngx_string("drain"),
       NGX_CONDUCTOR_HUB_CONF|NGX_DIRECT_CONF|NGX_CONF_TAKE1,
-      ngx_conf_set_msec_slot,
+      ngx_conductor_hub_drain,
       0,
-      offsetof(ngx_conductor_hub_t, drain),
+      0,
       NULL },
 
     { ngx_string("channel"),
@@ -480,6 +484,11 @@ ngx_conductor_hub_history(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     for (i = 1; i < cf->args->nelts; i++) {
 
+        if (ngx_conductor_hub_history_twice(hub, &value[i])) {
+            return ngx_conductor_conf_error(cf, &value[i],
+                                            "it is given twice");
+        }
+
         if (ngx_conductor_option(&value[i], "events=", &rest) == NGX_OK) {
             n = ngx_atoi(rest.data, rest.len);
 
@@ -518,6 +527,42 @@ ngx_conductor_hub_history(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
         return ngx_conductor_conf_error(cf, &value[i],
                                  "expected \"events=\", \"size=\" or \"age=\"");
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_uint_t
+ngx_conductor_hub_history_twice(ngx_conductor_hub_t *hub, ngx_str_t *value)
+{
+    ngx_str_t  rest;
+
+    return (hub->history_events != NGX_CONF_UNSET_UINT
+            && ngx_conductor_option(value, "events=", &rest) == NGX_OK)
+           || (hub->history_size != NGX_CONF_UNSET_SIZE
+               && ngx_conductor_option(value, "size=", &rest) == NGX_OK)
+           || (hub->history_age != NGX_CONF_UNSET
+               && ngx_conductor_option(value, "age=", &rest) == NGX_OK);
+}
+
+
+static char *
+ngx_conductor_hub_drain(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_conductor_hub_t *hub = conf;
+
+    ngx_str_t  *value;
+
+    if (hub->drain != NGX_CONF_UNSET_MSEC) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_conductor_msec(&value[1], &hub->drain) != NGX_OK) {
+        return ngx_conductor_conf_error(cf, &value[1],
+                                        "it is a time of at most a year");
     }
 
     return NGX_CONF_OK;

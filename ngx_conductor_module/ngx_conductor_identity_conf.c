@@ -193,6 +193,33 @@ ngx_conductor_jwt_require(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 
 char *
+ngx_conductor_jwt_leeway(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_conductor_loc_conf_t *lcf = conf;
+
+    ngx_int_t   n;
+    ngx_str_t  *value;
+
+    if (lcf->leeway != NGX_CONF_UNSET) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    n = ngx_parse_time(&value[1], 1);
+
+    if (n == NGX_ERROR || n > 86400) {
+        return ngx_conductor_conf_error(cf, &value[1],
+                  "it is a time of at most a day: more would make expiry void");
+    }
+
+    lcf->leeway = n;
+
+    return NGX_CONF_OK;
+}
+
+
+char *
 ngx_conductor_jwt_claims(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_conductor_loc_conf_t *lcf = conf;

@@ -14,17 +14,6 @@ static char *ngx_conductor_merge_loc_conf(ngx_conf_t *cf, void *parent,
 static ngx_int_t ngx_conductor_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_conductor_init_process(ngx_cycle_t *cycle);
 static void ngx_conductor_exit_process(ngx_cycle_t *cycle);
-static char *ngx_conductor_max_message_check(ngx_conf_t *cf, void *post,
-    void *data);
-static char *ngx_conductor_leeway_check(ngx_conf_t *cf, void *post,
-    void *data);
-
-
-static ngx_conf_post_t  ngx_conductor_max_message_post =
-    { ngx_conductor_max_message_check };
-
-static ngx_conf_post_t  ngx_conductor_leeway_post =
-    { ngx_conductor_leeway_check };
 
 
 static ngx_conf_enum_t  ngx_conductor_protocols[] = {
@@ -77,7 +66,7 @@ static ngx_command_t  ngx_conductor_commands[] = {
 
     { ngx_string("conductor_protocol"),
       NGX_CONDUCTOR_ALL_CONF|NGX_CONF_TAKE1,
-      ngx_conf_set_enum_slot,
+      ngx_conductor_enum,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_conductor_loc_conf_t, protocol),
       &ngx_conductor_protocols },
@@ -105,10 +94,10 @@ static ngx_command_t  ngx_conductor_commands[] = {
 
     { ngx_string("conductor_jwt_leeway"),
       NGX_CONDUCTOR_ALL_CONF|NGX_CONF_TAKE1,
-      ngx_conf_set_sec_slot,
+      ngx_conductor_jwt_leeway,
       NGX_HTTP_LOC_CONF_OFFSET,
-      offsetof(ngx_conductor_loc_conf_t, leeway),
-      &ngx_conductor_leeway_post },
+      0,
+      NULL },
 
     { ngx_string("conductor_jwt_claims"),
       NGX_CONDUCTOR_ALL_CONF|NGX_CONF_TAKE12,
@@ -154,7 +143,7 @@ static ngx_command_t  ngx_conductor_commands[] = {
 
     { ngx_string("conductor_refuse"),
       NGX_CONDUCTOR_ALL_CONF|NGX_CONF_TAKE1,
-      ngx_conf_set_enum_slot,
+      ngx_conductor_enum,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_conductor_loc_conf_t, refuse),
       &ngx_conductor_refuse_modes },
@@ -175,17 +164,17 @@ static ngx_command_t  ngx_conductor_commands[] = {
 
     { ngx_string("conductor_max_message"),
       NGX_CONDUCTOR_ALL_CONF|NGX_CONF_TAKE1,
-      ngx_conf_set_size_slot,
+      ngx_conductor_size,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_conductor_loc_conf_t, max_message),
-      &ngx_conductor_max_message_post },
+      NULL },
 
     { ngx_string("conductor_max_queue"),
       NGX_CONDUCTOR_ALL_CONF|NGX_CONF_TAKE1,
-      ngx_conf_set_size_slot,
+      ngx_conductor_size,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_conductor_loc_conf_t, max_queue),
-      &ngx_conductor_max_message_post },
+      NULL },
 
     { ngx_string("conductor_ping"),
       NGX_CONDUCTOR_ALL_CONF|NGX_CONF_TAKE12,
@@ -458,38 +447,6 @@ ngx_conductor_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_uint_value(conf->compress, prev->compress, 0);
 
     return ngx_conductor_merge_identity(cf, prev, conf);
-}
-
-
-static char *
-ngx_conductor_max_message_check(ngx_conf_t *cf, void *post, void *data)
-{
-    size_t *sp = data;
-
-    if (*sp < 128 || *sp > (size_t) 1024 * 1024 * 1024) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "the value must be between 128 and 1g in \"%V\"",
-                           (ngx_str_t *) cf->args->elts);
-        return NGX_CONF_ERROR;
-    }
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_conductor_leeway_check(ngx_conf_t *cf, void *post, void *data)
-{
-    time_t *tp = data;
-
-    if (*tp > 86400) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "a leeway of more than a day in "
-                           "\"conductor_jwt_leeway\" would make expiry void");
-        return NGX_CONF_ERROR;
-    }
-
-    return NGX_CONF_OK;
 }
 
 

@@ -295,22 +295,31 @@ ngx_conductor_zone_label(ngx_conductor_hub_t *hub)
 
 
 /*
- * connections = (zone - slots - history - overhead) / (entry + keys), found
- * by bisection since tables round up.
+ * connections = (usable - slots - history - overhead) / bytes of each, with
+ * its keys.  What is added per connection is rounded up, so all of it fits.
  */
 
 static ngx_int_t
 ngx_conductor_zone_layout(ngx_conf_t *cf, ngx_conductor_hub_t *hub)
 {
-    size_t                   lo, hi, mid, usable, fixed;
+    size_t                   usable, overhead, fixed, each;
     ngx_conductor_layout_t  *layout;
 
     layout = &hub->layout;
 
     usable = ngx_conductor_zone_usable(hub->zone_size);
-    fixed = ngx_conductor_zone_need(hub, 1, layout);
+    (void) ngx_conductor_zone_need(hub, 1, layout);
 
-    if (hub->history_size > usable || fixed > usable) {
+    overhead = ngx_conductor_align(sizeof(ngx_conductor_zone_t))
+               + ngx_conductor_align(cdr_registry_overhead())
+               + cdr_counter_size(NGX_CONDUCTOR_KEYS_SPARE)
+               + 4 * ngx_conductor_align(1);
+    each = cdr_registry_bytes_per_entry()
+           + NGX_CONDUCTOR_KEYS_PER_CONN
+             * (sizeof(cdr_counter_entry_t) + sizeof(uint32_t));
+    fixed = layout->slots + layout->log + overhead;
+
+    if (hub->history_size > usable || fixed + each > usable) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "zone of hub \"%V\" is too small: %uz bytes hold "
                            "no connection beside %uz of history and %uz of "
@@ -320,32 +329,17 @@ ngx_conductor_zone_layout(ngx_conf_t *cf, ngx_conductor_hub_t *hub)
         return NGX_ERROR;
     }
 
-    lo = 1;
-    hi = ngx_min(usable / cdr_registry_bytes_per_entry(),
-                 CDR_REGISTRY_ENTRIES_MAX);
-
-    while (lo < hi) {
-        mid = lo + (hi - lo + 1) / 2;
-
-        if (ngx_conductor_zone_need(hub, mid, layout) <= usable) {
-            lo = mid;
-
-        } else {
-            hi = mid - 1;
-        }
-    }
-
-    layout->size = ngx_conductor_zone_need(hub, lo, layout);
-    layout->capacity = lo;
+    layout->capacity = ngx_min((usable - fixed) / each,
+                               CDR_REGISTRY_ENTRIES_MAX);
+    layout->size = ngx_conductor_zone_need(hub, layout->capacity, layout);
 
     if (ngx_test_config) {
         ngx_log_stderr(0, "hub \"%V\": zone of %uz bytes holds %ui "
-                       "connections = (%uz - %uz process slots - %uz history "
-                       "of %ui events - %uz keys) / %uz",
+                       "connections = (%uz usable - %uz process slots - %uz "
+                       "history of %ui events - %uz overhead) / %uz",
                        &hub->name, hub->zone_size, layout->capacity,
                        usable, layout->slots, layout->log,
-                       hub->history_events, layout->counters,
-                       cdr_registry_bytes_per_entry());
+                       hub->history_events, overhead, each);
     }
 
     return NGX_OK;
