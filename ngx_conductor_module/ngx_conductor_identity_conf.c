@@ -303,6 +303,13 @@ ngx_conductor_identity_directive(ngx_conf_t *cf, ngx_command_t *cmd,
         if (ngx_conductor_complex_value(cf, &rest, cv) != NGX_OK) {
             return NGX_CONF_ERROR;
         }
+
+        /* a forgotten "$" would make everyone the same user, or expired */
+
+        if ((*cv)->lengths == NULL && cv != &lcf->role) {
+            return ngx_conductor_conf_error(cf, &value[i],
+                                            "it contains no variable");
+        }
     }
 
     if (lcf->user == NULL) {
@@ -489,8 +496,11 @@ ngx_conductor_merge_identity(ngx_conf_t *cf, ngx_conductor_loc_conf_t *prev,
             || conf->auth == NGX_CONF_UNSET_UINT))
     {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"conductor_require_role\" can never be met without "
-                      "an identity, as with \"conductor_auth off\"");
+                      "\"conductor_require_role\" can never be met with %s, "
+                      "in a location of hub \"%V\"",
+                      (conf->auth == NGX_CONDUCTOR_AUTH_OFF)
+                      ? "\"conductor_auth off\"" : "no identity",
+                      &conf->hub->name);
         return NGX_CONF_ERROR;
     }
 
@@ -703,7 +713,10 @@ ngx_conductor_read_file(ngx_conf_t *cf, ngx_str_t *value, ngx_str_t *name,
         return NGX_ERROR;
     }
 
-    fd = ngx_open_file(path.data, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
+    /* a pipe would block */
+
+    fd = ngx_open_file(path.data, NGX_FILE_RDONLY|NGX_FILE_NONBLOCK,
+                       NGX_FILE_OPEN, 0);
 
     if (fd == NGX_INVALID_FILE) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
