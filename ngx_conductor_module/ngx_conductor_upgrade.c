@@ -343,6 +343,7 @@ ngx_conductor_admit(ngx_http_request_t *r, ngx_conductor_loc_conf_t *lcf,
 
     if (reason != NGX_CONDUCTOR_ADMITTED) {
         ngx_conductor_session_abandon(s);
+        ngx_str_null(&ctx->connection);
         return reason;
     }
 
