@@ -52,6 +52,15 @@ is_deeply(rows('Refusals', 4),
           @{codes('REFUSALS', qr/(\d+),\s*(\d+),\s*"(\w+)",\s*"(.*)"/)} ],
     'every refusal is in the protocol');
 
+for my $dir ('src', $glue) {
+    my %files = map { m{([^/]+)\.[ch]$} ? ($1 => 1) : () } glob("$dir/*.[ch]");
+    my $prefix = $dir eq 'src' ? 'cdr' : $glue =~ s/_module//r;
+    my @named = slurp('docs/architecture.md') =~ /^\| `(${prefix}\w*)` \|/mg;
+
+    is_deeply([ sort @named ], [ sort keys %files ],
+        "every file of $dir is in the architecture");
+}
+
 for my $page (@pages) {
     my @broken = grep { !reaches($page, $_) }
         prose($page) =~ /\]\((?!\w+:)([^)\s]+)\)/g;
