@@ -200,6 +200,25 @@ ngx_conductor_group_leave(ngx_conductor_session_t *s)
 }
 
 
+/* At the end of the process, when all sessions are gone. */
+
+void
+ngx_conductor_groups_free(ngx_conductor_hub_t *hub)
+{
+    ngx_queue_t            *q;
+    ngx_conductor_group_t  *g;
+
+    while (!ngx_queue_empty(&hub->groups)) {
+        q = ngx_queue_head(&hub->groups);
+        g = ngx_queue_data(q, ngx_conductor_group_t, queue);
+
+        ngx_queue_remove(q);
+        free(g->members);
+        ngx_free(g);
+    }
+}
+
+
 void
 ngx_conductor_group_blocked(ngx_conductor_session_t *s, ngx_uint_t blocked)
 {

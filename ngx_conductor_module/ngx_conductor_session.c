@@ -61,6 +61,8 @@ ngx_conductor_sessions_exit(ngx_cycle_t *cycle)
             ngx_conductor_session_dead(s, CDR_CLOSE_RESTART);
             ngx_conductor_session_destroy(s);
         }
+
+        ngx_conductor_groups_free(hub[i]);
     }
 }
 

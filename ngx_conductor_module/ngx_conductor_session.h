@@ -149,6 +149,7 @@ void ngx_conductor_output_drop(ngx_conductor_session_t *s, ngx_uint_t all);
 ngx_int_t ngx_conductor_group_join(ngx_conductor_session_t *s,
     uint64_t channels);
 void ngx_conductor_group_leave(ngx_conductor_session_t *s);
+void ngx_conductor_groups_free(ngx_conductor_hub_t *hub);
 void ngx_conductor_group_blocked(ngx_conductor_session_t *s,
     ngx_uint_t blocked);
 
