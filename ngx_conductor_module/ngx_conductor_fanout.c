@@ -498,7 +498,7 @@ static ngx_uint_t
 ngx_conductor_group_deflates(ngx_conductor_group_t *g,
     ngx_conductor_staged_t *ev)
 {
-    if (g->level == 0 || ev->text_len > ((size_t) 1 << g->window)) {
+    if (g->level == 0 || !cdr_pmd_fits(g->window, ev->text_len)) {
         return 0;
     }
 

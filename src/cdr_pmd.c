@@ -7,8 +7,6 @@
 #include <string.h>
 
 
-#define CDR_PMD_BITS_MAX  15
-
 #define cdr_pmd_put(p, lit)                                                   \
     (memcpy(p, lit, sizeof(lit) - 1), (p) + sizeof(lit) - 1)
 
@@ -400,5 +398,12 @@ cdr_pmd_put_bits(uint8_t *p, uint8_t bits)
 bool
 cdr_pmd_may_compress(const cdr_pmd_t *pmd, size_t len)
 {
-    return pmd->on && len <= (size_t) 1 << pmd->server_max_window_bits;
+    return pmd->on && cdr_pmd_fits(pmd->server_max_window_bits, len);
+}
+
+
+bool
+cdr_pmd_fits(uint8_t bits, size_t len)
+{
+    return bits == CDR_PMD_BITS_MAX || len <= (size_t) 1 << bits;
 }

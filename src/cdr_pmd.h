@@ -17,6 +17,8 @@
 
 #define CDR_PMD_RESPONSE_MAX  128
 
+#define CDR_PMD_BITS_MAX      15      /* of a window: 32 KB */
+
 
 /* What was agreed.  All zeroes: no compression. */
 
@@ -62,12 +64,19 @@ size_t cdr_pmd_response(const cdr_pmd_t *pmd, uint8_t *dst, size_t size);
 
 /*
  * True if a message of "len" octets may be sent to this client as our 15-bit
- * stream compresses it: no distance in a message can reach back further than
- * its length.  A longer one goes uncompressed to a client with a smaller
- * window.
+ * stream compresses it.
  */
 
 bool cdr_pmd_may_compress(const cdr_pmd_t *pmd, size_t len);
+
+
+/*
+ * True if that needs no more than a window of so many bits: all do with 15,
+ * and with less those that are no longer than the window, since no distance
+ * in a message can reach back further than its length.
+ */
+
+bool cdr_pmd_fits(uint8_t bits, size_t len);
 
 
 #endif /* CDR_PMD_H_INCLUDED */

@@ -304,12 +304,11 @@ test_may_compress(void)
         fine = fine && cdr_pmd_may_compress(&p, 0)
                && cdr_pmd_may_compress(&p, max);
 
-        if (bits < 15) {
-            fine = fine && !cdr_pmd_may_compress(&p, max + 1);
-        }
+        fine = fine && cdr_pmd_may_compress(&p, max + 1) == (bits == 15);
     }
 
     ok(fine, "a message is compressed up to the client's window");
+    ok(cdr_pmd_may_compress(&p, SIZE_MAX), "and of any length with a full one");
 }
 
 
