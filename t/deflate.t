@@ -81,6 +81,7 @@ http {
 EOF_CONF
 
 $t->run();
+wait_for(sub { worker_pids($t) == workers() });
 
 my @faults;     # of every client, a list each
 

@@ -69,6 +69,7 @@ http {
 EOF_CONF
 
 $t->run();
+wait_for(sub { worker_pids($t) == workers() });
 
 # A message that would show a gap, a doubling or a swap.
 my $large = pack 'N*', 1 .. 4 * MB;
