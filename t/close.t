@@ -165,7 +165,8 @@ ok(wait_for(sub { connections($t) == 0 }),
     'a peer that vanishes before it has read all is let go');
 
 my @silent = map { client($t) } 1 .. 3;
-ok(held($silent[0]->sock()->sockport()), 'a worker holds the socket of a client');
+ok(held($silent[0]->sock()->sockport()),
+    'a worker holds the socket of a client');
 $silent[0]->send_frame(3, '');
 $silent[1]->send_frame(8, '');
 $silent[2]->reset();

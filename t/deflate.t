@@ -236,7 +236,7 @@ is(join(' ', map { $_->{compressed} } @{$got{small}}), '0 1 0 0',
     'compressed if they fit the window of who has a small one');
 is(join(' ', map { $_->{compressed} } @{$got{full}}), '0 1 1 1',
     'and else if they are worth it');
-is_deeply([ map { my $w = $_; map { $_->{data} } @{$got{$w}} } qw/ small full / ],
+is_deeply([ map { $_->{data} } @{$got{small}}, @{$got{full}} ],
     [ map { $_->{data} } (@{$got{plain}}) x 2 ], 'and they are the same');
 
 is($ws{full}->command({ type => 'ping' })->{type}, 'pong',
