@@ -308,6 +308,7 @@ ngx_int_t ngx_conductor_add_variables(ngx_conf_t *cf);
 
 ngx_int_t ngx_conductor_origin_allowed(ngx_http_request_t *r,
     ngx_flag_t by_cookie);
+ngx_int_t ngx_conductor_cors_origin(ngx_http_request_t *r);
 ngx_int_t ngx_conductor_cors(ngx_http_request_t *r, const char *methods);
 
 

@@ -7,6 +7,8 @@
 #include <cdr_utf8.h>
 
 
+static ngx_int_t ngx_conductor_access_check(ngx_http_request_t *r,
+    ngx_conductor_loc_conf_t *lcf);
 static void ngx_conductor_identity_jwt(ngx_http_request_t *r,
     ngx_conductor_loc_conf_t *lcf, ngx_conductor_identity_t *id);
 static void ngx_conductor_identity_variables(ngx_http_request_t *r,
@@ -239,7 +241,7 @@ ngx_conductor_role_allowed(ngx_array_t *roles, ngx_str_t *role)
 ngx_int_t
 ngx_conductor_access_handler(ngx_http_request_t *r)
 {
-    ngx_conductor_identity_t  *id;
+    ngx_int_t                  rc;
     ngx_conductor_loc_conf_t  *lcf;
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_conductor_module);
@@ -261,6 +263,24 @@ ngx_conductor_access_handler(ngx_http_request_t *r)
 
     ngx_conductor_hide_arguments(r, lcf);
 
+    rc = ngx_conductor_access_check(r, lcf);
+
+    /* the last check of all: a refusal is final, and a page is to see it */
+
+    if (rc != NGX_OK && ngx_conductor_cors_origin(r) == NGX_ERROR) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_conductor_access_check(ngx_http_request_t *r,
+    ngx_conductor_loc_conf_t *lcf)
+{
+    ngx_conductor_identity_t  *id;
+
     id = ngx_conductor_identity(r);
 
     if (id == NULL) {
@@ -271,12 +291,14 @@ ngx_conductor_access_handler(ngx_http_request_t *r)
         ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
                       "conductor: access refused: %s", id->reason);
 
-        (void) ngx_conductor_authenticate(r, id);
-
-        return NGX_HTTP_UNAUTHORIZED;
+        return (ngx_conductor_authenticate(r, id) == NGX_OK)
+               ? NGX_HTTP_UNAUTHORIZED : NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     if (id->cookie && ngx_conductor_origin_allowed(r, 1) != NGX_OK) {
+        ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                      "conductor: access refused: a token in a cookie needs "
+                      "an allowed Origin");
         return NGX_HTTP_FORBIDDEN;
     }
 
@@ -313,15 +335,16 @@ ngx_conductor_authenticate(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    h = r->headers_out.www_authenticate;
-
+    h = ngx_list_push(&r->headers_out.headers);
     if (h == NULL) {
-        h = ngx_list_push(&r->headers_out.headers);
-        if (h == NULL) {
-            return NGX_ERROR;
-        }
+        return NGX_ERROR;
+    }
 
-        ngx_memzero(h, sizeof(ngx_table_elt_t));
+    ngx_memzero(h, sizeof(ngx_table_elt_t));
+
+    /* that of auth_basic may be there already, and is good as well */
+
+    if (r->headers_out.www_authenticate == NULL) {
         r->headers_out.www_authenticate = h;
     }
 

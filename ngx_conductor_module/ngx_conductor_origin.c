@@ -38,6 +38,39 @@ ngx_conductor_origin_allowed(ngx_http_request_t *r, ngx_flag_t by_cookie)
 
 
 /*
+ * Lets a page read the answer: NGX_OK if it may, NGX_DECLINED if no page asks,
+ * NGX_ABORT if its origin is not allowed, or NGX_ERROR.
+ */
+
+ngx_int_t
+ngx_conductor_cors_origin(ngx_http_request_t *r)
+{
+    ngx_int_t  rc;
+    ngx_str_t  origin, value;
+
+    rc = ngx_conductor_origin_header(r, &origin);
+
+    if (rc != NGX_OK) {
+        return (rc == NGX_DECLINED) ? NGX_DECLINED : NGX_ABORT;
+    }
+
+    if (ngx_conductor_origin_check(r, &origin) != NGX_OK) {
+        return NGX_ABORT;
+    }
+
+    ngx_str_set(&value, "Origin");
+
+    if (ngx_conductor_add_header(r, "Access-Control-Allow-Origin", &origin)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_conductor_add_header(r, "Vary", &value);
+}
+
+
+/*
  * Answers for an HTTP endpoint: NGX_OK to go on, NGX_DONE if the request was
  * a preflight and is answered, NGX_DECLINED if the origin is not allowed.
  */
@@ -46,29 +79,16 @@ ngx_int_t
 ngx_conductor_cors(ngx_http_request_t *r, const char *methods)
 {
     ngx_int_t  rc;
-    ngx_str_t  origin, value;
+    ngx_str_t  value;
 
-    rc = ngx_conductor_origin_header(r, &origin);
+    rc = ngx_conductor_cors_origin(r);
 
-    if (rc == NGX_ERROR) {
+    if (rc == NGX_ABORT) {
         return NGX_DECLINED;
     }
 
-    if (rc == NGX_OK) {
-
-        if (ngx_conductor_origin_check(r, &origin) != NGX_OK) {
-            return NGX_DECLINED;
-        }
-
-        ngx_str_set(&value, "Origin");
-
-        if (ngx_conductor_add_header(r, "Access-Control-Allow-Origin",
-                                     &origin)
-            != NGX_OK
-            || ngx_conductor_add_header(r, "Vary", &value) != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
+    if (rc == NGX_ERROR) {
+        return NGX_ERROR;
     }
 
     if (r->method != NGX_HTTP_OPTIONS) {
