@@ -314,13 +314,13 @@ wait_for(sub { $t->read_file('who.log') =~ m!/limited\|101\|ann! });
 my @log = split /\n/, $t->read_file('who.log');
 
 like((grep { m!^/role\|101! } @log)[0],
-    qr/^\/role\|101\|ann\|editor\|conn_\w+\|connected$/,
+    qr/^\/role\|101\|ann\|editor\|conn_[\w-]+\|connected$/,
     'the access log knows user, role, connection and outcome');
 is((grep { m!^/role\|403! } @log)[0], '/role|403|ann|-|-|bad_role',
     'of a refused role');
 is((grep { m!^/jwt\|401\|! } @log)[0], '/jwt|401|-|-|-|bad_token',
     'of a refused token');
-is((grep { m!^/request/early\|101! } @log)[0] =~ s/conn_\w+/C/r,
+is((grep { m!^/request/early\|101! } @log)[0] =~ s/conn_[\w-]+/C/r,
     '/request/early|101|ann|-|C|connected',
     'of a user who was not known at first');
 
