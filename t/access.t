@@ -52,7 +52,10 @@ http {
         location / { conductor h; conductor_auth off; }
         location /open { conductor_publish h; }
         location /off { conductor_publish h; conductor_auth off; }
-        location /health { conductor_health h; conductor_jwt_key HS256 'a key that guards no health, but is there'; }
+        location /health {
+            conductor_health h;
+            conductor_jwt_key HS256 'a key that guards no health, but is there';
+        }
 
         location /token/ {
             conductor_publish h;
@@ -122,7 +125,9 @@ like($head, qr/^WWW-Authenticate: Bearer realm="conductor"\r$/m,
 ($code, undef, $head) = publish($t, { type => 'e' }, path => '/token/',
     token => token(exp => time() - 1));
 is($code, 401, 'with an expired one');
-like($head, qr/^WWW-Authenticate: Bearer realm="conductor", error="invalid_token", error_description="token expired"\r$/m,
+like($head, qr/^WWW-Authenticate:\ Bearer\ realm="conductor",
+                \ error="invalid_token",
+                \ error_description="token\ expired"\r$/mx,
     'and what is wrong with it');
 is(() = $head =~ /^WWW-Authenticate:/mg, 1, 'said once');
 

@@ -82,8 +82,9 @@ is_deeply($ws->command({ type => 'auth', id => 'x', token => token() }),
     { type => 'ack', id => 'x' }, 'a new token is acknowledged');
 is_deeply($ws->command({ type => 'auth', id => 7, token => token() }),
     { type => 'ack', id => 7 }, 'an id may be a number');
-is_deeply($ws->command({ type => 'auth', token => token(role => [ 'b', 'c' ]) })
-    ->{type}, 'ack', 'the role may change');
+is_deeply($ws->command({ type => 'auth',
+                         token => token(role => [ 'b', 'c' ]) })->{type}, 'ack',
+    'the role may change');
 
 $ws->send_json({ type => 'auth', token => token() });
 is_deeply($ws->sync(), [], 'without an id there is no answer');
@@ -91,22 +92,26 @@ is_deeply($ws->sync(), [], 'without an id there is no answer');
 my ($other, $text) = (token(sub => 'bob'));
 
 for my $case ([ 'of another user', 'forbidden', $other ],
-              [ 'of a user with a longer name', 'forbidden', token(sub => 'anna') ],
-              [ 'of a user with a shorter name', 'forbidden', token(sub => 'an') ],
+              [ 'of a user with a longer name', 'forbidden',
+                token(sub => 'anna') ],
+              [ 'of a user with a shorter name', 'forbidden',
+                token(sub => 'an') ],
               [ 'of a user in another case', 'forbidden', token(sub => 'Ann') ],
               [ 'without a user', 'forbidden', token(sub => undef) ],
               [ 'that has expired', 'token_expired', token(exp => time() - 1) ],
               [ 'of another user that has expired', 'token_expired',
                 token(sub => 'bob', exp => 1) ],
               [ 'without an expiry', 'forbidden', token(exp => undef) ],
-              [ 'that is not valid yet', 'forbidden', token(nbf => time() + 60) ],
+              [ 'that is not valid yet', 'forbidden',
+                token(nbf => time() + 60) ],
               [ 'of another key', 'forbidden',
                 jwt({ sub => 'ann' }, key => 'some other secret') ],
               [ 'without a signature', 'forbidden',
                 jwt({ sub => 'ann' }, alg => 'none') ],
               [ 'that is rubbish', 'forbidden', 'rubbish' ],
               [ 'that is empty', 'forbidden', '' ],
-              [ 'with octets of all kinds', 'forbidden', "\x{1}\x{17e}\x{1f600}\"" ],
+              [ 'with octets of all kinds', 'forbidden',
+                "\x{1}\x{17e}\x{1f600}\"" ],
               [ 'that is very long', 'bad_message', 'x' x 20000 ],
               [ 'that is a number', 'bad_message', 12 ],
               [ 'that is null', 'bad_message', undef ],
@@ -125,7 +130,8 @@ is(($ws->command({ type => 'auth' }) || {})->{code}, 'bad_message',
 $ws->send_json({ type => 'auth', token => $other });
 is($ws->recv_until('error')->{code}, 'forbidden',
     'an error is told even without an id');
-$ws->send_text('{"type":"auth","id":"d","token":"' . token() . '","token":"x"}');
+$ws->send_text('{"type":"auth","id":"d","token":"' . token()
+               . '","token":"x"}');
 is($ws->recv_until('error')->{type}, 'error', 'a member that is there twice');
 is($ws->command({ type => 'ping' })->{type}, 'pong',
     'all that cost the connection nothing');

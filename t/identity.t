@@ -103,7 +103,10 @@ http {
             conductor_identity user=$remote_user role=basic;
         }
 
-        location /header { conductor h; conductor_identity user=$http_x_user role=$http_x_role; }
+        location /header {
+            conductor h;
+            conductor_identity user=$http_x_user role=$http_x_role;
+        }
 
         location /open { conductor h; conductor_auth off; }
         location /jwt { conductor h; }
@@ -130,7 +133,11 @@ http {
 
         location /named { try_files /none @named; }
         location @named { conductor h; }
-        location /rewritten { conductor_auth off; set $x $conductor_user; rewrite ^ /jwt last; }
+        location /rewritten {
+            conductor_auth off;
+            set $x $conductor_user;
+            rewrite ^ /jwt last;
+        }
         location /index/ { conductor_auth off; index /jwt; }
         location /page { error_page 404 = /jwt; return 404; }
         location /page/kept { error_page 404 /jwt; return 404; }
@@ -210,7 +217,8 @@ is(refusal($t, '/basic', []), '401 -', 'and none');
 is_deeply(who($t, '/header', [ "X-User: \xc5\xbe" ]), [ "\x{17e}", undef ],
     'a user in any script');
 is(refusal($t, '/header', [ 'X-User: ' . $_ ]), '401 bad_token',
-    'refused as a user: ' . (length > 9 ? 'too long' : 'bytes ' . unpack 'H*', $_))
+    'refused as a user: '
+    . (length > 9 ? 'too long' : 'bytes ' . unpack 'H*', $_))
     for 'u' x 256, "\xff", "a\x7f", "\xed\xa0\x80", "a\x01";
 is(refusal($t, '/header', [ 'X-User: a', 'X-Role: ' . 'r' x 256 ]),
     '401 bad_token', 'a role that is too long refuses the user');
@@ -259,8 +267,9 @@ is(refusal($t, '/role', []), '401 bad_token', 'who is nobody is asked first');
 # publishing
 
 my @event = ({ type => 'e' }, path => '/request/publish');
-is(code(publish($t, @event, headers => [ 'Test-User: a', 'Test-Role: editor' ])),
-    200, 'one whom auth_request lets in may publish');
+is(code(publish($t, @event, headers => [ 'Test-User: a',
+                                         'Test-Role: editor' ])), 200,
+    'one whom auth_request lets in may publish');
 is(code(publish($t, @event, headers => [ 'Test-User: a' ])), 403,
     'not without the role');
 is(code(publish($t, @event)), 401, 'nor without a user');

@@ -70,9 +70,9 @@ http {
         conductor_jwt_require exp=on;
         conductor_jwt_claims user=sub;
 
-        location /all    { conductor h; conductor_jwt_key_set %%TESTDIR%%/all.json; }
-        location /plain  { conductor h; conductor_jwt_key_set plain.json; }
-        location /odd    { conductor h; conductor_jwt_key_set odd.json; }
+        location /all { conductor h; conductor_jwt_key_set all.json; }
+        location /plain { conductor h; conductor_jwt_key_set plain.json; }
+        location /odd { conductor h; conductor_jwt_key_set odd.json; }
         location /pinned { conductor h; conductor_jwt_key_set pinned.json; }
 
         location /kid {
@@ -90,7 +90,8 @@ http {
         location /both {
             conductor h;
             conductor_jwt_key_set pinned.json;
-            conductor_jwt_key HS256 'another secret that is 32 octets long' kid=hs;
+            conductor_jwt_key HS256 'another secret that is 32 octets long'
+                              kid=hs;
         }
 
         location /inherited { conductor h; }
@@ -101,10 +102,14 @@ http {
 
             location /own/inner { conductor h; }
             location /own/open { conductor h; conductor_auth off; }
-            location /own/header { conductor h; conductor_identity user=$http_x_user; }
+            location /own/header {
+                conductor h;
+                conductor_identity user=$http_x_user;
+            }
             location /own/again {
                 conductor h;
-                conductor_jwt_key HS256 'the secret of an inner location, as long';
+                conductor_jwt_key
+                    HS256 'the secret of an inner location, as long';
             }
         }
     }

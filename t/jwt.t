@@ -51,7 +51,7 @@ for my $alg (@algs) {
         if $secret;
 }
 
-$t->write_file_expand('nginx.conf', conductor_conf(<<'CONF' =~ s/%%LOCATIONS%%/$locations/r));
+my $conf = <<'CONF' =~ s/%%LOCATIONS%%/$locations/r;
 
 %%TEST_GLOBALS%%
 
@@ -82,26 +82,26 @@ http {
 
         location /off {
             conductor h;
-            conductor_jwt_key HS256 'the secret for HS256, longer than 32 bytes';
+            conductor_jwt_key HS256 file:%%TESTDIR%%/HS256.key;
             conductor_jwt_require exp=off;
         }
 
         location /list {
             conductor h;
-            conductor_jwt_key HS256 'the secret for HS256, longer than 32 bytes';
+            conductor_jwt_key HS256 file:%%TESTDIR%%/HS256.key;
             conductor_jwt_require iss=https://a iss=https://b aud=x;
             conductor_jwt_require aud=y;
         }
 
         location /leeway {
             conductor h;
-            conductor_jwt_key HS256 'the secret for HS256, longer than 32 bytes';
+            conductor_jwt_key HS256 file:%%TESTDIR%%/HS256.key;
             conductor_jwt_leeway 100s;
         }
 
         location /query {
             conductor h;
-            conductor_jwt_key HS256 'the secret for HS256, longer than 32 bytes';
+            conductor_jwt_key HS256 file:%%TESTDIR%%/HS256.key;
             conductor_token $arg_token;
         }
     }
@@ -109,6 +109,7 @@ http {
 
 CONF
 
+$t->write_file_expand('nginx.conf', conductor_conf($conf));
 $t->run();
 
 ###############################################################################
@@ -133,7 +134,8 @@ accepted($hs, 'a "kid" that the key has not', good(header => { kid => 'k' }));
 accepted($hs, 'a user that is a number', good(claims => { sub => 42 }), '42');
 accepted($hs, 'a user in any script', good(claims => { sub => "\x{17e}" }),
     "\x{17e}");
-accepted($hs, 'an expiry with a fraction', good(claims => { exp => $now + 60.5 }));
+accepted($hs, 'an expiry with a fraction',
+    good(claims => { exp => $now + 60.5 }));
 accepted('/off', 'no expiry, where none is asked for',
     good(claims => { exp => undef }));
 accepted('/list', 'one of the issuers, one of the audiences',
@@ -167,8 +169,10 @@ refused('/file/RS256', 'HS256 with the public key for the secret',
     'no key for this algorithm',
     good(alg => 'HS256', key => slurp($key{RS256}{public})),
     good(alg => 'HS256', key => slurp($key{RS256}{public}) =~ s/\n\z//r));
-refused("/env/$_", "HS256 with the public key of $_", 'no key for this algorithm',
-    good(alg => 'HS256', key => slurp($key{$_}{public}))) for qw/ ES256 EdDSA /;
+refused("/env/$_", "HS256 with the public key of $_",
+    'no key for this algorithm',
+    good(alg => 'HS256', key => slurp($key{$_}{public})))
+    for qw/ ES256 EdDSA /;
 refused('/file/RS256', 'the hash of another length',
     'no key for this algorithm', good(key => $key{RS512}));
 refused("/file/$_", "a token of another key ($_)", 'bad signature',
@@ -199,15 +203,17 @@ refused($hs, 'a header that is no object', 'malformed header', 'e30x.e30.',
     good(header_text => "{\"alg\":\"HS256\",\"alg\":\"none\"}"),
     good(header_text => '{"alg":"HS256","kid":1}'),
     good(header_text => '{"alg":"HS256","x":' . '[' x 100 . ']' x 100 . '}'));
-refused($hs, 'a header that must be understood', 'critical header not supported',
+refused($hs, 'a header that must be understood',
+    'critical header not supported',
     good(header => { crit => [ 'exp' ] }), good(header => { crit => [] }));
-refused($hs, 'a payload that is not encoded', 'unencoded payload not supported',
+refused($hs, 'a payload that is not encoded',
+    'unencoded payload not supported',
     good(header => { b64 => JSON::PP::false() }));
 refused($hs, 'another type of token', 'wrong type of token',
     good(header => { typ => 'JWE' }), good(header => { typ => 'dpop+jwt' }),
     good(header => { typ => undef }));
 refused($hs, 'claims that are no object', 'malformed claims',
-    map { good(payload_text => $_) } '', '[]', 'null', "{\"sub\":\"a\"", '{} {}',
+    map { good(payload_text => $_) } '', '[]', 'null', '{"sub":"a"', '{} {}',
     '{"sub":"a","sub":"b"}', "{\"sub\":\"\xff\"}", '{"sub":"a\u0000"}',
     '{"x":' . '[' x 100 . ']' x 100 . '}');
 refused($hs, 'no user', 'no user claim', map { good(claims => { sub => $_ }) }
@@ -312,8 +318,7 @@ sub changed {
 # A token with the first 16 octets of its signature.
 sub half {
     my ($token) = @_;
-    return $token =~ s/\.([^.]+)\z/'.' . substr($1, 0, 22) =~ tr!A-Za-z0-9_-!!cdr/er
-        =~ s/.\z/A/r;
+    return $token =~ s/\.([^.]{21})[^.]*\z/.$1A/r;
 }
 
 

@@ -68,7 +68,7 @@ CONF
 
 $t->write_file_expand('nginx.conf', $conf);
 
-my ($ok, $said) = nginx_t($t, $conf =~ s/env:CONDUCTOR_TEST_SECRET/env:CONDUCTOR_TEST_MISSING/r);
+my ($ok, $said) = nginx_t($t, $conf =~ s/env:\w+/env:CONDUCTOR_TEST_MISSING/r);
 ok(!$ok && $said =~ /"env:CONDUCTOR_TEST_MISSING" in "conductor_jwt_key"/,
     'a variable that does not exist is refused');
 
@@ -81,10 +81,16 @@ my $master = master($t);
 
 ok(ws_connect($t, '/', token => $token)->is_open(), 'the key is used');
 is(hidden($t), '', 'no worker shows it in its environment');
-is(in_memory($t, $_, 'CONDUCTOR_TEST_SECRET=secret-of'), 0,
-    'nor keeps the variable') for (worker_pids($t))[0];
-is(in_memory($t, $_, 'CONDUCTOR_TEST_PASSED=passed-on'), 1,
-    'unlike one that the configuration passes on') for (worker_pids($t))[0];
+SKIP: {
+    skip 'only root reads the memory of a worker', 2 if $> != 0;
+
+    my ($worker) = worker_pids($t);
+
+    is(in_memory($worker, 'CONDUCTOR_TEST_SECRET=secret-of'), 0,
+        'nor keeps the variable');
+    is(in_memory($worker, 'CONDUCTOR_TEST_PASSED=passed-on'), 1,
+        'unlike one that the configuration passes on');
+}
 
 reload_workers($t);
 
@@ -109,8 +115,7 @@ for my $round (1, 2) {
     kill 'USR2', $master;
 
     ok(wait_for(sub {
-        -s $t->testdir() . '/nginx.pid.oldbin' && -s $t->testdir() . '/nginx.pid'
-            && (master($t) // $master) != $master
+        (master($t) // $master) != $master
             && worker_pids($t) == workers();
     }, 15), "binary $round starts with it");
 
@@ -152,7 +157,7 @@ sub hidden {
 
 # Whether the writable memory of a process holds a text.
 sub in_memory {
-    my ($t, $pid, $text) = @_;
+    my ($pid, $text) = @_;
     no warnings 'portable';
 
     open my $maps, '<', "/proc/$pid/maps" or return undef;

@@ -16,7 +16,7 @@ use Test::Conductor;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = need_conductor(Test::Nginx->new()->has(qw/ http /))->plan(95);
+my $t = need_conductor(Test::Nginx->new()->has(qw/ http /))->plan(97);
 
 $t->write_file_expand('nginx.conf', conductor_conf(<<'CONF'));
 
@@ -53,7 +53,8 @@ http {
             conductor h;
             conductor_origins https://a.example.com http://b.example.com:81;
             conductor_origins *.none.example.com;
-            conductor_origins https://*.example.org https://*.deep.example.net:444;
+            conductor_origins https://*.example.org
+                              https://*.deep.example.net:444;
             conductor_origins http://[::1]:82 https://xn--bcher-kva.example;
         }
 
@@ -198,8 +199,8 @@ is($code, 204, 'a preflight is answered');
 like($head, qr/^Access-Control-Allow-Origin: https:\/\/a\.example\.com\r$/m,
     'with the origin that asked, not with an asterisk');
 like($head, qr/^Access-Control-Allow-Methods: .*\bPOST\b/m, 'the method');
-like($head, qr/^Access-Control-Allow-Headers: (?=.*\bAuthorization\b)(?=.*\bContent-Type\b).*\bIdempotency-Key\b/m,
-    'and the headers');
+like($head, qr/^Access-Control-Allow-Headers:.*\b\Q$_\E\b/m, "the header $_")
+    for qw/ Authorization Content-Type Idempotency-Key /;
 like($head, qr/^Vary: Origin\r$/m, 'a cache may not mix origins');
 
 is((preflight($t, '/publish/token', 'https://a.example.com'))[0], 204,
@@ -215,8 +216,8 @@ my $event = { type => 'e' };
 ($code, $body, $head) = publish($t, $event,
     headers => [ 'Origin: https://a.example.com' ]);
 is($code, 200, 'a page of the list publishes');
-is(() = $head =~ /^Access-Control-Allow-Origin: https:\/\/a\.example\.com\r$/mg, 1,
-    'and may read the answer');
+is(() = $head =~ m!^Access-Control-Allow-Origin: https://a\.example\.com\r$!mg,
+    1, 'and may read the answer');
 ($code, $body, $head) = publish($t, { type => 'x' },
     headers => [ 'Origin: https://a.example.com' ]);
 is($code, 422, 'a wrong event of that page');

@@ -153,7 +153,8 @@ for my $case ([ '426 bad_version', version => 12 ],
               [ '400 bad_key', key => 'short' ],
               [ '400 bad_method', method => 'POST' ],
               [ '400 bad_subprotocol', protocols => ',' ],
-              [ '400 bad_body', headers => [ 'Content-Length: 1' ], body => 'x' ])
+              [ '400 bad_body', headers => [ 'Content-Length: 1' ],
+                body => 'x' ])
 {
     my ($answer, %opt) = @$case;
     is(http_refusal($t, '/', origin => $app, %opt), $answer,

@@ -98,7 +98,8 @@ is(user($t, '/plain', headers => [ "Authorization: $_" ]), 'no token',
         "Token $token{a}";
 is(user($t, '/plain', headers => [ "Authorization: $_" ]), 'malformed token',
     'no good token: ' . short($_))
-    for "Bearer $token{a} $token{b}", "Bearer $token{a},", "Bearer \"$token{a}\"";
+    for "Bearer $token{a} $token{b}", "Bearer $token{a},",
+        "Bearer \"$token{a}\"";
 is(ws_connect($t, '/plain', headers => [ map { "Authorization: Bearer $_" }
               qw/ a.b.c d.e.f / ])->status(), 400,
     'two headers are an error');
@@ -136,7 +137,8 @@ is(user($t, '/plain', protocols => [ 'conductor.v1', $token{b} ]),
 
 for my $list ('', ',', 'conductor.v1,,x', 'conductor.v1, bearer.',
               "bearer.$token{a}, bearer.$token{b}", 'conductor.v1, a b',
-              "conductor.v1, bearer.$token{a}=\"x\"", "a\"b", "conductor.v1 bearer.$token{a}",
+              "conductor.v1, bearer.$token{a}=\"x\"", "a\"b",
+              "conductor.v1 bearer.$token{a}",
               'conductor.v1, conductor.v1', join(', ', 1 .. 200))
 {
     $ws = ws_connect($t, '/plain', token => $token{a},
