@@ -97,7 +97,8 @@ cdr_receiver_feed(cdr_receiver_t *r, const cdr_receiver_conf_t *conf,
         *used += n;
 
         if (rc == CDR_ERROR) {
-            return receiver_fail(ev, frame.code, (char *) frame.reason.data);
+            return receiver_fail(ev, frame.code,
+                                (const char *) frame.reason.data);
         }
 
         if (rc != CDR_OK) {

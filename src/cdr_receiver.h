@@ -61,7 +61,8 @@ typedef struct {
     cdr_received_type_e    type;
     uint8_t                opcode;      /* of a message: text or binary */
     uint8_t               *data;        /* of a message, ping or pong: valid
-                                           until the next call */
+                                           until the next call, of any receiver
+                                           that shares conf->inflated */
     size_t                 len;
     uint16_t               code;        /* of a close: 1005 if it had none;
                                            of CDR_ERROR: to close with */
