@@ -16,7 +16,6 @@ LD_OPT        = -Wl,-z,relro -Wl,-z,now
 T             =
 TEST_WORKERS  = 1 4
 CHECK_TESTS   = $(wildcard t/handshake.t t/messages.t t/publish.t)
-SLOW_UNITS    = log registry
 FUZZ_TIME     = 30
 FRESH         = bookworm trixie
 
@@ -100,6 +99,15 @@ endef
 
 $(foreach cc,$(COMPILERS),$(eval $(call compiler,$(cc))))
 
+# Single-stepped operations, in the few instructions that are their own.
+
+STEPPED       = $(patsubst t/unit/%_test.c,build/gcc/%_step,\
+		$(shell grep -l cdr_step.h t/unit/*_test.c))
+
+build/gcc/%_step: t/unit/%_test.c $(wildcard src/*.c)
+	@mkdir -p $(@D)
+	@gcc -std=gnu11 -g -O1 -DCDR_STEP -Isrc -It/unit -MMD -MP $(LINK)
+
 programs      = $(UNITS:%=build/$(1)/%_test) $(FUZZERS:%=build/$(1)/%_replay)
 
 build/fuzz/obj/%.o: src/%.c
@@ -121,13 +129,13 @@ HARNESS       = TEST_NGINX_BINARY="$(abspath $(NGINX))" \
 SELF          = $(sort $(wildcard build-aux/checks/*.t))
 SUITE         = $(or $(T),$(sort $(wildcard t/*.t)))
 
-QUICK         = $(filter-out $(SLOW_UNITS:%=build/gcc/%_test),$(call programs,gcc))
+QUICK         = $(call programs,gcc) $(STEPPED)
 
 check: nginx-too $(QUICK)
 check:		## a quick round, under three minutes
 	@$(HARNESS) $(QUICK) $(SELF) $(CHECK_TESTS)
 
-ALL_PROGRAMS  = $(foreach cc,$(COMPILERS),$(call programs,$(cc)))
+ALL_PROGRAMS  = $(foreach cc,$(COMPILERS),$(call programs,$(cc))) $(STEPPED)
 
 test: nginx-too $(if $(T),,$(ALL_PROGRAMS))
 test:		## everything, with 1 and with 4 workers; one file: T=t/x.t

@@ -248,13 +248,27 @@ cdr_race(const cdr_race_t *r)
 }
 
 
-/* An assertion with either: "never out of order, wherever it is killed". */
+/*
+ * An assertion with either: "never out of order, wherever it is killed".
+ *
+ * A sanitizer makes ten instructions of one, and each of them costs two
+ * context switches here: these are for a build of their own, without.
+ */
+
+#ifdef CDR_STEP
 
 #define ok_step(step, ...)                                                    \
     cdr_step_ok(cdr_step(step), "states", __VA_ARGS__)
 
 #define ok_race(race, ...)                                                    \
     cdr_step_ok(cdr_race(race), "places", __VA_ARGS__)
+
+#else
+
+#define ok_step(step, ...)  (void) (step)
+#define ok_race(race, ...)  (void) (race)
+
+#endif
 
 
 #define cdr_step_ok(result, what, ...)                                        \
