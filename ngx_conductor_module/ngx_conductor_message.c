@@ -94,7 +94,7 @@ ngx_conductor_message_allowed(ngx_conductor_session_t *s, u_char *data,
     }
 
     limits.messages = (uint32_t) conf->limit_messages;
-    limits.per_ms = (uint32_t) conf->limit_messages_per;
+    limits.per_ms = conf->limit_messages_per;
     limits.bytes = conf->limit_messages_bytes;
     limits.close_after = (uint32_t) conf->limit_messages_close;
 

@@ -24,7 +24,7 @@ typedef struct {
 
 typedef struct {
     uint32_t  messages;             /* per window; 0: any number */
-    uint32_t  per_ms;               /* the window; 0: no limit at all */
+    uint64_t  per_ms;               /* the window; 0: no limit at all */
     uint64_t  bytes;                /* per window; 0: any number */
     uint32_t  close_after;          /* refusals in a window; 0: ten times
                                        "messages", never if that is 0 */
