@@ -464,7 +464,11 @@ ngx_conductor_reap(ngx_conductor_hub_t *hub)
 
         ngx_conductor_zone_lock(hub);
 
-        if (atomic_load(&slot->incarnation) == incarnation) {
+        /* it may have a new owner since, and have had one half */
+
+        if (atomic_load(&slot->incarnation) == incarnation
+            && ngx_conductor_process_gone(slot))
+        {
             ngx_conductor_give_back(hub, i, incarnation);
             (void) cdr_slots_release(&hub->slots, i, incarnation);
         }
