@@ -447,7 +447,7 @@ sub finish {
 
     if (Test::More->builder->expected_tests) {
         my $log = eval { $self->read_file('error.log') } // '';
-        my @alerts = $log =~ /.*\[alert\].*/g;
+        my @alerts = grep { /\[alert\]/ } split /\n/, $log;
         my $todo = $self->{alerts};
         my @bad = (@{$self->{stubborn} || []},
                    grep { !$todo || $_ !~ $todo } @alerts);
