@@ -214,9 +214,12 @@ like(http("POST /publish HTTP/1.1\x0d\x0aHost: a\x0d\x0aConnection: close"
     . '{"type":"e","n":1}'), qr/ 200 OK/,
     'a publisher may ask first whether to go on');
 
+# of a length that leaves nginx's own parser aligned for a sanitizer
+
 my $one = "POST /publish HTTP/1.1\x0d\x0aHost: a\x0d\x0aContent-Length: 18"
     . "\x0d\x0a\x0d\x0a" . '{"type":"e","n":1}';
-my $last = $one =~ s/Host: a/Host: a\x0d\x0aConnection: close/r;
+$one =~ s/Host: a/'Host: a' . 'a' x (-length($one) % 4)/e;
+my $last = $one =~ s/Host: a/Connection: close\x0d\x0aHost: a/r;
 is(() = http($one x 3 . $last) =~ m!HTTP/1\.1 200 !g, 4,
     'a connection carries one publication after the other');
 is_deeply([ map { $_->[0] } got($ws, 5) ], [ (1) x 5 ], 'and all arrive');
