@@ -645,6 +645,7 @@ ngx_conductor_fanout_gap(ngx_conductor_hub_t *hub)
     size_t                    len;
     cdr_str_t                 id, reason;
     ngx_queue_t              *q, *next;
+    cdr_log_cursor_t          oldest;
     ngx_conductor_session_t  *s;
     u_char                    text[CDR_EVENT_ID_LEN];
 
@@ -685,13 +686,15 @@ ngx_conductor_fanout_gap(ngx_conductor_hub_t *hub)
         }
     }
 
-    /* twice in a row is no overrun but damage */
+    cdr_log_cursor_oldest(&hub->log, &oldest);
 
-    if (hub->lost) {
+    /* twice in a row is no overrun but damage, and none is want of memory */
+
+    if (hub->lost || oldest.seq <= hub->cursor.seq) {
         cdr_log_cursor_end(&hub->log, &hub->cursor);
 
     } else {
-        cdr_log_cursor_oldest(&hub->log, &hub->cursor);
+        hub->cursor = oldest;
     }
 
     hub->lost = 1;
