@@ -151,7 +151,8 @@ publish($t, [ { type => 'hidden', n => 1 }, { type => 'e', n => 'after' } ]);
 $many->run_until(sub { !grep { $many->got($_) < 1003 } 0 .. 47 });
 
 is(scalar(grep { decode_json(($many->got($_))[1002])->{n} eq 'after' }
-    0 .. 47), 48, 'an event of a channel that is off by default reaches nobody');
+    0 .. 47), 48,
+    'an event of a channel that is off by default reaches nobody');
 
 # those who leave and come
 

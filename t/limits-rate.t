@@ -170,7 +170,8 @@ $ws->send_raw(join '', map { ping($_) } 1 .. 20);
 is(join(' ', map { ($ws->recv_json() || {})->{type} // 'none' } 1 .. 4),
     'pong pong error error', 'refusals are answered');
 my ($code, $reason, $ended) = $ws->expect_close();
-is_deeply([ $code, $ended ], [ 4429, 1 ], 'so often, then the client is closed');
+is_deeply([ $code, $ended ], [ 4429, 1 ],
+    'so often, then the client is closed');
 like($reason, qr/^retry=[1-9]\d{0,4}\z/, 'and told when to come back');
 
 $ws = ws_connect($t, '/ten');
