@@ -142,6 +142,7 @@ ngx_conductor_frame_conf(ngx_conductor_session_t *s,
     cdr_receiver_conf_t *conf)
 {
     conf->ws.max_message = s->conf->max_message;
+    conf->ws.max_compressed = cdr_deflate_bound(s->conf->max_message);
     conf->ws.max_fragments = NGX_CONDUCTOR_MAX_FRAGMENTS;
     conf->ws.deflate = s->pmd.on;
     conf->binary = (s->conf->protocol == NGX_CONDUCTOR_ECHO);

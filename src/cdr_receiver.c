@@ -226,6 +226,7 @@ static int
 receiver_data(cdr_receiver_t *r, const cdr_receiver_conf_t *conf,
     const cdr_ws_event_t *frame, cdr_received_t *ev)
 {
+    uint64_t        max;
     cdr_partial_t  *part;
 
     if (frame->opcode == CDR_WS_OP_BINARY && !conf->binary) {
@@ -250,8 +251,13 @@ receiver_data(cdr_receiver_t *r, const cdr_receiver_conf_t *conf,
         return receiver_fail(ev, CDR_CLOSE_BAD_DATA, "text is not UTF-8");
     }
 
-    if (partial_append(part, conf->alloc, frame->data, frame->len,
-                       conf->ws.max_message)
+    max = conf->ws.max_message;
+
+    if (frame->compressed && max < conf->ws.max_compressed) {
+        max = conf->ws.max_compressed;
+    }
+
+    if (partial_append(part, conf->alloc, frame->data, frame->len, max)
         != CDR_OK)
     {
         return CDR_NOMEM;

@@ -58,6 +58,8 @@ static int cdr_ws_read_header(cdr_ws_parser_t *p, const cdr_ws_limits_t *l,
 static int cdr_ws_check_header(const cdr_ws_parser_t *p,
     const cdr_ws_limits_t *l, const uint8_t *b, size_t n, cdr_ws_header_t *h,
     cdr_ws_event_t *ev);
+static uint64_t cdr_ws_max(const cdr_ws_parser_t *p,
+    const cdr_ws_limits_t *l, uint8_t first);
 static int cdr_ws_check_first(const cdr_ws_parser_t *p,
     const cdr_ws_limits_t *l, uint8_t first, cdr_ws_event_t *ev);
 static int cdr_ws_check_length(const uint8_t *b, size_t n, cdr_ws_header_t *h,
@@ -196,7 +198,8 @@ static int
 cdr_ws_check_header(const cdr_ws_parser_t *p, const cdr_ws_limits_t *l,
     const uint8_t *b, size_t n, cdr_ws_header_t *h, cdr_ws_event_t *ev)
 {
-    int  rc;
+    int       rc;
+    uint64_t  max;
 
     rc = cdr_ws_check_first(p, l, b[0], ev);
 
@@ -210,13 +213,27 @@ cdr_ws_check_header(const cdr_ws_parser_t *p, const cdr_ws_limits_t *l,
         return rc;
     }
 
-    if (!cdr_ws_control(b[0])
-        && (p->size > l->max_message || h->len > l->max_message - p->size))
-    {
+    max = cdr_ws_max(p, l, b[0]);
+
+    if (!cdr_ws_control(b[0]) && (p->size > max || h->len > max - p->size)) {
         return cdr_ws_too_big(ev, "message too long");
     }
 
     return n < h->mask + sizeof(p->mask) ? CDR_AGAIN : CDR_OK;
+}
+
+
+/* The limit for the message that a data frame begins or goes on with. */
+
+static uint64_t
+cdr_ws_max(const cdr_ws_parser_t *p, const cdr_ws_limits_t *l, uint8_t first)
+{
+    uint8_t  begun;
+
+    begun = p->message ? p->message : first;
+
+    return ((begun & CDR_WS_RSV1) && l->max_compressed > l->max_message)
+           ? l->max_compressed : l->max_message;
 }
 
 

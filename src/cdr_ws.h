@@ -43,6 +43,9 @@ typedef struct {
                                    before inflating; 0 allows only empty ones */
     uint32_t  max_fragments;    /* frames of a message; 0 is unlimited */
     bool      deflate;          /* permessage-deflate was negotiated */
+    uint64_t  max_compressed;   /* the same for a compressed message, where
+                                   this is the larger: what does not compress
+                                   grows by some bytes */
 } cdr_ws_limits_t;
 
 

@@ -166,6 +166,7 @@ session_conf(session_t *s, uint8_t limits)
 
     s->conf.ws.deflate = limits & 1;
     s->conf.ws.max_message = max_message[limits >> 1 & 7];
+    s->conf.ws.max_compressed = cdr_deflate_bound(s->conf.ws.max_message);
     s->conf.ws.max_fragments = max_fragments[limits >> 4 & 3];
     s->conf.binary = !(limits & 0x40);
     s->conf.alloc = &s->alloc;

@@ -81,6 +81,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     l.deflate = data[0] & 1;
     l.max_message = max_message[data[0] >> 1 & 7];
     l.max_fragments = max_fragments[data[0] >> 4 & 3];
+    l.max_compressed = 0;
 
     session_run(&s[0], &l, data + 2, size - 2, 0, 0);
     session_run(&s[1], &l, data + 2, size - 2, 1, 0);

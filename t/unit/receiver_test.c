@@ -858,7 +858,7 @@ inflates(size_t len, uint64_t max, cdr_inflated_t *shared, bool fits)
         memcpy(want, "text:", 5);
         strcpy(want + 5 + len, "\n");
 
-        peer_init(&p, &(cdr_ws_limits_t) { max, 0, true }, false);
+        peer_init(&p, &(cdr_ws_limits_t) { max, 0, true, 0 }, false);
         p.inflated = *shared;
         p.meter.count.held += (shared->data != NULL);
         p.meter.live += shared->size;
@@ -895,7 +895,7 @@ test_inflation_cap(void)
         32, 100, 4095, 4096, 4097, 8191, 8192, 8193, 65536, 100000, MIB
     };
 
-    peer_init(&p, &(cdr_ws_limits_t) { MAX, 0, true }, false);
+    peer_init(&p, &(cdr_ws_limits_t) { MAX, 0, true, 0 }, false);
 
     for (i = 0; i < count_of(sizes); i++) {
         n = sizes[i];
@@ -918,6 +918,44 @@ test_inflation_cap(void)
     cdr_inflated_shrink(&shared, &p.alloc, 0);
 
     (void) peer_free(&p);
+}
+
+
+/* What does not compress is larger on the wire than the limit. */
+
+static void
+test_incompressible(void)
+{
+    peer_t    p;
+    bytes_t   in;
+    uint8_t   noise[1000];
+    unsigned  i, x;
+
+    cdr_ws_limits_t  ws = { sizeof(noise), 0, true, 0 };
+
+    for (i = 0, x = 1; i < sizeof(noise); i++) {
+        x = x * 1103515245 + 12345;
+        noise[i] = (uint8_t) (x >> 16);
+    }
+
+    memset(&in, 0, sizeof(in));
+    add_deflated(&in, CDR_WS_OP_BINARY, noise, sizeof(noise), SIZE_MAX);
+
+    peer_init(&p, &ws, true);
+    (void) peer_steps(&p, &in, SIZE_MAX);
+    ok(peer_said(&p, "error 1009 message too long\n"),
+       "the wire limit of a message holds for a compressed one");
+    (void) peer_free(&p);
+
+    ws.max_compressed = cdr_deflate_bound(sizeof(noise));
+
+    peer_init(&p, &ws, true);
+    (void) peer_steps(&p, &in, 7);
+    ok(p.lines.len > sizeof(noise),
+       "but where it has one of its own, noise of the full size passes");
+    (void) peer_free(&p);
+
+    free(in.data);
 }
 
 
@@ -984,7 +1022,7 @@ test_in_frame(void)
     add_frame(&in, 0x89, "", 0);
     add_frame(&in, 0x80, "de", 2);
 
-    peer_init(&p, &(cdr_ws_limits_t) { MAX, 0, false }, false);
+    peer_init(&p, &(cdr_ws_limits_t) { MAX, 0, false, 0 }, false);
     bad = cdr_receiver_in_frame(&p.receiver);
 
     for (i = 0; i < in.len; i++) {
@@ -1014,7 +1052,7 @@ test_nothing_taken(void)
     add_frame(&in, 0x80, "rest", 4);
     add_frame(&in, 0x88, "\x03\xe8", 2);
 
-    peer_init(&p, &(cdr_ws_limits_t) { MAX, 0, true }, true);
+    peer_init(&p, &(cdr_ws_limits_t) { MAX, 0, true, 0 }, true);
     (void) peer_feed(&p, in.data, in.len);
     ok(peer_said(&p, "text:a text\nbinary:binary\nping:ping\ntext:rest\n"
                      "close 1000\n")
@@ -1039,7 +1077,7 @@ test_announced(void)
     memset(&in, 0, sizeof(in));
     add(&in, "\x81\xff\0\0\0\0\1\0\0\0\0\0\0\0", 14);
 
-    peer_init(&p, &(cdr_ws_limits_t) { 16 * MIB, 0, false }, false);
+    peer_init(&p, &(cdr_ws_limits_t) { 16 * MIB, 0, false, 0 }, false);
     (void) peer_feed(&p, in.data, in.len);
     ok(p.meter.count.calls == 0, "an announced message takes no memory");
 
@@ -1063,7 +1101,7 @@ test_given_back(void)
     peer_t           p;
     cdr_received_t   ev;
 
-    peer_init(&p, &(cdr_ws_limits_t) { MAX, 0, false }, false);
+    peer_init(&p, &(cdr_ws_limits_t) { MAX, 0, false, 0 }, false);
 
     rc = cdr_receiver_feed(&p.receiver, &p.conf, text, 16, &used, &ev);
     ok(rc == CDR_OK && used == 15 && ev.len == 3
@@ -1106,7 +1144,7 @@ test_shrink(void)
     memset(text, 'x', MIB);
     memset(&in, 0, sizeof(in));
 
-    peer_init(&p, &(cdr_ws_limits_t) { MIB, 0, true }, false);
+    peer_init(&p, &(cdr_ws_limits_t) { MIB, 0, true, 0 }, false);
 
     add_deflated(&in, CDR_WS_OP_TEXT, text, 10000, SIZE_MAX);
     (void) peer_feed(&p, in.data, in.len);
@@ -1272,6 +1310,7 @@ main(void)
     test_text_boundaries();
     test_refused_early();
     test_inflation_cap();
+    test_incompressible();
     test_shared_inflater();
     test_in_frame();
     test_nothing_taken();

@@ -42,8 +42,8 @@ typedef struct {
 
 static const uint8_t  mask_key[4] = { 0x37, 0xfa, 0x21, 0x3d };
 
-static const cdr_ws_limits_t  open_limits = { MAX, 0, false };
-static const cdr_ws_limits_t  deflate_limits = { MAX, 0, true };
+static const cdr_ws_limits_t  open_limits = { MAX, 0, false, 0 };
+static const cdr_ws_limits_t  deflate_limits = { MAX, 0, true, 0 };
 
 
 static void
@@ -319,12 +319,12 @@ test_conversations(void)
         const char       *expected;
     } talk[] = {
         { "a text, a binary and an empty message",
-          { MAX, 0, false },
+          { MAX, 0, false, 0 },
           { { 0x81, "Hello" }, { 0x82, "world" }, { 0x81, "" } }, cdr_str(""),
           "text:Hello\nbinary:world\ntext:\n" },
 
         { "control frames between, inside and behind messages",
-          { MAX, 0, false },
+          { MAX, 0, false, 0 },
           { { 0x89, "a" }, { 0x01, "He" }, { 0x89, "" }, { 0x00, "l" },
             { 0x8a, "pong" }, { 0x00, "" }, { 0x89, "b" }, { 0x80, "lo" },
             { 0x8a, "" }, { 0x88, "\x03\xe8 bye" } }, cdr_str(""),
@@ -332,76 +332,76 @@ test_conversations(void)
           "pong@0:\nclose@0:\x03\xe8 bye\n" },
 
         { "a message of empty frames around one byte",
-          { 1, 5, false },
+          { 1, 5, false, 0 },
           { { 0x02, "" }, { 0x00, "" }, { 0x00, "x" }, { 0x89, "p" },
             { 0x00, "" }, { 0x80, "" }, { 0x81, "y" } }, cdr_str(""),
           "ping@1:p\nbinary:x\ntext:y\n" },
 
         { "a message of nothing but empty frames",
-          { 0, 3, false },
+          { 0, 3, false, 0 },
           { { 0x01, "" }, { 0x00, "" }, { 0x80, "" }, { 0x81, "" } },
           cdr_str(""),
           "text:\ntext:\n" },
 
         { "a compressed message in fragments, then a plain one",
-          { MAX, 0, true },
+          { MAX, 0, true, 0 },
           { { 0x41, "ab" }, { 0x89, "" }, { 0x80, "cd" }, { 0xc2, "" },
             { 0x82, "ef" } }, cdr_str(""),
           "ping@2:\ntextz:abcd\nbinaryz:\nbinary:ef\n" },
 
         { "RSV1 on a continuation of a compressed message",
-          { MAX, 0, true },
+          { MAX, 0, true, 0 },
           { { 0x41, "ab" } }, cdr_str("\xc0"),
           "error 1002 reserved bit\n" },
 
         { "RSV1 on a control frame inside a compressed message",
-          { MAX, 0, true },
+          { MAX, 0, true, 0 },
           { { 0x41, "ab" } }, cdr_str("\xc9"),
           "error 1002 reserved bit\n" },
 
         { "RSV1 without permessage-deflate",
-          { MAX, 0, false },
+          { MAX, 0, false, 0 },
           { { 0x81, "ab" } }, cdr_str("\xc1"),
           "text:ab\nerror 1002 reserved bit\n" },
 
         { "a continuation without a message",
-          { MAX, 0, false },
+          { MAX, 0, false, 0 },
           { { 0x01, "a" }, { 0x80, "b" } }, cdr_str("\x80"),
           "text:ab\nerror 1002 continuation without a message\n" },
 
         { "a message inside a message",
-          { MAX, 0, false },
+          { MAX, 0, false, 0 },
           { { 0x01, "a" }, { 0x89, "" } }, cdr_str("\x81"),
           "ping@1:\nerror 1002 message inside a message\n" },
 
         { "a control frame in fragments",
-          { MAX, 0, false },
+          { MAX, 0, false, 0 },
           { { 0x01, "a" } }, cdr_str("\x09"),
           "error 1002 fragmented control frame\n" },
 
         { "a reserved opcode",
-          { MAX, 0, false },
+          { MAX, 0, false, 0 },
           { { 0x81, "a" } }, cdr_str("\x83"),
           "text:a\nerror 1002 reserved opcode\n" },
 
         { "an unmasked frame",
-          { MAX, 0, false },
+          { MAX, 0, false, 0 },
           { { 0x81, "a" } }, cdr_str("\x81\x01"),
           "text:a\nerror 1002 unmasked frame\n" },
 
         { "a control frame over 125 bytes",
-          { MAX, 0, false },
+          { MAX, 0, false, 0 },
           { { 0x81, "a" } }, cdr_str("\x89\xfe"),
           "text:a\nerror 1002 control frame too long\n" },
 
         { "a frame that takes the message over its limit",
-          { 4, 0, false },
+          { 4, 0, false, 0 },
           { { 0x01, "abc" }, { 0x89, "control frames are free" },
             { 0x00, "d" } }, cdr_str("\x80\x81"),
           "ping@3:control frames are free\nerror 1009 message too long\n" },
 
         { "a frame beyond the number of fragments",
-          { MAX, 3, false },
+          { MAX, 3, false, 0 },
           { { 0x01, "a" }, { 0x00, "b" }, { 0x89, "" }, { 0x80, "c" },
             { 0x01, "a" }, { 0x00, "" }, { 0x8a, "" }, { 0x00, "" } },
           cdr_str("\x80"),
@@ -605,7 +605,7 @@ limit_at(uint64_t max, uint64_t len, int expected)
     size_t           n;
     uint8_t          h[CDR_WS_HEADER_MAX];
     uint16_t         code;
-    cdr_ws_limits_t  l = { max, 0, false };
+    cdr_ws_limits_t  l = { max, 0, false, 0 };
 
     n = cdr_ws_header(h, 0x82, len);
     h[1] |= 0x80;
@@ -621,7 +621,7 @@ test_message_limit(void)
 {
     size_t           i;
     bytes_t          in;
-    cdr_ws_limits_t  l = { 5, 0, false };
+    cdr_ws_limits_t  l = { 5, 0, false, 0 };
 
     static const uint64_t  max[] = {
         0, 1, 124, 125, 126, 127, 65534, 65535, 65536, 16777216,
@@ -664,7 +664,7 @@ test_lowered_limit(void)
     trace_t          t;
     bytes_t          in;
     cdr_ws_parser_t  p;
-    cdr_ws_limits_t  l = { 4, 0, false };
+    cdr_ws_limits_t  l = { 4, 0, false, 0 };
 
     memset(&in, 0, sizeof(in));
     memset(&t, 0, sizeof(t));
@@ -727,7 +727,7 @@ test_big_messages(void)
     bytes_t          in, want;
     uint32_t         r;
     cdr_ws_parser_t  p;
-    cdr_ws_limits_t  l = { 16 << 20, 65536, false };
+    cdr_ws_limits_t  l = { 16 << 20, 65536, false, 0 };
 
     memset(&in, 0, sizeof(in));
     memset(&want, 0, sizeof(want));
