@@ -15,6 +15,7 @@ static ngx_int_t ngx_conductor_output_link(ngx_conductor_session_t *s,
     ngx_conductor_buf_t *buf);
 static u_char *ngx_conductor_output_gather(ngx_conductor_session_t *s,
     size_t *len);
+static uint16_t ngx_conductor_output_record(ngx_connection_t *c, size_t len);
 static void ngx_conductor_output_sent(ngx_conductor_session_t *s, size_t n);
 
 
@@ -166,6 +167,9 @@ ngx_conductor_output_flush(ngx_conductor_session_t *s)
 
         n = c->send(c, p, len);
 
+        s->offered = (n == NGX_AGAIN) ? ngx_conductor_output_record(c, len)
+                                      : 0;
+
         if (n == NGX_AGAIN) {
 
             if (ngx_handle_write_event(c->write, 0) != NGX_OK) {
@@ -199,7 +203,8 @@ ngx_conductor_output_flush(ngx_conductor_session_t *s)
 
 /*
  * Forgets what is queued: all of it, or all but the first buffer, which may
- * be sent in part and ends, as every buffer, with a whole frame.
+ * be sent in part and ends, as every buffer, with a whole frame; and but what
+ * a record of TLS holds already.
  */
 
 void
@@ -207,11 +212,11 @@ ngx_conductor_output_drop(ngx_conductor_session_t *s, ngx_uint_t all)
 {
     ngx_conductor_link_t  *link, *next;
 
-    if (s->out == NULL) {
+    link = s->out;
+
+    if (link == NULL) {
         return;
     }
-
-    link = all ? s->out : s->out->next;
 
     if (all) {
         s->out = NULL;
@@ -220,9 +225,16 @@ ngx_conductor_output_drop(ngx_conductor_session_t *s, ngx_uint_t all)
         s->queued = 0;
 
     } else {
-        s->out->next = NULL;
-        s->last = &s->out->next;
-        s->queued = s->out->buf->len - s->out_pos;
+        s->queued = link->buf->len - s->out_pos;
+
+        while (s->queued < s->offered && link->next) {
+            link = link->next;
+            s->queued += link->buf->len;
+        }
+
+        s->last = &link->next;
+        link = link->next;
+        *s->last = NULL;
     }
 
     for ( /* void */ ; link; link = next) {
@@ -377,6 +389,26 @@ ngx_conductor_output_gather(ngx_conductor_session_t *s, size_t *len)
     *len = p - ngx_conductor_gather;
 
     return ngx_conductor_gather;
+}
+
+
+/*
+ * How much of what the socket did not take is encrypted in a record: that
+ * must be offered again as it was.
+ */
+
+static uint16_t
+ngx_conductor_output_record(ngx_connection_t *c, size_t len)
+{
+#if (NGX_HTTP_SSL)
+
+    if (c->ssl) {
+        return (uint16_t) ngx_min(len, SSL3_RT_MAX_PLAIN_LENGTH);
+    }
+
+#endif
+
+    return 0;
 }
 
 

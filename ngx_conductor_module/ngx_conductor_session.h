@@ -67,6 +67,7 @@ struct ngx_conductor_session_s {
     ngx_msec_t                    end_time;     /* when closing or draining */
 
     cdr_pmd_t                     pmd;
+    uint16_t                      offered;      /* to TLS, not taken yet */
     uint16_t                      code;         /* why it was closed */
     uint8_t                       state;        /* ngx_conductor_state_e */
 
