@@ -112,6 +112,8 @@ sub ready {
 sub fill {
     my ($self, $end) = @_;
 
+    local $SIG{PIPE} = 'IGNORE';        # TLS may answer what it reads
+
     while ($self->{sock} && !$self->{eof}) {
         my $n = $self->{sock}->sysread($self->{in}, 262144,
                                        length $self->{in});
