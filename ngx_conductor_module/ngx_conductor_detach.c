@@ -116,6 +116,10 @@ ngx_conductor_detach_fail(ngx_http_request_t *r, ngx_int_t rc)
     c->error = 1;
 
     ngx_http_finalize_request(r, rc);
+
+    /* among them the end of this one */
+
+    ngx_http_run_posted_requests(c);
 }
 
 
