@@ -73,8 +73,15 @@ ngx_conductor_upgrade_handler(ngx_http_request_t *r)
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_conductor_module);
 
-    if (lcf->endpoint != NGX_CONDUCTOR_SOCKET || r != r->main) {
+    if (lcf->endpoint != NGX_CONDUCTOR_SOCKET) {
         return NGX_DECLINED;
+    }
+
+    if (r != r->main) {
+
+        /* no file must answer in place of a hub, auth_request least of all */
+
+        return lcf->optional ? NGX_DECLINED : NGX_CONDUCTOR_UPGRADE_REQUIRED;
     }
 
     ngx_memzero(&hs, sizeof(ngx_conductor_handshake_t));
