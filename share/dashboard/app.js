@@ -3,11 +3,36 @@
 const DELAYS = [1000, 2000, 4000, 8000];
 const SHOWN = 200;
 
+const NEW_LINK = 'Open a link that the server printed when it started.';
+
+// What the codes of a refusal mean to somebody at this page.
+const REFUSALS = {
+  no_token: `This address has no token, which says who you are. ${NEW_LINK}`,
+  bad_token: `The token of this link is not valid here. ${NEW_LINK}`,
+  token_expired: `The token of this link has expired. ${NEW_LINK}`,
+  bad_origin: 'The server does not allow pages of this address.',
+  bad_role: 'Your role may not connect here.',
+  revoked: 'Your access was revoked.',
+};
+
+// The headline of an event and the fields that are in it.
+const HEADLINES = {
+  'task-status-changed': [['taskId', 'oldStatus', 'newStatus'],
+    (task, before, after) => `${task}: ${before} → ${after}`],
+  'stakeholder-review': [['featureSlug', 'verdict'],
+    (feature, verdict) => `${feature}: ${verdict ?? 'reviewed'}`],
+  'admin-notification': [['level', 'message'],
+    (level, message) => `${level}: ${message}`],
+};
+
 const $ = (id) => document.getElementById(id);
 
 let socket;
 let timer;
 let attempts = 0;
+let received = 0;
+let role;
+let seen;           // the position of the last event before a loss
 
 
 // A fragment is never sent to a server, nor written to its log.
@@ -19,11 +44,13 @@ function token() {
 function show(state, text) {
   $('state').dataset.state = state;
   $('state').textContent = text;
+  $('again').hidden = state !== 'lost';
 }
 
 
 function connect() {
   clearTimeout(timer);
+  show('waiting', 'Connecting…');
 
   const bearer = token();
   const protocols = ['conductor.v1'];
@@ -32,8 +59,6 @@ function connect() {
     protocols.push(`bearer.${bearer}`);
   }
 
-  show('waiting', 'Connecting');
-
   const url = new URL('.', location.href);
   url.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:';
   url.hash = '';
@@ -41,15 +66,15 @@ function connect() {
   try {
     socket = new WebSocket(url, protocols);
   } catch {
-    show('failed', 'The token in this link is no token');
+    show('refused', REFUSALS.bad_token);
     return;
   }
 
   const mine = socket;
 
-  mine.onmessage = (event) => {
+  mine.onmessage = ({ data }) => {
     if (mine === socket) {
-      receive(JSON.parse(event.data));
+      receive(JSON.parse(data));
     }
   };
 
@@ -61,76 +86,140 @@ function connect() {
 }
 
 
-// Codes from 4500 on are final, and an expired token stays expired.
+function reconnect() {
+  const old = socket;
+  socket = undefined;
+  old?.close();
+  attempts = 0;
+  connect();
+}
+
+
+// Codes from 4500 on are final, and a bad token does not become good.
 function closed({ code, reason }) {
-  $('identity').textContent = '';
-
-  if (code === 4401) {
-    show('closed', 'The token is missing or has expired: start from a new link');
-    return;
-  }
-
-  if (code >= 4500) {
-    show('closed', `Refused: ${reason || code}`);
+  if (code === 4401 || (code >= 4500 && code < 5000)) {
+    $('identity').textContent = '';
+    show('refused', (code === 4401 && !token() && REFUSALS.no_token)
+      || REFUSALS[reason]
+      || `The server refused this connection (${reason || code}).`);
     return;
   }
 
   const asked = /\bretry=(\d+)/.exec(reason);
   const step = DELAYS[Math.min(attempts++, DELAYS.length - 1)];
   const delay = asked ? Number(asked[1]) : step;
+  const seconds = Math.max(1, Math.round(delay / 1000));
 
-  show('waiting', `Disconnected (${code}), trying again in `
-                  + `${Math.max(1, Math.round(delay / 1000))} s`);
+  const why = code === 4429 ? 'Too many connections from this address'
+    : code === 1012 ? 'The server is restarting or stopping'
+      : attempts > 1 ? 'The server cannot be reached' : 'Connection lost';
+
+  show('lost', `${why}. Trying again in ${seconds} s.`);
   timer = setTimeout(connect, delay);
 }
 
 
 function receive(message) {
   if (message.type === 'welcome') {
-    attempts = 0;
-    show('open', 'Connected');
-    $('identity').textContent = message.userId
-      ? `${message.userId}${message.role ? `, ${message.role}` : ''}`
-        + ` (${message.connectionId})`
-      : message.connectionId;
-    return;
-  }
-
-  const { type, timestamp, eventId, ...fields } = message;
-
-  if (eventId !== undefined || type === 'error') {
-    list(type, timestamp ?? Date.now(), fields);
+    welcome(message);
+  } else if (message.type === 'resumed') {
+    notice('Some events were lost: this page was too slow for them.');
+  } else if (message.type === 'error') {
+    notice(`The server says: ${message.error} (${message.code})`);
+  } else if (message.eventId !== undefined) {
+    seen = message.eventId;
+    event(message);
   }
 }
 
 
-function list(type, timestamp, fields) {
-  const item = document.createElement('li');
-  const name = document.createElement('b');
-  const time = document.createElement('time');
-  const text = document.createElement('div');
-  const date = new Date(timestamp);
+function welcome({ userId, role: mine, connectionId, lastEventId }) {
+  role = mine;
+  attempts = 0;
+  show('open', 'Connected');
 
-  name.textContent = type;
-  time.dateTime = date.toISOString();
-  time.textContent = date.toLocaleTimeString();
-  text.textContent = Object.entries(fields)
-    .map(([key, value]) => `${key}: ${
-      typeof value === 'string' ? value : JSON.stringify(value)}`)
-    .join('\n');
+  const who = userId ? `${userId}${role ? `, ${role}` : ''}` : 'nobody';
 
-  item.append(name, time, text);
+  $('identity').replaceChildren('You are ', make('b', who));
+  $('identity').title = connectionId;
+  document.title = `${who} – Conductor`;
+
+  if (seen !== undefined && seen !== lastEventId) {
+    notice('Connected again. Events of the time in between are not shown.');
+  } else if (seen !== undefined) {
+    notice('Connected again. Nothing was missed.');
+  }
+
+  seen = lastEventId;
+}
+
+
+function event({ type, timestamp, eventId, ...fields }) {
+  const [names, headline] = HEADLINES[type] ?? [[], () => type];
+  const title = headline(...names.map((name) => fields[name]));
+
+  const rest = Object.entries(fields)
+    .filter(([name]) => !names.includes(name))
+    .map(([name, value]) => `${name}: ${
+      typeof value === 'string' ? value : JSON.stringify(value)}`);
+
+  const details = [...(title === type ? [] : [type]), ...rest];
+
+  list(make('b', title), time(timestamp), make('div', details.join(' · ')));
+
+  received++;
+  $('count').textContent = `(${received})`;
+}
+
+
+function notice(text) {
+  list(make('i', text), time(Date.now())).className = 'notice';
+}
+
+
+function list(...content) {
+  const item = make('li');
+
+  item.append(...content);
   $('events').prepend(item);
   $('empty').hidden = true;
 
   while ($('events').children.length > SHOWN) {
     $('events').lastElementChild.remove();
   }
+
+  return item;
 }
 
 
-async function publish(event) {
-  event.preventDefault();
+function time(timestamp) {
+  const date = new Date(timestamp);
+  const element = make('time', date.toLocaleTimeString());
+
+  element.dateTime = date.toISOString();
+  return element;
+}
+
+
+function make(name, text = '') {
+  const element = document.createElement(name);
+
+  element.textContent = text;
+  return element;
+}
+
+
+function body() {
+  return JSON.stringify({
+    type: 'task-status-changed',
+    ...Object.fromEntries(new FormData($('publish'))),
+  });
+}
+
+
+async function publish(submit) {
+  submit.preventDefault();
+  answer('waiting', 'Publishing…');
 
   const headers = { 'Content-Type': 'application/json' };
   const bearer = token();
@@ -139,30 +228,73 @@ async function publish(event) {
     headers.Authorization = `Bearer ${bearer}`;
   }
 
-  const body = JSON.stringify({
-    type: 'task-status-changed',
-    ...Object.fromEntries(new FormData(event.target)),
-  });
-
   try {
-    const response = await fetch('publish', { method: 'POST', headers, body });
-    const answer = await response.json().catch(() => ({}));
+    const response = await fetch('publish',
+      { method: 'POST', headers, body: body() });
 
-    $('answer').textContent = response.ok
-      ? 'Published'
-      : `Refused (${response.status}): ${answer.error ?? response.statusText}`;
+    if (response.ok) {
+      answer('open', 'Published to everyone connected.');
+      advance();
+    } else {
+      answer('refused', await refusal(response));
+    }
   } catch {
-    $('answer').textContent = 'The server cannot be reached';
+    answer('refused', 'Not published: the server cannot be reached.');
   }
 }
 
 
+// nginx refuses a role with a page of its own, the module with JSON.
+async function refusal(response) {
+  const { error, field } = await response.json().catch(() => ({}));
+
+  if (error) {
+    return `Not published: ${error}${field ? ` (${field})` : ''}.`;
+  }
+
+  if (response.status === 403) {
+    return `Not published: your role, ${role ?? 'none'}, may watch but not`
+           + ' publish.';
+  }
+
+  return response.status === 401
+    ? `Not published. ${token() ? REFUSALS.bad_token : REFUSALS.no_token}`
+    : `Not published: the server answered ${response.status}.`;
+}
+
+
+function answer(state, text) {
+  $('answer').dataset.state = state;
+  $('answer').textContent = text;
+  $('answer').scrollIntoView({ block: 'nearest' });
+}
+
+
+// The next change of the same task.
+function advance() {
+  const { old, new: next } = $('publish').elements;
+
+  old.value = next.value;
+  next.selectedIndex = (next.selectedIndex + 1) % next.options.length;
+  line();
+}
+
+
+function line() {
+  const k = location.protocol === 'https:' ? ' -k' : '';
+  const json = body().replaceAll("'", "'\\''");
+
+  $('curl').textContent = `curl${k} -H 'Content-Type: application/json' `
+    + `-d '${json}' ${new URL('publish', location.href)}`;
+}
+
+
 $('publish').addEventListener('submit', publish);
+$('publish').addEventListener('input', line);
+$('again').addEventListener('click', reconnect);
 
-window.addEventListener('hashchange', () => {
-  socket?.close(1000);
-  attempts = 0;
-  connect();
-});
+window.addEventListener('hashchange', reconnect);
+window.addEventListener('online', reconnect);
 
+line();
 connect();
