@@ -18,7 +18,7 @@ use Compress::Raw::Zlib qw/ Z_SYNC_FLUSH /;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = need_conductor(Test::Nginx->new()->has(qw/ http /))->plan(45);
+my $t = need_conductor(Test::Nginx->new()->has(qw/ http /))->plan(46);
 
 $t->write_file_expand('nginx.conf', conductor_conf(<<'EOF_CONF'));
 
@@ -182,8 +182,13 @@ is(answer($t, frame(2, deflated("\0" x 65537), rsv => 4)), 1009,
     'and no further');
 is(answer($t, frame(2, deflated("\0" x 30_000_000), rsv => 4)), 1009,
     'not at all far further');
-is(answer($t, frame(2, '', rsv => 4, len => 65537)), 1009,
-    'nor may it be larger than that before');
+is(answer($t, frame(2, '', rsv => 4, len => 70000)), 1009,
+    'nor may it be much larger than that before');
+
+my $noise = join '', map { chr int rand 256 } 1 .. 65536;
+
+is(answer($t, frame(2, deflated($noise), rsv => 4)), "2:$noise",
+    'but as much as noise grows');
 
 $ws = client($t, path => '/large');
 my $zeros = "\0" x (16 << 20);
