@@ -15,6 +15,13 @@
 #define NGX_CONDUCTOR_NO_ENTRY      UINT32_MAX
 
 
+#if (NGX_SSL || NGX_COMPAT)
+#define ngx_conductor_tls(c)  ((c)->ssl != NULL)
+#else
+#define ngx_conductor_tls(c)  0
+#endif
+
+
 /* Bytes on their way to one client or to many: whole frames, never part. */
 
 typedef struct {
