@@ -220,9 +220,9 @@ ngx_conductor_detach_now(ngx_http_request_t *r)
 static void
 ngx_conductor_detach_pool(ngx_connection_t *c, ngx_http_connection_t *hc)
 {
-    ngx_chain_t  *cl;
-
 #if (NGX_HTTP_SSL)
+
+    ngx_chain_t  *cl;
 
     if (c->ssl) {
         for (cl = hc->busy; cl; cl = cl->next) {

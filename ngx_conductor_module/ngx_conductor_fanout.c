@@ -156,7 +156,7 @@ ngx_conductor_group_join(ngx_conductor_session_t *s, uint64_t channels)
     m = &g->members[g->n];
 
     m->session = s;
-    m->fd = s->connection->ssl ? -1 : s->connection->fd;
+    m->fd = ngx_conductor_tls(s->connection) ? -1 : s->connection->fd;
     m->blocked = (s->out != NULL);
 
     s->group = g;
