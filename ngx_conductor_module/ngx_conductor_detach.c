@@ -13,6 +13,7 @@
 #define NGX_CONDUCTOR_DETACH_WAIT   10      /* ms, for who holds the request */
 
 
+static void ngx_conductor_detach_request(ngx_http_request_t *r);
 static void ngx_conductor_detach_read(ngx_event_t *rev);
 static void ngx_conductor_detach_write(ngx_event_t *wev);
 static void ngx_conductor_detach_fail(ngx_http_request_t *r, ngx_int_t rc);
@@ -29,6 +30,23 @@ static void ngx_conductor_detach_begin(ngx_conductor_session_t *s,
 ngx_int_t
 ngx_conductor_detach(ngx_http_request_t *r)
 {
+    r->read_event_handler = ngx_http_block_reading;
+    r->write_event_handler = ngx_conductor_detach_request;
+
+    ngx_conductor_detach_request(r);
+
+    return NGX_DONE;
+}
+
+
+/*
+ * Also called when a subrequest has ended: if it failed, nginx has taken the
+ * events of the connection for the request.
+ */
+
+static void
+ngx_conductor_detach_request(ngx_http_request_t *r)
+{
     ngx_connection_t  *c;
 
     c = r->connection;
@@ -36,12 +54,7 @@ ngx_conductor_detach(ngx_http_request_t *r)
     c->read->handler = ngx_conductor_detach_read;
     c->write->handler = ngx_conductor_detach_write;
 
-    r->read_event_handler = ngx_http_block_reading;
-    r->write_event_handler = ngx_http_request_empty_handler;
-
     ngx_post_event(c->write, &ngx_posted_events);
-
-    return NGX_DONE;
 }
 
 
@@ -117,7 +130,7 @@ ngx_conductor_detach_fail(ngx_http_request_t *r, ngx_int_t rc)
 
     ngx_http_finalize_request(r, rc);
 
-    /* among them the end of this one */
+    /* the request's end is one of them: nobody below us runs it */
 
     ngx_http_run_posted_requests(c);
 }
