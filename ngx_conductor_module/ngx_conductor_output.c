@@ -15,7 +15,6 @@ static ngx_int_t ngx_conductor_output_link(ngx_conductor_session_t *s,
     ngx_conductor_buf_t *buf);
 static u_char *ngx_conductor_output_gather(ngx_conductor_session_t *s,
     size_t *len);
-static uint16_t ngx_conductor_output_record(ngx_connection_t *c, size_t len);
 static void ngx_conductor_output_sent(ngx_conductor_session_t *s, size_t n);
 
 
@@ -167,8 +166,7 @@ ngx_conductor_output_flush(ngx_conductor_session_t *s)
 
         n = c->send(c, p, len);
 
-        s->offered = (n == NGX_AGAIN) ? ngx_conductor_output_record(c, len)
-                                      : 0;
+        s->offered = (n == NGX_AGAIN && ngx_conductor_tls(c)) ? len : 0;
 
         if (n == NGX_AGAIN) {
 
@@ -203,8 +201,9 @@ ngx_conductor_output_flush(ngx_conductor_session_t *s)
 
 /*
  * Forgets what is queued: all of it, or all but the first buffer, which may
- * be sent in part and ends, as every buffer, with a whole frame; and but what
- * a record of TLS holds already.
+ * be sent in part and ends, as every buffer, with a whole frame.  Over TLS
+ * all that was offered in vain stays: OpenSSL has encrypted, and perhaps
+ * sent, some of it, does not say how much, and wants the same again.
  */
 
 void
@@ -389,26 +388,6 @@ ngx_conductor_output_gather(ngx_conductor_session_t *s, size_t *len)
     *len = p - ngx_conductor_gather;
 
     return ngx_conductor_gather;
-}
-
-
-/*
- * How much of what the socket did not take is encrypted in a record: that
- * must be offered again as it was.
- */
-
-static uint16_t
-ngx_conductor_output_record(ngx_connection_t *c, size_t len)
-{
-#if (NGX_HTTP_SSL)
-
-    if (c->ssl) {
-        return (uint16_t) ngx_min(len, SSL3_RT_MAX_PLAIN_LENGTH);
-    }
-
-#endif
-
-    return 0;
 }
 
 

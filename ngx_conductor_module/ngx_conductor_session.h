@@ -64,6 +64,7 @@ struct ngx_conductor_session_s {
     ngx_conductor_link_t        **last;
     size_t                        out_pos;      /* sent of the first buffer */
     size_t                        queued;       /* bytes not yet sent */
+    size_t                        offered;      /* of these, to TLS in vain */
 
     cdr_receiver_t                receiver;
 
@@ -74,7 +75,6 @@ struct ngx_conductor_session_s {
     ngx_msec_t                    end_time;     /* when closing or draining */
 
     cdr_pmd_t                     pmd;
-    uint16_t                      offered;      /* to TLS, not taken yet */
     uint16_t                      code;         /* why it was closed */
     uint8_t                       state;        /* ngx_conductor_state_e */
 
