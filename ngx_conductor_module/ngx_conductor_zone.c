@@ -25,6 +25,8 @@ static ngx_int_t ngx_conductor_zone_attach(ngx_conductor_hub_t *hub,
     ngx_log_t *log);
 static void ngx_conductor_zone_compare(ngx_conductor_hub_t *hub,
     ngx_log_t *log);
+static void ngx_conductor_zone_resized(ngx_conductor_hub_t *hub,
+    ngx_shm_zone_t *shm_zone);
 static void ngx_conductor_zone_label(ngx_conductor_hub_t *hub);
 static ngx_int_t ngx_conductor_zone_layout(ngx_conf_t *cf,
     ngx_conductor_hub_t *hub);
@@ -131,8 +133,12 @@ ngx_conductor_zone_init(ngx_shm_zone_t *shm_zone, void *data)
     } else if (shm_zone->shm.exists) {
         hub->zone = hub->shpool->data;
 
-    } else if (ngx_conductor_zone_create(hub, shm_zone->shm.log) != NGX_OK) {
-        return NGX_ERROR;
+    } else {
+        ngx_conductor_zone_resized(hub, shm_zone);
+
+        if (ngx_conductor_zone_create(hub, shm_zone->shm.log) != NGX_OK) {
+            return NGX_ERROR;
+        }
     }
 
     if (ngx_conductor_zone_attach(hub, shm_zone->shm.log) != NGX_OK) {
@@ -264,6 +270,43 @@ ngx_conductor_zone_compare(ngx_conductor_hub_t *hub, ngx_log_t *log)
                       "with, of %uL events; the configured one takes effect "
                       "at a restart or with another zone size",
                       &hub->name, fill.events_max);
+    }
+}
+
+
+/* Did the configuration before this one have the zone in another size? */
+
+static void
+ngx_conductor_zone_resized(ngx_conductor_hub_t *hub, ngx_shm_zone_t *shm_zone)
+{
+    ngx_uint_t        i;
+    ngx_shm_zone_t   *zone;
+    ngx_list_part_t  *part;
+
+    for (part = (ngx_list_part_t *) &ngx_cycle->shared_memory.part;
+         part;
+         part = part->next)
+    {
+        zone = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+
+            if (zone[i].tag != shm_zone->tag
+                || zone[i].shm.name.len != shm_zone->shm.name.len
+                || ngx_strncmp(zone[i].shm.name.data, shm_zone->shm.name.data,
+                               shm_zone->shm.name.len)
+                   != 0)
+            {
+                continue;
+            }
+
+            ngx_log_error(NGX_LOG_WARN, shm_zone->shm.log, 0,
+                          "the zone of hub \"%V\" is made anew, with %uz in "
+                          "place of %uz bytes: its history is lost, and "
+                          "clients of the old workers get no new events",
+                          &hub->name, shm_zone->shm.size, zone[i].shm.size);
+            return;
+        }
     }
 }
 
