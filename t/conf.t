@@ -94,7 +94,8 @@ my @location = (
     [ 'conductor h; conductor h', 'conductor', undef, qr/is duplicate/ ],
     [ 'conductor h maybe', 'conductor', 'maybe', qr/only be "optional"/ ],
     [ 'conductor ""', 'conductor', '', qr/a hub has a name/ ],
-    [ 'conductor none; conductor_auth off', 'conductor_hub', 'none', qr/is not defined/ ],
+    [ 'conductor none; conductor_auth off', 'conductor_hub', 'none',
+      qr/is not defined/ ],
     [ 'if ($arg_x) { conductor h; }', 'conductor', undef,
       qr/not allowed here/ ],
     [ 'limit_except GET { conductor h; }', 'conductor', undef,
@@ -234,7 +235,9 @@ like(said($t, main => 'conductor_hub g { }'),
 # A configuration with something in one place: "ok", or what nginx says.
 sub said {
     my ($t, $place, $text) = @_;
-    my %at = (hub => '', http => '', location => '', main => '', $place => $text);
+    my %at = (hub => '', http => '', location => '', main => '');
+
+    $at{$place} = $text;
 
     $at{$place} .= ';' unless $text =~ /\}\s*$/;
 

@@ -216,7 +216,8 @@ my %other = (source => '127.0.0.9');
 $ws = client(8082, '/', c => {}, %other);
 $ws->send_text('same');
 is($ws->recv_text(), 'same', 'the protocol of a server');
-is(client(8082, '/', c => {}, %other)->status(), 429, 'the limit of a location');
+is(client(8082, '/', c => {}, %other)->status(), 429,
+   'the limit of a location');
 is(client(8082, '/native', c => {})->recv_json()->{type}, 'welcome',
    'the protocol of a location');
 

@@ -49,8 +49,8 @@ for my $order ('after', 'before') {
     is(scalar(grep { ($_->recv_until('e') // {})->{n} == 1 } @ws), 4,
        'and comes');
 
-    like((api($t, 'POST', '/pub?id=a', body => 'hello', type => 'text/plain'))[0],
-         qr/^20[12]$/, 'one of nchan, too');
+    like((api($t, 'POST', '/pub?id=a', body => 'hello',
+              type => 'text/plain'))[0], qr/^20[12]$/, 'one of nchan, too');
     is(scalar(grep { $_->recv_data() eq 'hello' } @sub), 4, 'and comes');
 
     is_deeply([ $ws[0]->close(1000) ], [ 1000, '', 1 ], 'a close');

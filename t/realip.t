@@ -148,7 +148,7 @@ ok(wait_for(sub { $t->find_in_file('real.log',
 ok($t->find_in_file('real.log', qr/^192\.0\.2\.1 429 address_limit$/m),
    'of who is refused, too');
 ok($t->find_in_file('info.log',
-                    qr/handshake refused: address_limit.*client: 192\.0\.2\.1,/),
+       qr/handshake refused: address_limit.*client: 192\.0\.2\.1,/),
    'and so has the error log');
 
 $ws->send_frame(1, 'x', mask => 0);

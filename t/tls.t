@@ -325,6 +325,7 @@ sub certificates {
          'cat server.crt inter.crt > chain.crt',
          'echo secret > password')
     {
-        system("cd $d && { $_; } >>openssl.log 2>&1") == 0 or die "failed: $_\n";
+        system("cd $d && { $_; } >>openssl.log 2>&1") == 0
+            or die "failed: $_\n";
     }
 }
