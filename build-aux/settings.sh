@@ -16,7 +16,9 @@ refuse() {
         *)           shown=$(printf %s "$shown" | tr '[:cntrl:]' '?') ;;
     esac
 
-    stop "$1 is \"$shown\": expected $2"
+    name=$1
+    shift
+    stop "$name is \"$shown\": expected $*"
 }
 
 
@@ -146,11 +148,14 @@ switch() {
 }
 
 
-# readable NAME: the absolute path of an existing file
+# pem NAME WHAT: the absolute path of a file with such a thing in PEM form
 
-readable() {
+pem() {
     eval "path=\$$1"
-    [ -f "$path" ] && [ -r "$path" ] || refuse "$1" "a file that can be read"
+
+    [ -f "$path" ] && grep -qs -e "-----BEGIN .*$2-----" -- "$path" \
+        || refuse "$1" "a file that $(id -un) can read, with a" \
+            "$(echo "$2" | tr '[:upper:]' '[:lower:]') in PEM form"
 
     case $path in
         /*) ;;
@@ -245,10 +250,15 @@ tls_setting() {
 
     (umask 077 && mkdir "$run/tls")
 
-    readable SSL_CERT_PATH
+    pem SSL_CERT_PATH CERTIFICATE
     cat "$path" > "$run/tls/certificate.pem"
 
-    readable SSL_KEY_PATH
+    pem SSL_KEY_PATH "PRIVATE KEY"
+
+    if [ -z "${SSL_PASSPHRASE:-}" ] && grep -q ENCRYPTED "$path"; then
+        stop "the key in SSL_KEY_PATH is encrypted: set SSL_PASSPHRASE"
+    fi
+
     ln -s "$path" "$run/tls/key.pem"
 
     TLS="ssl_certificate      tls/certificate.pem;"
@@ -257,7 +267,7 @@ tls_setting() {
     TLS="$TLS$nl        ssl_session_cache    shared:conductor:1m;"
 
     if [ -n "$SSL_CA_PATH" ]; then
-        readable SSL_CA_PATH
+        pem SSL_CA_PATH CERTIFICATE
         { echo; cat "$path"; } >> "$run/tls/certificate.pem"
         ln -s "$path" "$run/tls/ca.pem"
     fi

@@ -9,6 +9,7 @@ use Cwd qw/ getcwd abs_path /;
 use Digest::SHA qw/ hmac_sha256_base64 /;
 use File::Copy qw/ copy /;
 use File::Temp qw/ tempdir /;
+use IO::Select;
 use IO::Socket::INET;
 use MIME::Base64 qw/ decode_base64 /;
 use Test::More;
@@ -77,6 +78,13 @@ like((refused(SSL_ENABLED => 'true'))[1],
     qr/^conductor: SSL_CERT_PATH is "": expected a file.*\n\z/,
     'TLS needs a certificate');
 
+my $taken = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1');
+is((refused(WEBSOCKET_PORT => $taken->sockport()))[1],
+    'conductor: port ' . $taken->sockport() . ' is in use by another program:'
+    . ' stop that, or choose another port: WEBSOCKET_PORT=5112 ./conductor'
+    . " start\n", 'a port in use stops the start with one line');
+close $taken;
+
 
 # A server with all defaults but the port.
 
@@ -99,11 +107,32 @@ is(claims($bob, $key), 'bob reviewer', 'the second is for bob');
 
 like(get('/'), qr/^HTTP\S+ 200 .*Content-Security-Policy.*<h1>Conductor/s,
     'the page is at /');
+like(get('/'), qr/^X-Content-Type-Options: nosniff/m, 'and is what it is');
+like(get('/'), qr/^Referrer-Policy: no-referrer/m, 'and tells nobody of it');
 like(get('/app.js'), qr/^HTTP\S+ 200 .*text\/javascript/s, 'with its script');
 like(get('/health'), qr/^HTTP\S+ 200 .*"status"/s, 'health is at /health');
 
+my $client = websocket($bob);
+like(heard($client, qr/"type":"welcome"/), qr/"userId":"bob"/,
+    'a client with the second token is bob');
+
+SKIP: {
+    skip 'curl not installed', 2 if system('command -v curl > /dev/null');
+
+    my ($line) = $text =~ /^\s+(curl .*)$/m;
+    like(`$line 2> $dir/curl.log`, qr/^\{"accepted":1,/, 'the line publishes');
+    like(heard($client, qr/"eventId"/), qr/"newStatus":"InReview"/,
+        'and the client gets the event');
+}
+
+is(publish(), 200, 'this machine may publish without a token');
+is(publish($alice), 200, 'an architect may publish');
+is(publish($bob), 403, 'a reviewer may not, from this machine either');
+is(publish('x'), 401, 'a bad token is worse than none');
+
 my ($status, $said) = refused(WEBSOCKET_PORT => port());
-like($said, qr/already running, process $pid/, 'a second one is refused');
+is($said, "conductor: already running from this checkout;"
+    . " \"kill $pid\" stops it\n", 'a second one is refused');
 
 stopped('INT');
 
@@ -113,6 +142,8 @@ stopped('INT');
 $pid = start(WEBSOCKET_PORT => $port);
 ready();
 is(slurp("$dir/.conductor/secret"), $key, 'the secret survives a restart');
+like(heard(websocket($alice), qr/"type":"welcome"/), qr/"userId":"alice"/,
+    'so the tokens of the first start are still good');
 stopped('QUIT');
 
 $pid = start(WEBSOCKET_PORT => $port, NEXTAUTH_SECRET => $secret,
@@ -136,13 +167,41 @@ stopped('TERM');
 # TLS, with a chain, a passphrase and certificates of clients.
 
 SKIP: {
-    skip 'openssl not installed', 3
+    skip 'openssl not installed', 10
         if system("openssl version > $dir/openssl.log 2>&1");
 
     tls_files();
 
-    $pid = start(WEBSOCKET_PORT => $port, SSL_ENABLED => 'true',
-        SSL_CERT_PATH => "$dir/ce rt.pem", SSL_KEY_PATH => "$dir/ke;y.pem",
+    my %tls = (SSL_ENABLED => 'true', SSL_CERT_PATH => "$dir/ce rt.pem",
+        SSL_KEY_PATH => "$dir/ke;y.pem");
+
+    my @refused = (
+        'a key that is none' => { SSL_KEY_PATH => "$dir/ce rt.pem" },
+        qr/SSL_KEY_PATH is .* expected .* private key in PEM form/,
+
+        'an encrypted key without a passphrase' => {},
+        qr/the key in SSL_KEY_PATH is encrypted: set SSL_PASSPHRASE/,
+
+        'a wrong passphrase' => { SSL_PASSPHRASE => 'wrong' },
+        qr/the key in SSL_KEY_PATH cannot be read with this SSL_PASSPHRASE/,
+
+        'the key of another' => { SSL_KEY_PATH => "$dir/ca.key" },
+        qr/SSL_KEY_PATH is not the key of the certificate in SSL_CERT_PATH/,
+
+        'a chain that is none' =>
+        { SSL_CA_PATH => "$dir/csr.pem", SSL_PASSPHRASE => 'wrong' },
+        qr/SSL_CA_PATH is .* expected .* certificate in PEM form/,
+    );
+
+    while (my ($name, $env, $re) = splice @refused, 0, 3) {
+        local @ENV{keys %tls} = values %tls;
+        local @ENV{keys %$env} = values %$env;
+
+        like((refused(WEBSOCKET_PORT => $port))[1],
+            qr/^conductor: $re\n\z/, "$name stops the start with one line");
+    }
+
+    $pid = start(WEBSOCKET_PORT => $port, %tls,
         SSL_CA_PATH => "$dir/ca.pem", SSL_VERIFY_CLIENT => 'on',
         SSL_PASSPHRASE => 'pass "word" $1');
 
@@ -222,19 +281,78 @@ sub ready {
 
 sub stopped {
     my ($signal) = @_;
+    my @children = children($pid);
+
     kill $signal, $pid;
     waitpid $pid, 0;
     is($?, 0, "it ends in peace after $signal");
+    is(join(' ', grep { kill 0, $_ } @children), '', 'and leaves no process');
+}
+
+
+sub children {
+    my ($parent) = @_;
+    return grep { slurp("/proc/$_/stat") =~ /^\d+ \(.*\) \S $parent /s }
+        map { m{(\d+)} } glob '/proc/[0-9]*';
+}
+
+
+# Sends a request, and returns the socket.
+sub request {
+    my ($line, $headers, $body) = @_;
+    my $s = IO::Socket::INET->new(PeerAddr => "127.0.0.1:$port")
+        or die "cannot connect: $!\n";
+
+    syswrite $s, join "\r\n", "$line HTTP/1.1", "Host: localhost:$port",
+        @$headers, '', $body // '';
+    return $s;
 }
 
 
 sub get {
     my ($uri) = @_;
-    my $s = IO::Socket::INET->new(PeerAddr => "127.0.0.1:$port") or return '';
-    print $s "GET $uri HTTP/1.1\r\nHost: localhost\r\n"
-        . "Connection: close\r\n\r\n";
+    my $s = request("GET $uri", [ 'Connection: close' ]);
     local $/;
     return scalar <$s> // '';
+}
+
+
+# The status of a publication, with or without a token.
+sub publish {
+    my ($token) = @_;
+    my $event = '{"type":"task-status-changed","taskId":"T01","featureSlug":'
+        . '"f","oldStatus":"InProgress","newStatus":"InReview"}';
+
+    my $s = request('POST /publish', [ 'Connection: close',
+        'Content-Type: application/json', 'Content-Length: ' . length $event,
+        defined $token ? "Authorization: Bearer $token" : () ], $event);
+
+    return (<$s> // '') =~ /^HTTP\S+ (\d+)/ ? $1 : 'no answer';
+}
+
+
+sub websocket {
+    my ($token) = @_;
+
+    return request('GET /', [ 'Upgrade: websocket', 'Connection: Upgrade',
+        'Sec-WebSocket-Version: 13',
+        'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+        "Sec-WebSocket-Protocol: conductor.v1, bearer.$token" ]);
+}
+
+
+# All that a client gets until it matches, or for ten seconds.
+sub heard {
+    my ($socket, $re) = @_;
+    my $got = '';
+
+    while ($got !~ $re) {
+        IO::Select->new($socket)->can_read(10)
+            && sysread($socket, my $part, 65536) or last;
+        $got .= $part;
+    }
+
+    return $got;
 }
 
 
