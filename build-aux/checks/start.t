@@ -157,6 +157,12 @@ is(claims($alice, $secret), 'alice architect', 'a secret of any characters');
 like($text, qr/curl -H 'Authorization: Bearer \Q$alice\E'/,
     'the line to publish has a token where the address alone is not enough');
 
+is(publish(), 401, 'this machine may not publish if another is named');
+is(publish($alice), 200, 'unless with the token of an architect');
+like(request('OPTIONS /publish', [ 'Origin: https://a.example:8443',
+    'Access-Control-Request-Method: POST', 'Connection: close' ])->getline(),
+    qr/ 204 /, 'a page of another origin may ask first');
+
 my $conf = slurp("$dir/.conductor/nginx.conf");
 like($conf, qr/limit_messages  7 per=1500ms;/, 'the rate reaches nginx');
 like($conf, qr/set_real_ip_from   ::1;/, 'so do the proxies');
