@@ -1,12 +1,12 @@
 # Builds and tests Conductor.  "make help" names every target.
 
-NGX_SRC       =
+NGINX_SRC     = $(NGX_SRC)
 NGX_BINARY    = $(shell PATH="$$PATH:/usr/sbin" command -v nginx)
 NGX_CONF_ARGS = --with-compat --with-threads --with-http_ssl_module \
 		--with-http_v2_module --with-http_realip_module \
 		--with-http_auth_request_module --with-http_stub_status_module \
 		--with-debug $(HTTP_V3)
-HTTP_V3       = $(if $(shell grep -l with-http_v3 $(NGX_SRC)/auto/options \
+HTTP_V3       = $(if $(shell grep -l with-http_v3 $(NGINX_SRC)/auto/options \
 		2>/dev/null),--with-http_v3_module)
 
 CC_OPT        = -g -O2 -fstack-protector-strong -Wformat \
@@ -15,7 +15,7 @@ LD_OPT        = -Wl,-z,relro -Wl,-z,now
 
 T             =
 TEST_WORKERS  = 1 4
-CHECK_TESTS   = $(wildcard t/handshake.t t/messages.t t/publish.t)
+CHECK_TESTS   = $(patsubst %,t/%.t,handshake frames messages publish fanout)
 FUZZ_TIME     = 30
 FRESH         = bookworm trixie
 
@@ -38,19 +38,19 @@ MAKEOVERRIDES =
 
 # The module.  build-module knows what is up to date.
 
-SOURCE        = $(or $(NGX_SRC),/usr/share/nginx/src)
-NGINX         = $(if $(NGX_SRC),$(OUT)/nginx,$(NGX_BINARY))
+SOURCE        = $(or $(NGINX_SRC),/usr/share/nginx/src)
+NGINX         = $(if $(NGINX_SRC),$(OUT)/nginx,$(NGX_BINARY))
 MODULE        = $(OUT)/ngx_conductor_module.so
 
 BUILD         = MAKE="$(MAKE)" CC_OPT="$(CC_OPT)" LD_OPT="$(LD_OPT)" \
 		NGX_BINARY="$(NGX_BINARY)" NGX_CONF_ARGS="$(NGX_CONF_ARGS)" \
 		KIND="$(notdir $(OUT))" build-aux/build-module "$(SOURCE)" $(MODULE)
 
-module:		## build the module for the installed nginx, or for NGX_SRC=DIR
+module:		## what "make" does: build for the installed nginx, or NGINX_SRC=DIR
 	+@$(BUILD)
 
 nginx-too: FORCE
-	+@$(BUILD) $(if $(NGX_SRC),$(OUT)/nginx)
+	+@$(BUILD) $(if $(NGINX_SRC),$(OUT)/nginx)
 
 deps:		## install what building needs (apt)
 	@build-aux/deps build
@@ -133,7 +133,7 @@ SUITE         = $(or $(T),$(sort $(wildcard t/*.t)))
 QUICK         = $(call programs,gcc) $(STEPPED)
 
 check: nginx-too $(QUICK)
-check:		## a quick round, under three minutes
+check:		## a quick round of the tests, under three minutes
 	@$(HARNESS) $(QUICK) $(SELF) $(CHECK_TESTS)
 
 ALL_PROGRAMS  = $(foreach cc,$(COMPILERS),$(call programs,$(cc))) $(STEPPED)
@@ -159,7 +159,7 @@ SAN_LD_OPT    = -fsanitize=address,undefined -Wl,-z,nodelete
 sanitize:	## t/ on Debian's nginx source with ASan and UBSan; also T=t/x.t
 	@build-aux/deps build test sanitize
 	+@source=$$(build-aux/nginx-source) && $(MAKE) --no-print-directory \
-		suite OUT=build/sanitize NGX_SRC="$$source" T="$(T)" \
+		suite OUT=build/sanitize NGINX_SRC="$$source" T="$(T)" \
 		TEST_WORKERS="$(TEST_WORKERS)" \
 		CC_OPT="$(SAN_CC_OPT)" LD_OPT="$(SAN_LD_OPT)"
 
