@@ -204,7 +204,7 @@ SKIP: {
         local @ENV{keys %$env} = values %$env;
 
         like((refused(WEBSOCKET_PORT => $port))[1],
-            qr/^conductor: $re\n\z/, "$name stops the start with one line");
+            qr/^conductor: $re\n\z/m, "$name stops the start with one line");
     }
 
     $pid = start(WEBSOCKET_PORT => $port, %tls,
