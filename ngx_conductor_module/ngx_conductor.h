@@ -248,6 +248,8 @@ ngx_int_t ngx_conductor_hub_check(ngx_conf_t *cf);
 /* ngx_conductor_directives.c: directives with more than one value */
 
 char *ngx_conductor_endpoint(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+ngx_http_handler_pt ngx_conductor_content_handler(
+    ngx_conductor_endpoint_e endpoint);
 char *ngx_conductor_enum(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_conductor_size(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_conductor_limit_conn(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);

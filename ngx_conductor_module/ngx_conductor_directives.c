@@ -103,23 +103,31 @@ ngx_conductor_endpoint(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         lcf->optional = 1;
     }
 
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-
-    switch (lcf->endpoint) {
-
-    case NGX_CONDUCTOR_PUBLISH:
-        clcf->handler = ngx_conductor_publish_handler;
-        break;
-
-    case NGX_CONDUCTOR_HEALTH:
-        clcf->handler = ngx_conductor_health_handler;
-        break;
-
-    default:
-        break;
+    if (lcf->endpoint != NGX_CONDUCTOR_SOCKET) {
+        clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+        clcf->handler = ngx_conductor_content_handler(lcf->endpoint);
     }
 
     return NGX_CONF_OK;
+}
+
+
+/* NULL for a socket, which is no content of its location. */
+
+ngx_http_handler_pt
+ngx_conductor_content_handler(ngx_conductor_endpoint_e endpoint)
+{
+    switch (endpoint) {
+
+    case NGX_CONDUCTOR_PUBLISH:
+        return ngx_conductor_publish_handler;
+
+    case NGX_CONDUCTOR_HEALTH:
+        return ngx_conductor_health_handler;
+
+    default:
+        return NULL;
+    }
 }
 
 

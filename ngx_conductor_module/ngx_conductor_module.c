@@ -396,6 +396,10 @@ ngx_conductor_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         conf->hub = prev->hub;
         conf->endpoint = prev->endpoint;
         conf->optional = prev->optional;
+
+        if (clcf->handler == NULL) {
+            clcf->handler = ngx_conductor_content_handler(conf->endpoint);
+        }
     }
 
     ngx_conf_merge_uint_value(conf->protocol, prev->protocol,
