@@ -21,6 +21,7 @@ static ngx_int_t ngx_conductor_process_listen(ngx_cycle_t *cycle);
 static void ngx_conductor_wake_handler(ngx_event_t *ev);
 static void ngx_conductor_posted_handler(ngx_event_t *ev);
 static void ngx_conductor_tick_handler(ngx_event_t *ev);
+static void ngx_conductor_orphan(ngx_log_t *log);
 static void ngx_conductor_tick(ngx_conductor_hub_t *hub);
 static void ngx_conductor_reap(ngx_conductor_hub_t *hub);
 static void ngx_conductor_give_back(ngx_conductor_hub_t *hub, ngx_uint_t slot,
@@ -391,6 +392,8 @@ ngx_conductor_tick_handler(ngx_event_t *ev)
 
     ngx_conductor_ticks++;
 
+    ngx_conductor_orphan(ev->log);
+
     for (i = 0; i < cmcf->hubs.nelts; i++) {
         if (hub[i]->slot != NGX_CONDUCTOR_NO_SLOT) {
             ngx_conductor_tick(hub[i]);
@@ -402,6 +405,25 @@ ngx_conductor_tick_handler(ngx_event_t *ev)
     ngx_conductor_posted_handler(&ngx_conductor_posted_event);
 
     ngx_add_timer(ev, NGX_CONDUCTOR_TICK);
+}
+
+
+/*
+ * A master that was killed cannot tell its workers to leave: they would keep
+ * the listening sockets from the next one.
+ */
+
+static void
+ngx_conductor_orphan(ngx_log_t *log)
+{
+    if (ngx_process == NGX_PROCESS_WORKER && !ngx_exiting
+        && getppid() != ngx_parent)
+    {
+        ngx_log_error(NGX_LOG_ALERT, log, 0,
+                      "the master process %P is gone: shutting down",
+                      ngx_parent);
+        ngx_quit = 1;
+    }
 }
 
 
