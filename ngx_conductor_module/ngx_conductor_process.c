@@ -13,6 +13,7 @@
 #define NGX_CONDUCTOR_REAP_TICKS   2
 #define NGX_CONDUCTOR_STALLED      10000    /* ms without a heartbeat */
 #define NGX_CONDUCTOR_EXPIRE_MAX   4096     /* events dropped in a tick */
+#define NGX_CONDUCTOR_RELEASE_MAX  1024     /* entries looked at in a hold */
 
 
 static void ngx_conductor_process_start(ngx_conductor_hub_t *hub,
@@ -24,6 +25,8 @@ static void ngx_conductor_tick_handler(ngx_event_t *ev);
 static void ngx_conductor_orphan(ngx_log_t *log);
 static void ngx_conductor_tick(ngx_conductor_hub_t *hub);
 static void ngx_conductor_reap(ngx_conductor_hub_t *hub);
+static void ngx_conductor_slot_release(ngx_conductor_hub_t *hub,
+    ngx_uint_t slot, uint32_t incarnation);
 static void ngx_conductor_give_back(ngx_conductor_hub_t *hub, ngx_uint_t slot,
     uint32_t incarnation);
 static void ngx_conductor_release(void *ctx, uint32_t index,
@@ -159,13 +162,8 @@ ngx_conductor_process_exit(ngx_cycle_t *cycle)
             continue;
         }
 
-        ngx_conductor_zone_lock(hub[i]);
-
         ngx_conductor_give_back(hub[i], hub[i]->slot, hub[i]->incarnation);
-        (void) cdr_slots_release(&hub[i]->slots, hub[i]->slot,
-                                 hub[i]->incarnation);
-
-        ngx_conductor_zone_unlock(hub[i]);
+        ngx_conductor_slot_release(hub[i], hub[i]->slot, hub[i]->incarnation);
     }
 }
 
@@ -268,10 +266,6 @@ ngx_conductor_process_start(ngx_conductor_hub_t *hub, ngx_log_t *log)
                            ngx_pid, start, ngx_current_msec,
                            &hub->incarnation);
 
-    /* whoever had this slot before and could not give its things back */
-
-    ngx_conductor_give_back(hub, ngx_process_slot, hub->incarnation - 1);
-
     cdr_log_cursor_end(&hub->log, &hub->cursor);
 
     if (cdr_log_last(&hub->log, &pos) == CDR_OK) {
@@ -280,6 +274,10 @@ ngx_conductor_process_start(ngx_conductor_hub_t *hub, ngx_log_t *log)
     }
 
     ngx_conductor_zone_unlock(hub);
+
+    /* whoever had this slot before and could not give its things back */
+
+    ngx_conductor_give_back(hub, ngx_process_slot, hub->incarnation - 1);
 
     hub->slot = ngx_process_slot;
 }
@@ -484,47 +482,67 @@ ngx_conductor_reap(ngx_conductor_hub_t *hub)
             continue;
         }
 
+        /* a new owner may have had half of it: wait until it has it all */
+
         ngx_conductor_zone_lock(hub);
+        ngx_conductor_zone_unlock(hub);
 
-        /* it may have a new owner since, and have had one half */
-
-        if (atomic_load(&slot->incarnation) == incarnation
-            && ngx_conductor_process_gone(slot))
+        if (atomic_load(&slot->incarnation) != incarnation
+            || !ngx_conductor_process_gone(slot))
         {
-            ngx_conductor_give_back(hub, i, incarnation);
-            (void) cdr_slots_release(&hub->slots, i, incarnation);
+            continue;
         }
 
-        ngx_conductor_zone_unlock(hub);
+        ngx_conductor_give_back(hub, i, incarnation);
+        ngx_conductor_slot_release(hub, i, incarnation);
     }
 }
 
 
-/* Under the lock. */
+static void
+ngx_conductor_slot_release(ngx_conductor_hub_t *hub, ngx_uint_t slot,
+    uint32_t incarnation)
+{
+    ngx_conductor_zone_lock(hub);
+
+    (void) cdr_slots_release(&hub->slots, slot, incarnation);
+
+    ngx_conductor_zone_unlock(hub);
+}
+
+
+/* What the owner of a slot and those before it have left, in small steps. */
 
 static void
 ngx_conductor_give_back(ngx_conductor_hub_t *hub, ngx_uint_t slot,
     uint32_t incarnation)
 {
-    uint32_t  cursor, before, after;
+    int       rc;
+    uint32_t  cursor, live, n;
 
+    n = 0;
     cursor = 0;
-    before = cdr_registry_live(&hub->registry);
 
-    while (cdr_registry_release_owner(&hub->registry, (uint16_t) slot,
-                                      incarnation, &cursor, UINT32_MAX,
-                                      ngx_conductor_release, hub)
-           == CDR_AGAIN)
-    {
-        /* void */
-    }
+    do {
+        ngx_conductor_zone_lock(hub);
 
-    after = cdr_registry_live(&hub->registry);
+        live = cdr_registry_live(&hub->registry);
 
-    if (before != after) {
+        rc = cdr_registry_release_owner(&hub->registry, (uint16_t) slot,
+                                        incarnation, &cursor,
+                                        NGX_CONDUCTOR_RELEASE_MAX,
+                                        ngx_conductor_release, hub);
+
+        n += live - cdr_registry_live(&hub->registry);
+
+        ngx_conductor_zone_unlock(hub);
+
+    } while (rc == CDR_AGAIN);
+
+    if (n) {
         ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
                       "hub \"%V\": %uD connections of a worker that is gone "
-                      "were given back", &hub->name, before - after);
+                      "were given back", &hub->name, n);
     }
 }
 
