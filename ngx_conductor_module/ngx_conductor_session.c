@@ -532,6 +532,7 @@ static void
 ngx_conductor_session_give_back(ngx_conductor_session_t *s)
 {
     uint32_t               live;
+    uint64_t               conn_key, user_key;
     ngx_conductor_hub_t   *hub;
     cdr_registry_entry_t  *e;
 
@@ -544,12 +545,15 @@ ngx_conductor_session_give_back(ngx_conductor_session_t *s)
     ngx_conductor_zone_lock(hub);
 
     e = cdr_registry_entry(&hub->registry, s->entry);
+    conn_key = e->conn.conn_key;
+    user_key = e->conn.user_key;
 
-    (void) cdr_counter_dec(&hub->counters, e->conn.conn_key,
-                           ngx_current_msec);
-    (void) cdr_counter_dec(&hub->counters, e->conn.user_key,
-                           ngx_current_msec);
-    (void) cdr_registry_remove(&hub->registry, s->entry, s->generation);
+    if (cdr_registry_remove(&hub->registry, s->entry, s->generation)
+        == CDR_OK)
+    {
+        (void) cdr_counter_dec(&hub->counters, conn_key, ngx_current_msec);
+        (void) cdr_counter_dec(&hub->counters, user_key, ngx_current_msec);
+    }
 
     live = atomic_load_explicit(&hub->slots.slots[hub->slot].connections,
                                 memory_order_relaxed);
