@@ -90,7 +90,9 @@ failed:
         (void) close(ngx_conductor_eventfds[i]);
     }
 
-    return NGX_ERROR;
+    /* a master that is at work would end here, and leave its workers alone */
+
+    return ngx_is_init_cycle(cycle->old_cycle) ? NGX_ERROR : NGX_OK;
 }
 
 
@@ -120,9 +122,7 @@ ngx_conductor_process_init(ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
-    if (ngx_conductor_process_listen(cycle) != NGX_OK
-        || ngx_conductor_sessions_init(cycle) != NGX_OK)
-    {
+    if (ngx_conductor_process_listen(cycle) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -249,7 +249,7 @@ ngx_conductor_process_start(ngx_conductor_hub_t *hub, ngx_log_t *log)
     uint64_t       start;
     cdr_log_pos_t  pos;
 
-    if (ngx_process_slot >= CDR_SLOTS) {
+    if (ngx_conductor_wake == NULL) {
         ngx_log_error(NGX_LOG_ALERT, log, 0,
                       "no process slot is left in hub \"%V\": this worker "
                       "takes no clients", &hub->name);
@@ -286,17 +286,14 @@ ngx_conductor_process_start(ngx_conductor_hub_t *hub, ngx_log_t *log)
 static ngx_int_t
 ngx_conductor_process_listen(ngx_cycle_t *cycle)
 {
-    int                fd;
     ngx_connection_t  *c;
 
-    fd = (ngx_process_slot < CDR_SLOTS)
-         ? ngx_conductor_eventfds[ngx_process_slot] : -1;
-
-    if (fd == -1) {
+    if (!ngx_conductor_eventfds_made || ngx_process_slot >= CDR_SLOTS) {
         return NGX_OK;
     }
 
-    c = ngx_get_connection(fd, cycle->log);
+    c = ngx_get_connection(ngx_conductor_eventfds[ngx_process_slot],
+                           cycle->log);
     if (c == NULL) {
         return NGX_ERROR;
     }
