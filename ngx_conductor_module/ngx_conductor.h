@@ -81,7 +81,6 @@ typedef struct {
 
 struct ngx_conductor_hub_s {
     ngx_str_t                     name;
-    ngx_uint_t                    index;
     unsigned                      defined:1;
     u_char                       *file;       /* where it was first named */
     ngx_uint_t                    line;

@@ -167,7 +167,6 @@ ngx_conductor_hub_get(ngx_conf_t *cf, ngx_str_t *name)
     }
 
     hub->name = *name;
-    hub->index = cmcf->hubs.nelts;
     hub->file = cf->conf_file->file.name.data;
     hub->line = cf->conf_file->line;
     hub->zone_size = NGX_CONF_UNSET_SIZE;

@@ -7,12 +7,9 @@
 static ngx_int_t ngx_conductor_preconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_conductor_postconfiguration(ngx_conf_t *cf);
 static void *ngx_conductor_create_main_conf(ngx_conf_t *cf);
-static char *ngx_conductor_init_main_conf(ngx_conf_t *cf, void *conf);
 static void *ngx_conductor_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_conductor_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
-static ngx_int_t ngx_conductor_init_module(ngx_cycle_t *cycle);
-static ngx_int_t ngx_conductor_init_process(ngx_cycle_t *cycle);
 static void ngx_conductor_exit_process(ngx_cycle_t *cycle);
 
 
@@ -206,7 +203,7 @@ static ngx_http_module_t  ngx_conductor_module_ctx = {
     ngx_conductor_postconfiguration,       /* postconfiguration */
 
     ngx_conductor_create_main_conf,        /* create main configuration */
-    ngx_conductor_init_main_conf,          /* init main configuration */
+    NULL,                                  /* init main configuration */
 
     NULL,                                  /* create server configuration */
     NULL,                                  /* merge server configuration */
@@ -222,8 +219,8 @@ ngx_module_t  ngx_http_conductor_module = {
     ngx_conductor_commands,                /* module directives */
     NGX_HTTP_MODULE,                       /* module type */
     NULL,                                  /* init master */
-    ngx_conductor_init_module,             /* init module */
-    ngx_conductor_init_process,            /* init process */
+    ngx_conductor_process_init_master,     /* init module */
+    ngx_conductor_process_init,            /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
     ngx_conductor_exit_process,            /* exit process */
@@ -324,13 +321,6 @@ ngx_conductor_create_main_conf(ngx_conf_t *cf)
     }
 
     return cmcf;
-}
-
-
-static char *
-ngx_conductor_init_main_conf(ngx_conf_t *cf, void *conf)
-{
-    return NGX_CONF_OK;
 }
 
 
@@ -451,20 +441,6 @@ ngx_conductor_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_uint_value(conf->compress, prev->compress, 0);
 
     return ngx_conductor_merge_identity(cf, prev, conf);
-}
-
-
-static ngx_int_t
-ngx_conductor_init_module(ngx_cycle_t *cycle)
-{
-    return ngx_conductor_process_init_master(cycle);
-}
-
-
-static ngx_int_t
-ngx_conductor_init_process(ngx_cycle_t *cycle)
-{
-    return ngx_conductor_process_init(cycle);
 }
 
 

@@ -20,13 +20,6 @@ static ngx_str_t  ngx_conductor_welcome =
     ngx_string("Connected to AIConductor WebSocket server");
 
 
-ngx_int_t
-ngx_conductor_sessions_init(ngx_cycle_t *cycle)
-{
-    return NGX_OK;
-}
-
-
 /*
  * The process ends and nobody will wait: one attempt to tell each client
  * that it should come back.

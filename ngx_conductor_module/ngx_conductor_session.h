@@ -91,7 +91,6 @@ struct ngx_conductor_session_s {
 
 /* ngx_conductor_session.c: from the handshake to the end */
 
-ngx_int_t ngx_conductor_sessions_init(ngx_cycle_t *cycle);
 void ngx_conductor_sessions_exit(ngx_cycle_t *cycle);
 ngx_conductor_session_t *ngx_conductor_session_create(ngx_http_request_t *r,
     ngx_conductor_loc_conf_t *conf);

@@ -376,7 +376,7 @@ ngx_conductor_zone_layout(ngx_conf_t *cf, ngx_conductor_hub_t *hub)
                                CDR_REGISTRY_ENTRIES_MAX);
     layout->size = ngx_conductor_zone_need(hub, layout->capacity, layout);
 
-    if (ngx_test_config) {
+    if (ngx_test_config && !ngx_quiet_mode) {
         ngx_log_stderr(0, "hub \"%V\": zone of %uz bytes holds %ui "
                        "connections = (%uz usable - %uz process slots - %uz "
                        "history of %ui events - %uz overhead) / %uz",
