@@ -466,6 +466,14 @@ ngx_conductor_group_batch(ngx_conductor_group_t *g)
 
     buf = ngx_conductor_buf_new(len);
     if (buf == NULL) {
+
+        /* they must not go on without what they miss */
+
+        while (g->n) {
+            ngx_conductor_session_dead(g->members[g->n - 1].session,
+                                       CDR_CLOSE_INTERNAL);
+        }
+
         return NULL;
     }
 
