@@ -132,7 +132,8 @@ is(lines($t), $line, 'the end adds no line');
 
 # nginx's own limit ends with the request.
 
-my @one = map { ws_connect($t, '/one') } 1 .. 3;
+my @one = map { my $ws = ws_connect($t, '/one');
+                $ws->recv_until('welcome'); $ws } 1 .. 3;
 
 is(join(' ', map { $_->status() } @one), '101 101 101',
    'limit_conn counts handshakes only');
