@@ -56,14 +56,27 @@ ngx_conductor_process_init_master(ngx_cycle_t *cycle)
 {
     int                         fd;
     ngx_uint_t                  i;
+    ngx_event_conf_t           *ecf;
     ngx_conductor_main_conf_t  *cmcf;
 
     cmcf = ngx_http_cycle_get_module_main_conf(cycle,
                                                ngx_http_conductor_module);
 
-    if (cmcf == NULL || cmcf->hubs.nelts == 0 || ngx_test_config
-        || ngx_conductor_eventfds_made)
-    {
+    if (cmcf == NULL || cmcf->hubs.nelts == 0) {
+        return NGX_OK;
+    }
+
+    ecf = ngx_event_get_conf(cycle->conf_ctx, ngx_event_core_module);
+
+    if (ngx_strcmp(ecf->name, "epoll") != 0) {
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, 0,
+                      "conductor needs the event method epoll, not \"%s\"",
+                      ecf->name);
+
+        return ngx_is_init_cycle(cycle->old_cycle) ? NGX_ERROR : NGX_OK;
+    }
+
+    if (ngx_test_config || ngx_conductor_eventfds_made) {
         return NGX_OK;
     }
 
