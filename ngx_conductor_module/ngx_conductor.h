@@ -283,8 +283,20 @@ char *ngx_conductor_auth(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_conductor_token(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_conductor_require_role(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+
+
+/* ngx_conductor_policy.c: what a location inherits of it */
+
 char *ngx_conductor_merge_identity(ngx_conf_t *cf,
     ngx_conductor_loc_conf_t *prev, ngx_conductor_loc_conf_t *conf);
+
+
+/* ngx_conductor_key.c: where a key comes from */
+
+ngx_int_t ngx_conductor_key_source(ngx_conf_t *cf, ngx_str_t *value,
+    ngx_uint_t literal, ngx_str_t *key);
+ngx_int_t ngx_conductor_read_file(ngx_conf_t *cf, ngx_str_t *value,
+    ngx_str_t *name, ngx_str_t *content);
 
 
 /* ngx_conductor_identity.c: who asks */
@@ -294,16 +306,22 @@ ngx_int_t ngx_conductor_identity_verify(ngx_conductor_loc_conf_t *lcf,
     ngx_str_t *token, ngx_pool_t *pool, ngx_conductor_identity_t *id);
 void ngx_conductor_identity_record(ngx_conductor_hub_t *hub,
     ngx_conductor_identity_t *id, cdr_conn_identity_t *record);
-ngx_int_t ngx_conductor_authenticate(ngx_http_request_t *r,
-    ngx_conductor_identity_t *id);
 ngx_int_t ngx_conductor_subprotocols(ngx_http_request_t *r,
     ngx_conductor_ctx_t *ctx);
-ngx_int_t ngx_conductor_role_allowed(ngx_array_t *roles, ngx_str_t *role);
-ngx_int_t ngx_conductor_access_handler(ngx_http_request_t *r);
 void ngx_conductor_hide_arguments(ngx_http_request_t *r,
     ngx_conductor_loc_conf_t *lcf);
-ngx_int_t ngx_conductor_add_variables(ngx_conf_t *cf);
 
+
+/* ngx_conductor_access.c: identity as an access check */
+
+ngx_int_t ngx_conductor_access_handler(ngx_http_request_t *r);
+ngx_int_t ngx_conductor_authenticate(ngx_http_request_t *r,
+    ngx_conductor_identity_t *id);
+ngx_int_t ngx_conductor_role_allowed(ngx_array_t *roles, ngx_str_t *role);
+
+/* ngx_conductor_variables.c */
+
+ngx_int_t ngx_conductor_add_variables(ngx_conf_t *cf);
 
 /* ngx_conductor_origin.c: RFC 6454 origins and CORS */
 
@@ -332,6 +350,18 @@ void ngx_conductor_process_exit(ngx_cycle_t *cycle);
 void ngx_conductor_wake_all(ngx_conductor_hub_t *hub);
 ngx_uint_t ngx_conductor_stalled(ngx_conductor_hub_t *hub);
 uint64_t ngx_conductor_now(void);
+
+
+/* ngx_conductor_reap.c: what the dead leave behind */
+
+void ngx_conductor_reap(ngx_conductor_hub_t *hub);
+void ngx_conductor_slot_release(ngx_conductor_hub_t *hub,
+    ngx_uint_t slot, uint32_t incarnation);
+void ngx_conductor_give_back(ngx_conductor_hub_t *hub, ngx_uint_t slot,
+    uint32_t incarnation);
+ngx_uint_t ngx_conductor_process_gone(cdr_slot_t *slot);
+ngx_int_t ngx_conductor_process_start_time(ngx_pid_t pid,
+    uint64_t *start);
 
 
 /* ngx_conductor_upgrade.c: the handshake */

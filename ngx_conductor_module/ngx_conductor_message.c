@@ -27,6 +27,10 @@ static void ngx_conductor_error_str(ngx_conductor_session_t *s,
     ngx_uint_t code, cdr_str_t text, cdr_str_t id);
 
 
+static ngx_str_t  ngx_conductor_welcome =
+    ngx_string("Connected to AIConductor WebSocket server");
+
+
 /* About 4 KB; one message is handled at a time. */
 
 static cdr_command_t  ngx_conductor_cmd;
@@ -68,6 +72,80 @@ ngx_conductor_message(ngx_conductor_session_t *s, ngx_uint_t opcode,
     }
 
     ngx_conductor_command(s, cmd);
+}
+
+
+void
+ngx_conductor_session_welcome(ngx_conductor_session_t *s)
+{
+    u_char               *p;
+    size_t                len;
+    cdr_reply_welcome_t   w;
+    cdr_registry_entry_t *e;
+    u_char                id[CDR_EVENT_ID_LEN];
+    u_char                conn[CDR_CONN_ID_TEXT_LEN];
+
+    ngx_memzero(&w, sizeof(cdr_reply_welcome_t));
+
+    e = ngx_conductor_session_entry(s);
+
+    cdr_conn_id_print(conn, e->conn.id);
+
+    w.connection.data = conn;
+    w.connection.len = sizeof(conn);
+    w.message.data = ngx_conductor_welcome.data;
+    w.message.len = ngx_conductor_welcome.len;
+    w.timestamp = ngx_conductor_now();
+
+    w.user = cdr_registry_string(&s->hub->registry, s->entry, CDR_CONN_USER);
+    w.role = cdr_registry_string(&s->hub->registry, s->entry, CDR_CONN_ROLE);
+
+    if (w.user.len == 0) {
+        w.user.data = NULL;
+    }
+
+    if (w.role.len == 0) {
+        w.role.data = NULL;
+    }
+
+    w.server.data = s->hub->label.data;
+    w.server.len = s->hub->label.len;
+    w.last_event.data = id;
+    w.last_event.len = ngx_conductor_event_id(s->hub, id);
+    w.ping = s->conf->ping;
+
+    w.limits.messages = s->conf->limit_messages;
+    w.limits.per = s->conf->limit_messages
+                   ? s->conf->limit_messages_per : 0;
+    w.limits.bytes = s->conf->limit_messages_bytes;
+    w.limits.max_message = s->conf->max_message;
+    w.limits.max_queue = s->conf->max_queue;
+
+    len = cdr_reply_welcome(NULL, &w);
+
+    p = ngx_conductor_output_frame(s, CDR_WS_FIN|CDR_WS_OP_TEXT, len);
+
+    if (p) {
+        (void) cdr_reply_welcome(p, &w);
+    }
+}
+
+
+/* The id of the last event that this worker has sent to its clients. */
+
+size_t
+ngx_conductor_event_id(ngx_conductor_hub_t *hub, u_char *buf)
+{
+    cdr_log_pos_t   pos;
+    cdr_event_id_t  id;
+
+    pos.ms = hub->last_ms;
+    pos.n = hub->last_n;
+    pos.local = 0;
+
+    cdr_event_id_set(&id, &pos, 0);
+
+    return cdr_event_id_print(buf, &id);
 }
 
 

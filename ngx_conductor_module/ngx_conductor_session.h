@@ -48,6 +48,27 @@ typedef enum {
 } ngx_conductor_state_e;
 
 
+/* What the fan-out touches of a client. */
+
+typedef struct {
+    ngx_conductor_session_t      *session;
+    int                           fd;         /* -1: not to be written to
+                                                 directly */
+    uint32_t                      blocked;    /* something is queued */
+} ngx_conductor_member_t;
+
+
+struct ngx_conductor_group_s {
+    ngx_queue_t                   queue;      /* in hub->groups */
+    uint64_t                      channels;
+    uint8_t                       level;      /* of compression, 0: none */
+    uint8_t                       window;     /* bits */
+    uint32_t                      n;
+    uint32_t                      size;
+    ngx_conductor_member_t       *members;
+};
+
+
 struct ngx_conductor_session_s {
     ngx_queue_t                   queue;        /* in hub->sessions */
     ngx_connection_t             *connection;
@@ -89,6 +110,14 @@ struct ngx_conductor_session_s {
 };
 
 
+/* ngx_conductor_register.c: the entry of a new client */
+
+#define NGX_CONDUCTOR_ADMITTED  CDR_REFUSAL_N
+
+ngx_uint_t ngx_conductor_register(ngx_http_request_t *r,
+    ngx_conductor_session_t *s, ngx_conductor_identity_t *id);
+
+
 /* ngx_conductor_session.c: from the handshake to the end */
 
 void ngx_conductor_sessions_exit(ngx_cycle_t *cycle);
@@ -102,8 +131,6 @@ void ngx_conductor_session_close(ngx_conductor_session_t *s, uint16_t code,
 void ngx_conductor_session_dead(ngx_conductor_session_t *s, uint16_t code);
 void ngx_conductor_session_turn(ngx_conductor_session_t *s);
 void ngx_conductor_session_arm(ngx_conductor_session_t *s);
-void ngx_conductor_session_welcome(ngx_conductor_session_t *s);
-size_t ngx_conductor_event_id(ngx_conductor_hub_t *hub, u_char *buf);
 
 #define ngx_conductor_session_entry(s)                                        \
     cdr_registry_entry(&(s)->hub->registry, (s)->entry)
@@ -125,6 +152,8 @@ void ngx_conductor_frame_free(ngx_conductor_session_t *s);
 
 /* ngx_conductor_message.c: what a message asks for */
 
+void ngx_conductor_session_welcome(ngx_conductor_session_t *s);
+size_t ngx_conductor_event_id(ngx_conductor_hub_t *hub, u_char *buf);
 void ngx_conductor_message(ngx_conductor_session_t *s, ngx_uint_t opcode,
     u_char *data, size_t len);
 
@@ -151,11 +180,13 @@ ngx_int_t ngx_conductor_output_flush(ngx_conductor_session_t *s);
 void ngx_conductor_output_drop(ngx_conductor_session_t *s, ngx_uint_t all);
 
 
-/* ngx_conductor_fanout.c */
+/* ngx_conductor_group.c: who sees the same */
 
 ngx_int_t ngx_conductor_group_join(ngx_conductor_session_t *s,
     uint64_t channels);
 void ngx_conductor_group_leave(ngx_conductor_session_t *s);
+void ngx_conductor_group_send(ngx_conductor_group_t *g,
+    ngx_conductor_buf_t *buf);
 void ngx_conductor_groups_free(ngx_conductor_hub_t *hub);
 void ngx_conductor_group_blocked(ngx_conductor_session_t *s,
     ngx_uint_t blocked);

@@ -30,7 +30,7 @@ is_deeply(documented(), declared(),
     'every directive is in the reference, with its context');
 
 is_deeply([ $directives =~ /^`\$(conductor_\w+)`$/mg ],
-    [ slurp("$glue/ngx_conductor_identity.c")
+    [ slurp("$glue/ngx_conductor_variables.c")
           =~ /ngx_string\("(conductor_\w+)"\)/g ],
     'every variable is in the reference');
 

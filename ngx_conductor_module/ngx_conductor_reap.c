@@ -1,0 +1,200 @@
+/* What processes leave behind that are gone: it is given back. */
+
+#include "ngx_conductor.h"
+
+
+#define NGX_CONDUCTOR_RELEASE_MAX  1024     /* entries looked at in a hold */
+
+
+static void ngx_conductor_release(void *ctx, uint32_t index,
+    const cdr_registry_entry_t *e);
+
+
+/* Gives back what processes held that are gone without a word. */
+
+void
+ngx_conductor_reap(ngx_conductor_hub_t *hub)
+{
+    uint32_t     i, incarnation;
+    cdr_slot_t  *slot;
+
+    for (i = cdr_slots_next(&hub->slots, 0);
+         i < CDR_SLOTS;
+         i = cdr_slots_next(&hub->slots, i + 1))
+    {
+        slot = &hub->slots.slots[i];
+
+        if (i == hub->slot) {
+            continue;
+        }
+
+        incarnation = atomic_load(&slot->incarnation);
+
+        if (!ngx_conductor_process_gone(slot)) {
+            continue;
+        }
+
+        /* a new owner may have had half of it: wait until it has it all */
+
+        ngx_conductor_zone_lock(hub);
+        ngx_conductor_zone_unlock(hub);
+
+        if (atomic_load(&slot->incarnation) != incarnation
+            || !ngx_conductor_process_gone(slot))
+        {
+            continue;
+        }
+
+        ngx_conductor_give_back(hub, i, incarnation);
+        ngx_conductor_slot_release(hub, i, incarnation);
+    }
+}
+
+
+void
+ngx_conductor_slot_release(ngx_conductor_hub_t *hub, ngx_uint_t slot,
+    uint32_t incarnation)
+{
+    ngx_conductor_zone_lock(hub);
+
+    (void) cdr_slots_release(&hub->slots, slot, incarnation);
+
+    ngx_conductor_zone_unlock(hub);
+}
+
+
+/* What the owner of a slot and those before it have left, in small steps. */
+
+void
+ngx_conductor_give_back(ngx_conductor_hub_t *hub, ngx_uint_t slot,
+    uint32_t incarnation)
+{
+    int       rc;
+    uint32_t  cursor, live, n;
+
+    n = 0;
+    cursor = 0;
+
+    do {
+        ngx_conductor_zone_lock(hub);
+
+        live = cdr_registry_live(&hub->registry);
+
+        rc = cdr_registry_release_owner(&hub->registry, (uint16_t) slot,
+                                        incarnation, &cursor,
+                                        NGX_CONDUCTOR_RELEASE_MAX,
+                                        ngx_conductor_release, hub);
+
+        n += live - cdr_registry_live(&hub->registry);
+
+        ngx_conductor_zone_unlock(hub);
+
+    } while (rc == CDR_AGAIN);
+
+    if (n) {
+        ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
+                      "hub \"%V\": %uD connections of a worker that is gone "
+                      "were given back", &hub->name, n);
+    }
+}
+
+
+static void
+ngx_conductor_release(void *ctx, uint32_t index,
+    const cdr_registry_entry_t *e)
+{
+    ngx_conductor_hub_t *hub = ctx;
+
+    (void) cdr_counter_dec(&hub->counters, e->conn.conn_key,
+                           ngx_current_msec);
+    (void) cdr_counter_dec(&hub->counters, e->conn.user_key,
+                           ngx_current_msec);
+}
+
+
+/* A process id alone proves nothing: it may have been given out again. */
+
+ngx_uint_t
+ngx_conductor_process_gone(cdr_slot_t *slot)
+{
+    uint64_t   start, recorded;
+    ngx_pid_t  pid;
+
+    pid = atomic_load_explicit(&slot->pid, memory_order_relaxed);
+    recorded = atomic_load_explicit(&slot->start, memory_order_relaxed);
+
+    if (kill(pid, 0) == -1 && ngx_errno == ESRCH) {
+        return 1;
+    }
+
+    if (recorded == 0
+        || ngx_conductor_process_start_time(pid, &start) != NGX_OK)
+    {
+        return 0;
+    }
+
+    return start != recorded;
+}
+
+
+/*
+ * The start time of a process in clock ticks, field 22 of /proc/PID/stat;
+ * 1, which no process has, if it is a zombie.
+ */
+
+ngx_int_t
+ngx_conductor_process_start_time(ngx_pid_t pid, uint64_t *start)
+{
+    int         fd;
+    char       *p, *end;
+    ssize_t     n;
+    ngx_uint_t  i;
+    char        buf[1024];
+
+    (void) ngx_sprintf((u_char *) buf, "/proc/%P/stat%Z", pid);
+
+    fd = open(buf, O_RDONLY|O_CLOEXEC);
+
+    if (fd == -1) {
+        return NGX_ERROR;
+    }
+
+    n = read(fd, buf, sizeof(buf) - 1);
+
+    (void) close(fd);
+
+    if (n <= 0) {
+        return NGX_ERROR;
+    }
+
+    buf[n] = '\0';
+
+    /* the name, in parentheses, may contain anything */
+
+    p = strrchr(buf, ')');
+
+    if (p == NULL || p[1] != ' ') {
+        return NGX_ERROR;
+    }
+
+    p += 2;
+
+    if (*p == 'Z' || *p == 'X') {
+        *start = 1;
+        return NGX_OK;
+    }
+
+    for (i = 3; i < 22; i++) {
+        p = strchr(p, ' ');
+
+        if (p == NULL) {
+            return NGX_ERROR;
+        }
+
+        p++;
+    }
+
+    *start = strtoull(p, &end, 10);
+
+    return (end == p) ? NGX_ERROR : NGX_OK;
+}
