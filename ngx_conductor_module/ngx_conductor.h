@@ -329,6 +329,7 @@ ngx_int_t ngx_conductor_origin_allowed(ngx_http_request_t *r,
     ngx_flag_t by_cookie);
 ngx_int_t ngx_conductor_cors_origin(ngx_http_request_t *r);
 ngx_int_t ngx_conductor_cors(ngx_http_request_t *r, const char *methods);
+ngx_int_t ngx_conductor_send_preflight(ngx_http_request_t *r);
 
 
 /* ngx_conductor_zone.c: the shared memory of a hub */

@@ -20,6 +20,18 @@ ngx_conductor_health_handler(ngx_http_request_t *r)
     ngx_conductor_hub_t       *hub;
     ngx_conductor_loc_conf_t  *lcf;
 
+    /* a page of another origin is answered, but cannot read it */
+
+    rc = ngx_conductor_cors(r, "GET, HEAD, OPTIONS");
+
+    if (rc == NGX_DONE) {
+        return ngx_conductor_send_preflight(r);
+    }
+
+    if (rc == NGX_ERROR) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
         return NGX_HTTP_NOT_ALLOWED;
     }

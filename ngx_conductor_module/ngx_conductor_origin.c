@@ -134,6 +134,23 @@ ngx_conductor_cors(ngx_http_request_t *r, const char *methods)
 }
 
 
+/* Sends what ngx_conductor_cors() has prepared for a preflight. */
+
+ngx_int_t
+ngx_conductor_send_preflight(ngx_http_request_t *r)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_http_discard_request_body(r);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    return ngx_http_send_header(r);
+}
+
+
 /* NGX_OK; NGX_DECLINED if there is none; NGX_ERROR if there are several. */
 
 static ngx_int_t

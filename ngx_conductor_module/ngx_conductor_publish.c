@@ -38,7 +38,6 @@ typedef struct {
 
 static ngx_int_t ngx_conductor_publish_type(ngx_http_request_t *r,
     ngx_flag_t *ndjson);
-static ngx_int_t ngx_conductor_publish_preflight(ngx_http_request_t *r);
 static void ngx_conductor_publish_body(ngx_http_request_t *r);
 static ngx_int_t ngx_conductor_publish_read(ngx_http_request_t *r,
     ngx_str_t *body);
@@ -69,7 +68,7 @@ ngx_conductor_publish_handler(ngx_http_request_t *r)
     rc = ngx_conductor_cors(r, NGX_CONDUCTOR_METHODS);
 
     if (rc == NGX_DONE) {
-        return ngx_conductor_publish_preflight(r);
+        return ngx_conductor_send_preflight(r);
     }
 
     if (rc != NGX_OK) {
@@ -158,21 +157,6 @@ ngx_conductor_publish_type(ngx_http_request_t *r, ngx_flag_t *ndjson)
     }
 
     return NGX_DECLINED;
-}
-
-
-static ngx_int_t
-ngx_conductor_publish_preflight(ngx_http_request_t *r)
-{
-    ngx_int_t  rc;
-
-    rc = ngx_http_discard_request_body(r);
-
-    if (rc != NGX_OK) {
-        return rc;
-    }
-
-    return ngx_http_send_header(r);
 }
 
 

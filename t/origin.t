@@ -16,7 +16,7 @@ use Test::Conductor;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = need_conductor(Test::Nginx->new()->has(qw/ http /))->plan(97);
+my $t = need_conductor(Test::Nginx->new()->has(qw/ http /))->plan(104);
 
 $t->write_file_expand('nginx.conf', conductor_conf(<<'CONF'));
 
@@ -72,6 +72,11 @@ http {
         }
 
         location /publish/own { conductor_publish h; }
+
+        location /health {
+            conductor_health h;
+            conductor_origins https://a.example.com;
+        }
     }
 }
 
@@ -242,6 +247,20 @@ like($head, qr/^Access-Control-Allow-Origin: https:\/\/a\.example\.com\r$/m,
 
 ($code, $body, $head) = publish($t, $event);
 unlike($head, qr/^Access-Control/m, 'who is no page hears nothing of it');
+
+($code, $body, $head) = preflight($t, '/health', 'https://a.example.com');
+is($code, 204, 'a page may ask before it asks for the health');
+like($head, qr/^Access-Control-Allow-Methods: GET, HEAD, OPTIONS\r$/m,
+    'and is told how');
+($code, $body, $head) = health($t,
+    headers => [ 'Origin: https://a.example.com' ]);
+is($code, 200, 'a page of the list asks for the health');
+like($head, qr/^Access-Control-Allow-Origin: https:\/\/a\.example\.com\r$/m,
+    'and may read it');
+like($head, qr/^Vary: Origin\r$/m, 'which a cache may not mix up either');
+($code, $body, $head) = health($t, headers => [ 'Origin: https://evil.com' ]);
+is($code, 200, 'the health is told to any other');
+unlike($head, qr/^Access-Control/m, 'whose page cannot read it');
 
 ###############################################################################
 
