@@ -19,7 +19,7 @@ use Time::HiRes qw/ time /;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = need_conductor(Test::Nginx->new()->has(qw/ http rewrite /))->plan(79);
+my $t = need_conductor(Test::Nginx->new()->has(qw/ http rewrite /))->plan(81);
 
 $t->write_file_expand('nginx.conf', conductor_conf(<<'EOF_CONF'));
 
@@ -90,6 +90,8 @@ my $w = $ws->recv_json();
 my $after = int(time() * 1000);
 
 is($w->{type}, 'welcome', 'the first message is the welcome');
+is_deeply([ sort keys %$w ], [ qw/ connectionId lastEventId limits message
+    pingMs role server timestamp type userId / ], 'with every field');
 like($w->{connectionId}, qr/^conn_[A-Za-z0-9_-]{8,}$/,
     'it names the connection');
 is($w->{message}, 'Connected to AIConductor WebSocket server',
@@ -245,6 +247,10 @@ for my $type ('nope', 'PING', 'ping ', 'welcome', 'e', 'agent:', 'agent:x',
     is_deeply([ @$error{qw/ type code id /} ], [ 'error', 'unknown_type', 42 ],
         "\"$type\" is an unknown type");
 }
+
+$ws->send_data(1, '{"type":"nope","id":"x"}');
+is_deeply([ sort keys %{$ws->recv_json()} ], [ qw/ code error id type / ],
+    'an error has these fields');
 
 my $error = $ws->command({ type => 'auth', token => 'x', id => 'a' });
 is_deeply([ @$error{qw/ type code id /} ], [ 'error', 'forbidden', 'a' ],

@@ -99,7 +99,7 @@ sub request {
 }
 
 
-# Reads the answer to the handshake; true if it is a WebSocket now.
+# Reads the next answer to a handshake; true if it is a WebSocket now.
 sub handshake {
     my ($self) = @_;
     my $end = $self->deadline();
@@ -113,6 +113,7 @@ sub handshake {
 
     $self->{in} =~ s/^(.*?\x0d\x0a)\x0d\x0a//s;
     $self->{head} = $1;
+    $self->{headers} = {};
     ($self->{status}) = $self->{head} =~ m!^HTTP/1\.1 (\d{3}) !;
 
     while ($self->{head} =~ /^([^:\s]+):\s*(.*?)\s*\x0d?$/mg) {
