@@ -310,6 +310,8 @@ ngx_int_t ngx_conductor_subprotocols(ngx_http_request_t *r,
     ngx_conductor_ctx_t *ctx);
 void ngx_conductor_hide_arguments(ngx_http_request_t *r,
     ngx_conductor_loc_conf_t *lcf);
+u_char *ngx_conductor_log_text(u_char *p, u_char *last, const u_char *data,
+    size_t len);
 
 
 /* ngx_conductor_access.c: identity as an access check */

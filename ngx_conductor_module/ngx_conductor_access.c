@@ -50,7 +50,11 @@ static ngx_int_t
 ngx_conductor_access_check(ngx_http_request_t *r,
     ngx_conductor_loc_conf_t *lcf)
 {
+    u_char                    *last;
     ngx_conductor_identity_t  *id;
+    u_char                     role[CDR_CONN_ROLE_MAX * 4];
+
+    last = role + sizeof(role);
 
     id = ngx_conductor_identity(r);
 
@@ -75,8 +79,10 @@ ngx_conductor_access_check(ngx_http_request_t *r,
 
     if (ngx_conductor_role_allowed(lcf->roles, &id->role) != NGX_OK) {
         ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
-                      "conductor: access refused: role \"%V\" is not allowed",
-                      &id->role);
+                      "conductor: access refused: role \"%*s\" is not "
+                      "allowed", ngx_conductor_log_text(role, last,
+                                     id->role.data, id->role.len) - role,
+                      role);
         return NGX_HTTP_FORBIDDEN;
     }
 

@@ -385,6 +385,12 @@ ngx_conductor_printable(ngx_str_t *s)
         if (s->data[i] < 0x20 || s->data[i] == 0x7f) {
             return NGX_DECLINED;
         }
+
+        /* C1 of ISO 6429, as UTF-8 */
+
+        if (s->data[i] == 0xc2 && i + 1 < s->len && s->data[i + 1] < 0xa0) {
+            return NGX_DECLINED;
+        }
     }
 
     utf8 = 0;
@@ -403,6 +409,29 @@ ngx_conductor_hide_arguments(ngx_http_request_t *r,
     if (lcf->tokens) {
         r->log_handler = ngx_conductor_log_request;
     }
+}
+
+
+/*
+ * What others chose, within quotes of the error log and as the access log
+ * has it: it cannot look like something else, nor speak to a terminal.
+ */
+
+u_char *
+ngx_conductor_log_text(u_char *p, u_char *last, const u_char *data,
+    size_t len)
+{
+    for ( /* void */ ; len && last - p >= 4; data++, len--) {
+
+        if (*data < 0x20 || *data > 0x7e || *data == '"' || *data == '\\') {
+            p = ngx_sprintf(p, "\\x%02Xd", (u_int) *data);
+
+        } else {
+            *p++ = *data;
+        }
+    }
+
+    return p;
 }
 
 

@@ -482,7 +482,7 @@ ngx_conductor_session_give_back(ngx_conductor_session_t *s)
 static u_char *
 ngx_conductor_session_log(ngx_log_t *log, u_char *buf, size_t len)
 {
-    u_char                   *p;
+    u_char                   *p, *last;
     cdr_str_t                 user, address;
     ngx_conductor_session_t  *s;
     cdr_registry_entry_t     *e;
@@ -502,10 +502,14 @@ ngx_conductor_session_log(ngx_log_t *log, u_char *buf, size_t len)
                                   CDR_CONN_ADDRESS);
     cdr_conn_id_print(id, e->conn.id);
 
-    return ngx_slprintf(p, buf + len,
-                        ", client: %*s, user: \"%*s\", connection: %*s",
-                        address.len, address.data, user.len, user.data,
-                        (size_t) sizeof(id), id);
+    last = buf + len;
+
+    p = ngx_slprintf(p, last, ", client: %*s, user: \"", address.len,
+                     address.data);
+    p = ngx_conductor_log_text(p, last, user.data, user.len);
+
+    return ngx_slprintf(p, last, "\", connection: %*s", (size_t) sizeof(id),
+                        id);
 }
 
 
