@@ -3,7 +3,7 @@
 #include "ngx_conductor_session.h"
 
 
-#define NGX_CONDUCTOR_READ_BUDGET   16      /* reads in one turn */
+#define NGX_CONDUCTOR_READ_BUDGET   16      /* full reads in one turn */
 #define NGX_CONDUCTOR_PAUSE         65536   /* queued bytes, for echo */
 
 
@@ -21,6 +21,7 @@ static u_char  ngx_conductor_read_buffer[NGX_CONDUCTOR_READ_SIZE];
 void
 ngx_conductor_frame_read(ngx_conductor_session_t *s)
 {
+    size_t             size;
     ssize_t            n;
     ngx_uint_t         budget;
     ngx_event_t       *rev;
@@ -57,7 +58,11 @@ ngx_conductor_frame_read(ngx_conductor_session_t *s)
             return;
         }
 
-        ngx_conductor_frame_feed(s, ngx_conductor_read_buffer, n);
+        size = ngx_conductor_frame_feed(s, ngx_conductor_read_buffer, n);
+
+        /* what was compressed counts by its real size */
+
+        budget -= ngx_min(size / NGX_CONDUCTOR_READ_SIZE, budget - 1);
     }
 
     if (budget == 0 && rev->ready) {
@@ -74,15 +79,18 @@ ngx_conductor_frame_read(ngx_conductor_session_t *s)
 }
 
 
-void
+/* Takes what a client sent; the bytes of the messages that it came to. */
+
+size_t
 ngx_conductor_frame_feed(ngx_conductor_session_t *s, u_char *data, size_t len)
 {
     int                   rc;
-    size_t                used;
+    size_t                used, size;
     cdr_received_t        ev;
     cdr_receiver_conf_t   conf;
 
     s->frame_time = ngx_current_msec;
+    size = 0;
 
     ngx_conductor_frame_conf(s, &conf);
 
@@ -108,6 +116,7 @@ ngx_conductor_frame_feed(ngx_conductor_session_t *s, u_char *data, size_t len)
 
         data += used;
         len -= used;
+        size += ev.len;
 
         ngx_conductor_frame_received(s, &ev);
     }
@@ -122,6 +131,8 @@ ngx_conductor_frame_feed(ngx_conductor_session_t *s, u_char *data, size_t len)
     {
         s->paused = 1;
     }
+
+    return size;
 }
 
 

@@ -187,6 +187,9 @@ ngx_conductor_message_allowed(ngx_conductor_session_t *s, u_char *data,
     if (rc == CDR_TOOBIG) {
         *ngx_sprintf(reason, "retry=%uL", retry) = '\0';
 
+        /* nor is any more of it inflated, in wait for its close frame */
+
+        s->discard = 1;
         ngx_conductor_session_close(s, CDR_CLOSE_FLOOD, (char *) reason);
         return NGX_DECLINED;
     }

@@ -145,7 +145,7 @@ void ngx_conductor_session_drain(ngx_conductor_session_t *s);
 /* ngx_conductor_frame.c: from bytes to messages */
 
 void ngx_conductor_frame_read(ngx_conductor_session_t *s);
-void ngx_conductor_frame_feed(ngx_conductor_session_t *s, u_char *data,
+size_t ngx_conductor_frame_feed(ngx_conductor_session_t *s, u_char *data,
     size_t len);
 void ngx_conductor_frame_free(ngx_conductor_session_t *s);
 
