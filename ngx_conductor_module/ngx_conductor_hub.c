@@ -287,7 +287,8 @@ ngx_conductor_hub_defaults(ngx_conf_t *cf, ngx_conductor_hub_t *hub)
 
     ngx_conf_init_size_value(hub->zone_size, 64 * 1024 * 1024);
     ngx_conf_init_uint_value(hub->history_events, 10000);
-    ngx_conf_init_size_value(hub->history_size, 16 * 1024 * 1024);
+    ngx_conf_init_size_value(hub->history_size,
+                             ngx_min(hub->zone_size / 4, 16 * 1024 * 1024));
     ngx_conf_init_value(hub->history_age, 3600);
     ngx_conf_init_msec_value(hub->drain, 10000);
 
