@@ -59,6 +59,15 @@ int cdr_json_unique(const uint8_t *start, cdr_json_key_t *keys, unsigned n,
 int cdr_json_text_cmp(cdr_str_t a, cdr_str_t b);
 
 
+/* The character of an escape sequence, and the byte behind it. */
+const uint8_t *cdr_json_decode(const uint8_t *p, const uint8_t *end,
+    uint32_t *cp);
+
+
+/* A character in UTF-8; "dst" has room for 4 bytes. */
+size_t cdr_json_encode(uint8_t *dst, uint32_t cp);
+
+
 /* The first byte that is not plain, or "end"; eight at a time. */
 
 static inline const uint8_t *

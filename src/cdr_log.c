@@ -1,7 +1,7 @@
-/* The event log: see the header for how writers and readers meet. */
+/* Laying out and writing the event log: its header says how readers meet it. */
 
 #include "cdr.h"
-#include "cdr_log.h"
+#include "cdr_log_shm.h"
 
 #include <string.h>
 
@@ -9,54 +9,14 @@
 #define CDR_LOG_MAGIC       0x4364724cU     /* "CdrL" */
 #define CDR_LOG_SIZE_MAX    ((uint64_t) 1 << 33)
 #define CDR_LOG_EVENTS_MAX  ((uint64_t) 1 << 30)
-#define CDR_LOG_TRIES       16
 
 #define cdr_log_align(n, a)  (((n) + (a) - 1) & ~((uint64_t) (a) - 1))
 
 
-struct cdr_log_shm_s {
-    _Alignas(64)
-    _Atomic uint32_t  magic;
-    uint32_t          version;
-    uint64_t          size;
-    uint64_t          events;
-    uint64_t          epoch_ms;
-
-    _Alignas(64)
-    _Atomic uint64_t  head;
-    _Atomic uint64_t  tail;
-};
-
-
-/*
- * The index entry of a number.  There is one entry more than events can be
- * held, so that the one before the tail, the last event dropped, still tells
- * its position.  Before the first event it is entry 0 with the base.
- */
-
-struct cdr_log_slot_s {
-    _Atomic uint64_t  start;        /* byte position, grows for ever */
-    _Atomic uint64_t  size;
-    _Atomic uint64_t  ms;
-    _Atomic uint64_t  n;
-    _Atomic uint64_t  local;
-};
-
-
-typedef struct {
-    uint64_t          start;
-    uint64_t          size;
-    cdr_log_pos_t     pos;
-} cdr_log_place_t;
-
-
 static void cdr_log_put(const cdr_log_t *log, uint64_t seq,
     const cdr_log_place_t *place);
-static bool cdr_log_get(const cdr_log_t *log, uint64_t seq,
-    cdr_log_place_t *place);
 static bool cdr_log_sound(const cdr_log_t *log, cdr_log_place_t *last);
 static void cdr_log_evict(cdr_log_t *log, uint64_t seq, uint64_t end);
-static int cdr_log_cmp(const cdr_log_pos_t *a, const cdr_log_pos_t *b);
 
 
 size_t
@@ -329,196 +289,6 @@ cdr_log_expire(cdr_log_t *log, uint64_t before_ms, size_t max)
 }
 
 
-void
-cdr_log_cursor_end(const cdr_log_t *log, cdr_log_cursor_t *cur)
-{
-    cur->seq = atomic_load_explicit(&log->shm->head, memory_order_acquire);
-}
-
-
-void
-cdr_log_cursor_oldest(const cdr_log_t *log, cdr_log_cursor_t *cur)
-{
-    cur->seq = atomic_load_explicit(&log->shm->tail, memory_order_acquire) - 1;
-}
-
-
-int
-cdr_log_next(const cdr_log_t *log, cdr_log_cursor_t *cur,
-    cdr_log_event_t *event)
-{
-    uint8_t          *p;
-    uint64_t          head, seq;
-    cdr_log_rec_t     rec;
-    cdr_log_place_t   place;
-
-    head = atomic_load_explicit(&log->shm->head, memory_order_acquire);
-
-    if (cur->seq >= head) {
-        return cur->seq == head ? CDR_AGAIN : CDR_DECLINED;
-    }
-
-    seq = cur->seq + 1;
-
-    /*
-     * An overwritten entry or record is noticed by the tail; the comparisons
-     * keep us inside the ring should the memory itself be damaged.
-     */
-
-    if (!cdr_log_get(log, seq, &place)
-        || place.size < sizeof(cdr_log_rec_t)
-        || place.size > log->size - place.start % log->size)
-    {
-        return CDR_DECLINED;
-    }
-
-    p = log->data + place.start % log->size;
-
-    memcpy(&rec, p, sizeof(cdr_log_rec_t));
-
-    if (!cdr_log_valid(log, seq) || rec.seq != seq || rec.size != place.size
-        || (uint64_t) rec.type_len + rec.payload_len
-           > place.size - sizeof(cdr_log_rec_t))
-    {
-        return CDR_DECLINED;
-    }
-
-    event->seq = seq;
-    event->fields.time_ms = rec.time_ms;
-    event->fields.pos = rec.pos;
-    event->fields.server = rec.server;
-    event->fields.boot = rec.boot;
-    event->fields.n = rec.n;
-    event->fields.flags = rec.flags;
-    event->type.data = p + sizeof(cdr_log_rec_t);
-    event->type.len = rec.type_len;
-    event->payload.data = event->type.data + rec.type_len;
-    event->payload.len = rec.payload_len;
-
-    cur->seq = seq;
-
-    return CDR_OK;
-}
-
-
-bool
-cdr_log_valid(const cdr_log_t *log, uint64_t seq)
-{
-    /*
-     * Pairs with the fence in cdr_log_evict(): having read one byte that was
-     * written behind that fence, we also see the tail stored before it.
-     */
-
-    atomic_thread_fence(memory_order_acquire);
-
-    return atomic_load_explicit(&log->shm->tail, memory_order_relaxed) <= seq;
-}
-
-
-int
-cdr_log_find(const cdr_log_t *log, const cdr_log_pos_t *pos,
-    cdr_log_cursor_t *cur, cdr_log_found_t *found)
-{
-    int              rc;
-    uint64_t         low, high, mid;
-    cdr_log_place_t  place;
-
-    /*
-     * An entry that vanishes under the search was dropped, so it counts as
-     * not above the position; whether that matters shows at the end.
-     */
-
-    low = atomic_load_explicit(&log->shm->tail, memory_order_acquire) - 1;
-    high = atomic_load_explicit(&log->shm->head, memory_order_acquire) + 1;
-
-    while (high > low && high - low > 1) {
-        mid = low + (high - low) / 2;
-
-        if (!cdr_log_get(log, mid, &place)
-            || cdr_log_cmp(&place.pos, pos) <= 0)
-        {
-            low = mid;
-
-        } else {
-            high = mid;
-        }
-    }
-
-    rc = cdr_log_get(log, low, &place) ? cdr_log_cmp(&place.pos, pos) : 1;
-
-    if (rc > 0) {
-        cdr_log_cursor_oldest(log, cur);
-        *found = CDR_LOG_EXPIRED;
-        return CDR_DECLINED;
-    }
-
-    cur->seq = low;
-    *found = (rc == 0) ? CDR_LOG_FOUND : CDR_LOG_UNKNOWN;
-
-    return (rc == 0) ? CDR_OK : CDR_DECLINED;
-}
-
-
-int
-cdr_log_last(const cdr_log_t *log, cdr_log_pos_t *pos)
-{
-    unsigned          i;
-    uint64_t          head;
-    cdr_log_place_t   place;
-
-    for (i = 0; i < CDR_LOG_TRIES; i++) {
-        head = atomic_load_explicit(&log->shm->head, memory_order_acquire);
-
-        if (cdr_log_get(log, head, &place)) {
-            *pos = place.pos;
-            return CDR_OK;
-        }
-    }
-
-    return CDR_AGAIN;
-}
-
-
-void
-cdr_log_fill(const cdr_log_t *log, cdr_log_fill_t *fill)
-{
-    cdr_log_place_t  first, last;
-
-    fill->tail = atomic_load_explicit(&log->shm->tail, memory_order_acquire);
-    fill->head = atomic_load_explicit(&log->shm->head, memory_order_acquire);
-    fill->events_max = log->events;
-    fill->bytes_max = log->size;
-    fill->events = 0;
-    fill->bytes = 0;
-
-    if (fill->head < fill->tail) {
-        return;
-    }
-
-    (void) cdr_log_get(log, fill->tail, &first);
-    (void) cdr_log_get(log, fill->head, &last);
-
-    fill->events = fill->head - fill->tail + 1;
-    fill->bytes = last.start + last.size - first.start;
-
-    if (fill->bytes > log->size) {
-        fill->bytes = log->size;
-    }
-}
-
-
-void
-cdr_event_id_set(cdr_event_id_t *id, const cdr_log_pos_t *pos,
-    uint64_t server)
-{
-    id->ms = pos->ms;
-    id->n = pos->n;
-    id->has_origin = (pos->local != 0);
-    id->server = id->has_origin ? server : 0;
-    id->origin_n = pos->local;
-}
-
-
 static void
 cdr_log_put(const cdr_log_t *log, uint64_t seq, const cdr_log_place_t *place)
 {
@@ -532,28 +302,6 @@ cdr_log_put(const cdr_log_t *log, uint64_t seq, const cdr_log_place_t *place)
     atomic_store_explicit(&slot->n, place->pos.n, memory_order_relaxed);
     atomic_store_explicit(&slot->local, place->pos.local,
                           memory_order_relaxed);
-}
-
-
-/* Copies an index entry; false if it was, or may have been, overwritten. */
-
-static bool
-cdr_log_get(const cdr_log_t *log, uint64_t seq, cdr_log_place_t *place)
-{
-    const cdr_log_slot_t  *slot;
-
-    slot = &log->index[seq % log->slots];
-
-    place->start = atomic_load_explicit(&slot->start, memory_order_relaxed);
-    place->size = atomic_load_explicit(&slot->size, memory_order_relaxed);
-    place->pos.ms = atomic_load_explicit(&slot->ms, memory_order_relaxed);
-    place->pos.n = atomic_load_explicit(&slot->n, memory_order_relaxed);
-    place->pos.local = atomic_load_explicit(&slot->local,
-                                            memory_order_relaxed);
-
-    /* The entry before the tail's is the last one that is left alone. */
-
-    return cdr_log_valid(log, seq + 1);
 }
 
 
@@ -629,23 +377,4 @@ cdr_log_evict(cdr_log_t *log, uint64_t seq, uint64_t end)
     /* Pairs with cdr_log_valid(): nothing is overwritten before this. */
 
     atomic_thread_fence(memory_order_release);
-}
-
-
-static int
-cdr_log_cmp(const cdr_log_pos_t *a, const cdr_log_pos_t *b)
-{
-    if (a->ms != b->ms) {
-        return a->ms < b->ms ? -1 : 1;
-    }
-
-    if (a->n != b->n) {
-        return a->n < b->n ? -1 : 1;
-    }
-
-    if (a->local != b->local) {
-        return a->local < b->local ? -1 : 1;
-    }
-
-    return 0;
 }

@@ -7,6 +7,8 @@
 #include "cdr.h"
 #include "cdr_registry.h"
 
+#include <string.h>
+
 
 #define CDR_BLOCK_TAKEN  UINT32_MAX     /* in block_next */
 
@@ -96,6 +98,61 @@ cdr_registry_count(_Atomic uint32_t *counter, uint32_t n)
 
     value = atomic_load_explicit(counter, memory_order_relaxed);
     atomic_store_explicit(counter, value + n, memory_order_relaxed);
+}
+
+
+/* An entry that is being written has an odd version. */
+
+static inline void
+cdr_registry_open(cdr_registry_entry_t *e)
+{
+    uint32_t  version;
+
+    version = atomic_load_explicit(&e->version, memory_order_relaxed);
+    atomic_store_explicit(&e->version, version | 1, memory_order_relaxed);
+
+    /* Pairs with the fence in cdr_registry_copy(). */
+
+    atomic_thread_fence(memory_order_release);
+}
+
+
+static inline void
+cdr_registry_close(cdr_registry_entry_t *e)
+{
+    uint32_t  version;
+
+    version = atomic_load_explicit(&e->version, memory_order_relaxed);
+    atomic_store_explicit(&e->version, version + 1, memory_order_release);
+}
+
+
+/* Ids are random, so any of their bytes are as good as a hash. */
+
+static inline uint32_t *
+cdr_registry_bucket(const cdr_registry_t *r, const uint8_t *id)
+{
+    uint32_t  hash;
+
+    memcpy(&hash, id, sizeof(uint32_t));
+
+    return &r->buckets[hash % r->n];
+}
+
+
+/* Puts an entry into the index of ids. */
+
+static inline void
+cdr_registry_link(cdr_registry_t *r, uint32_t index)
+{
+    uint32_t              *bucket;
+    cdr_registry_entry_t  *e;
+
+    e = &r->entries[index];
+    bucket = cdr_registry_bucket(r, e->conn.id);
+
+    e->next = *bucket;
+    *bucket = index + 1;
 }
 
 

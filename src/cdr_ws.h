@@ -26,6 +26,11 @@
 #define CDR_WS_OP_PING      0x9
 #define CDR_WS_OP_PONG      0xa
 
+/* In the second byte: the length stands in so many bits behind it. */
+
+#define CDR_WS_LENGTH_16    126
+#define CDR_WS_LENGTH_64    127
+
 /* Sizes in bytes. */
 
 #define CDR_WS_HEADER_MAX   10     /* of a frame to a client: unmasked */
