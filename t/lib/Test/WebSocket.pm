@@ -419,7 +419,7 @@ sub command {
 
 
 # All messages (octets) that come before the answer to a ping sent now; undef
-# if none comes.  This, not a sleep, shows that nothing more was sent.
+# if none comes.  This, not a pause, shows that nothing more was sent.
 sub sync {
     my ($self, $timeout) = @_;
     my $end = $self->deadline($timeout);
