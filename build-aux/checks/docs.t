@@ -5,9 +5,11 @@
 use strict;
 use warnings;
 
+use Config;
 use Cwd qw/ getcwd /;
 use File::Basename qw/ dirname /;
 use File::Temp qw/ tempdir /;
+use POSIX qw/ sysconf _SC_PAGESIZE /;
 use Test::More;
 
 my %context = (
@@ -23,6 +25,7 @@ my $glue = 'ngx_conductor_module';
 my $directives = slurp('docs/directives.md');
 my $protocol = slurp('docs/protocol.md');
 
+my @zones;
 my @pages = grep { -f } 'README.md', 'CHANGES.md', glob('docs/*.md'),
     glob('t/*.md');
 
@@ -75,7 +78,20 @@ for my $page (@pages) {
         $n++;
         my $said = nginx_t($conf);
         is($?, 0, "configuration $n of $page passes nginx -t") or diag($said);
+        push @zones, $said =~ /^nginx: (hub ".*)$/mg;
     }
+}
+
+# The sizes are those of 64 bits and pages of 4k, as most machines have.
+
+SKIP: {
+    skip 'another kind of machine', 1
+        if sysconf(_SC_PAGESIZE) != 4096 || $Config{ptrsize} != 8;
+
+    my ($quoted) = slurp('docs/operations.md') =~ /^(hub ".*)$/m;
+
+    ok(scalar(grep { $_ eq ($quoted // '') } @zones),
+        'what nginx -t prints of a zone is quoted as it is') or diag(@zones);
 }
 
 done_testing();
