@@ -83,6 +83,8 @@ ok(ws_connect($t, '/', token => $token)->is_open(), 'the key is used');
 is(hidden($t), '', 'no worker shows it in its environment');
 SKIP: {
     skip 'only root reads the memory of a worker', 2 if $> != 0;
+    skip 'sanitizers have a heap of their own', 2
+        if `$Test::Nginx::NGINX -V 2>&1` =~ /-fsanitize/;
 
     my ($worker) = worker_pids($t);
 
