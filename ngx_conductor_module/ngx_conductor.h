@@ -20,8 +20,6 @@
 #include <cdr_slots.h>
 
 
-#define NGX_CONDUCTOR_VERSION        "0.1.0"
-
 #define NGX_CONDUCTOR_MAX_CHANNELS   64       /* a bit each in a mask */
 #define NGX_CONDUCTOR_MAX_EVENTS     256      /* event types of a hub */
 #define NGX_CONDUCTOR_BATCH          1024     /* events of a publication */
