@@ -24,6 +24,7 @@
 #define NGX_CONDUCTOR_MAX_EVENTS     256      /* event types of a hub */
 #define NGX_CONDUCTOR_BATCH          1024     /* events of a publication */
 #define NGX_CONDUCTOR_MAX_FRAGMENTS  65536    /* frames of a message */
+#define NGX_CONDUCTOR_MAX_PARTS      16       /* of a zone */
 
 /* A process's own figures, in its slot. */
 
@@ -55,26 +56,35 @@ typedef struct {
     uint32_t                      capacity;   /* connections */
     uint64_t                      boot;       /* random, names this zone */
     uint8_t                       secret[16]; /* of the hashed keys */
-    size_t                        slots;      /* offsets of the parts */
-    size_t                        counters;
-    size_t                        registry;
-    size_t                        log;
     volatile uint32_t             dirty;      /* inside a critical section */
     u_char                        label[64];  /* this server's, if generated */
+
+    struct {
+        size_t                    offset;
+        uint32_t                  version;
+    } parts[NGX_CONDUCTOR_MAX_PARTS];
 } ngx_conductor_zone_t;
 
 
-/* The configured limits of a hub's memory, from which the zone is laid out. */
+/* A part of the zone. */
 
 typedef struct {
-    size_t                        size;       /* the whole zone */
-    size_t                        slots;
-    size_t                        log;
-    size_t                        counters;
-    size_t                        registry;
-    ngx_uint_t                    capacity;   /* connections */
-    ngx_uint_t                    keys;       /* counted keys */
-} ngx_conductor_layout_t;
+    const char                   *name;       /* as nginx -t prints it */
+    uint32_t                      version;    /* of its layout */
+
+    /* bytes for a hub with room for "n" connections */
+    size_t                      (*size)(ngx_conductor_hub_t *hub,
+                                        ngx_uint_t n);
+
+    /* CDR_OK or another code */
+    int                         (*init)(ngx_conductor_hub_t *hub,
+                                        u_char *mem, ngx_uint_t n);
+    int                         (*attach)(ngx_conductor_hub_t *hub,
+                                          u_char *mem, size_t size);
+
+    /* bytes that one more connection takes at most; NULL: none */
+    size_t                      (*each)(void);
+} ngx_conductor_part_t;
 
 
 struct ngx_conductor_hub_s {
@@ -96,7 +106,7 @@ struct ngx_conductor_hub_s {
     cdr_event_catalogue_t         catalogue;
     uint64_t                      defaults;   /* channels on at the start */
 
-    ngx_conductor_layout_t        layout;
+    ngx_uint_t                    capacity;   /* connections, as configured */
     ngx_shm_zone_t               *shm_zone;
     ngx_slab_pool_t              *shpool;
     ngx_conductor_zone_t         *zone;
@@ -339,6 +349,11 @@ void ngx_conductor_zone_lock(ngx_conductor_hub_t *hub);
 void ngx_conductor_zone_unlock(ngx_conductor_hub_t *hub);
 uint64_t ngx_conductor_zone_key(ngx_conductor_hub_t *hub, ngx_uint_t kind,
     u_char *data, size_t len);
+
+
+/* ngx_conductor_parts.c: what lies in it; ends with a name of NULL */
+
+extern ngx_conductor_part_t  ngx_conductor_parts[];
 
 
 /* ngx_conductor_process.c: process slots, wake-ups, the tick */

@@ -7,12 +7,7 @@
 
 
 #define NGX_CONDUCTOR_ZONE_MAGIC    0x524f545544434e43ull
-#define NGX_CONDUCTOR_ZONE_VERSION                                            \
-    ((1 << 16) | (CDR_SLOTS_VERSION << 12) | (CDR_COUNTER_VERSION << 8)       \
-     | (CDR_REGISTRY_VERSION << 4) | CDR_LOG_VERSION)
-
-#define NGX_CONDUCTOR_KEYS_PER_CONN  2      /* its address and its user */
-#define NGX_CONDUCTOR_KEYS_SPARE     1024
+#define NGX_CONDUCTOR_ZONE_VERSION  2
 
 #define ngx_conductor_align(n)       ngx_align(n, 64)
 
@@ -30,10 +25,11 @@ static void ngx_conductor_zone_resized(ngx_conductor_hub_t *hub,
 static void ngx_conductor_zone_label(ngx_conductor_hub_t *hub);
 static ngx_int_t ngx_conductor_zone_layout(ngx_conf_t *cf,
     ngx_conductor_hub_t *hub);
+static void ngx_conductor_zone_print(ngx_conductor_hub_t *hub,
+    size_t usable, size_t fixed, size_t each);
 static size_t ngx_conductor_zone_usable(size_t size);
-static size_t ngx_conductor_zone_need(ngx_conductor_hub_t *hub, size_t n,
-    ngx_conductor_layout_t *layout);
-static cdr_log_params_t ngx_conductor_log_params(ngx_conductor_hub_t *hub);
+static size_t ngx_conductor_zone_need(ngx_conductor_hub_t *hub,
+    ngx_uint_t n);
 static void ngx_conductor_zone_repair(ngx_conductor_hub_t *hub);
 
 
@@ -158,16 +154,14 @@ ngx_conductor_zone_init(ngx_shm_zone_t *shm_zone, void *data)
 static ngx_int_t
 ngx_conductor_zone_create(ngx_conductor_hub_t *hub, ngx_log_t *log)
 {
-    u_char                  *mem;
-    size_t                   size;
-    cdr_log_params_t         params;
-    ngx_conductor_zone_t    *zone;
-    ngx_conductor_layout_t  *layout;
+    u_char                *mem;
+    size_t                 size;
+    ngx_uint_t             i;
+    ngx_conductor_part_t  *part;
+    ngx_conductor_zone_t  *zone;
 
-    layout = &hub->layout;
-    size = ngx_conductor_zone_need(hub, layout->capacity, layout);
-
-    mem = ngx_slab_alloc(hub->shpool, size);
+    mem = ngx_slab_alloc(hub->shpool,
+                         ngx_conductor_zone_need(hub, hub->capacity));
     if (mem == NULL) {
         ngx_log_error(NGX_LOG_EMERG, log, 0,
                       "the zone of hub \"%V\" is too small", &hub->name);
@@ -177,11 +171,7 @@ ngx_conductor_zone_create(ngx_conductor_hub_t *hub, ngx_log_t *log)
     zone = (ngx_conductor_zone_t *) mem;
     ngx_memzero(zone, sizeof(ngx_conductor_zone_t));
 
-    zone->capacity = (uint32_t) layout->capacity;
-    zone->slots = ngx_conductor_align(sizeof(ngx_conductor_zone_t));
-    zone->counters = zone->slots + layout->slots;
-    zone->registry = zone->counters + layout->counters;
-    zone->log = zone->registry + layout->registry;
+    zone->capacity = (uint32_t) hub->capacity;
 
     if (RAND_bytes((u_char *) &zone->boot, sizeof(uint64_t)) != 1
         || RAND_bytes(zone->secret, sizeof(zone->secret)) != 1)
@@ -190,19 +180,21 @@ ngx_conductor_zone_create(ngx_conductor_hub_t *hub, ngx_log_t *log)
         return NGX_ERROR;
     }
 
-    params = ngx_conductor_log_params(hub);
+    size = ngx_conductor_align(sizeof(ngx_conductor_zone_t));
+    part = ngx_conductor_parts;
 
-    cdr_slots_init(mem + zone->slots);
+    for (i = 0; part[i].name; i++) {
+        zone->parts[i].offset = size;
+        zone->parts[i].version = part[i].version;
 
-    if (cdr_counter_init(mem + zone->counters, (uint32_t) layout->keys)
-        != CDR_OK
-        || cdr_registry_init(mem + zone->registry, zone->capacity) != CDR_OK
-        || cdr_log_init(mem + zone->log, &params) != CDR_OK)
-    {
-        ngx_log_error(NGX_LOG_EMERG, log, 0,
-                      "the zone of hub \"%V\" cannot be laid out",
-                      &hub->name);
-        return NGX_ERROR;
+        if (part[i].init(hub, mem + size, hub->capacity) != CDR_OK) {
+            ngx_log_error(NGX_LOG_EMERG, log, 0,
+                          "the %s of hub \"%V\" cannot be laid out",
+                          part[i].name, &hub->name);
+            return NGX_ERROR;
+        }
+
+        size += ngx_conductor_align(part[i].size(hub, hub->capacity));
     }
 
     zone->version = NGX_CONDUCTOR_ZONE_VERSION;
@@ -219,34 +211,39 @@ static ngx_int_t
 ngx_conductor_zone_attach(ngx_conductor_hub_t *hub, ngx_log_t *log)
 {
     u_char                *mem, *end;
+    ngx_uint_t             i;
+    ngx_conductor_part_t  *part;
     ngx_conductor_zone_t  *zone;
 
     zone = hub->zone;
-    mem = (u_char *) zone;
     end = hub->shpool->end;
+    part = ngx_conductor_parts;
 
     if (zone == NULL || zone->magic != NGX_CONDUCTOR_ZONE_MAGIC
-        || zone->version != NGX_CONDUCTOR_ZONE_VERSION
-        || cdr_slots_attach(&hub->slots, mem + zone->slots,
-                            end - (mem + zone->slots))
-           != CDR_OK
-        || cdr_counter_attach(&hub->counters, mem + zone->counters,
-                              end - (mem + zone->counters))
-           != CDR_OK
-        || cdr_registry_attach(&hub->registry, mem + zone->registry,
-                               end - (mem + zone->registry))
-           != CDR_OK
-        || cdr_log_attach(&hub->log, mem + zone->log,
-                          end - (mem + zone->log))
-           != CDR_OK)
+        || zone->version != NGX_CONDUCTOR_ZONE_VERSION)
     {
-        ngx_log_error(NGX_LOG_EMERG, log, 0,
-                      "the zone of hub \"%V\" was laid out by another "
-                      "version of the module: restart nginx", &hub->name);
-        return NGX_ERROR;
+        goto failed;
+    }
+
+    for (i = 0; part[i].name; i++) {
+        mem = (u_char *) zone + zone->parts[i].offset;
+
+        if (zone->parts[i].version != part[i].version
+            || part[i].attach(hub, mem, end - mem) != CDR_OK)
+        {
+            goto failed;
+        }
     }
 
     return NGX_OK;
+
+failed:
+
+    ngx_log_error(NGX_LOG_EMERG, log, 0,
+                  "the zone of hub \"%V\" was laid out by another "
+                  "version of the module: restart nginx", &hub->name);
+
+    return NGX_ERROR;
 }
 
 
@@ -263,7 +260,7 @@ ngx_conductor_zone_compare(ngx_conductor_hub_t *hub, ngx_log_t *log)
     cdr_log_fill(&hub->log, &fill);
 
     if (fill.events_max != hub->history_events
-        || hub->zone->capacity != hub->layout.capacity)
+        || hub->zone->capacity != hub->capacity)
     {
         ngx_log_error(NGX_LOG_WARN, log, 0,
                       "the zone of hub \"%V\" keeps the history it was made "
@@ -338,54 +335,84 @@ ngx_conductor_zone_label(ngx_conductor_hub_t *hub)
 
 
 /*
- * connections = (usable - slots - history - overhead) / bytes of each, with
- * its keys.  What is added per connection is rounded up, so all of it fits.
+ * connections = (usable - fixed parts - overhead) / bytes of each.  What is
+ * added per connection is rounded up, so all of it fits.
  */
 
 static ngx_int_t
 ngx_conductor_zone_layout(ngx_conf_t *cf, ngx_conductor_hub_t *hub)
 {
-    size_t                   usable, overhead, fixed, each;
-    ngx_conductor_layout_t  *layout;
-
-    layout = &hub->layout;
+    size_t                 usable, fixed, each;
+    ngx_conductor_part_t  *part;
 
     usable = ngx_conductor_zone_usable(hub->zone_size);
-    (void) ngx_conductor_zone_need(hub, 1, layout);
+    each = 0;
 
-    overhead = ngx_conductor_align(sizeof(ngx_conductor_zone_t))
-               + ngx_conductor_align(cdr_registry_overhead())
-               + cdr_counter_size(NGX_CONDUCTOR_KEYS_SPARE)
-               + 4 * ngx_conductor_align(1);
-    each = cdr_registry_bytes_per_entry()
-           + NGX_CONDUCTOR_KEYS_PER_CONN
-             * (sizeof(cdr_counter_entry_t) + sizeof(uint32_t));
-    fixed = layout->slots + layout->log + overhead;
+    for (part = ngx_conductor_parts; part->name; part++) {
+        each += part->each ? part->each() : 0;
+    }
+
+    fixed = ngx_conductor_zone_need(hub, 1) - each;
 
     if (hub->history_size > usable || fixed + each > usable) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "zone of hub \"%V\" is too small: %uz bytes hold "
-                           "no connection beside %uz of history and %uz of "
-                           "process slots; enlarge \"zone\" or reduce "
+                           "no connection beside %uz of history and other "
+                           "fixed parts; enlarge \"zone\" or reduce "
                            "\"history\"", &hub->name, hub->zone_size,
-                           layout->log, layout->slots);
+                           ngx_max(fixed, hub->history_size));
         return NGX_ERROR;
     }
 
-    layout->capacity = ngx_min((usable - fixed) / each,
-                               CDR_REGISTRY_ENTRIES_MAX);
-    layout->size = ngx_conductor_zone_need(hub, layout->capacity, layout);
+    hub->capacity = ngx_min((usable - fixed) / each,
+                            CDR_REGISTRY_ENTRIES_MAX);
+
+    while (ngx_conductor_zone_need(hub, hub->capacity) > usable) {
+
+        /* the alignment of parts */
+
+        hub->capacity--;
+        fixed += each;
+    }
 
     if (ngx_test_config && !ngx_quiet_mode) {
-        ngx_log_stderr(0, "hub \"%V\": zone of %uz bytes holds %ui "
-                       "connections = (%uz usable - %uz process slots - %uz "
-                       "history of %ui events - %uz overhead) / %uz",
-                       &hub->name, hub->zone_size, layout->capacity,
-                       usable, layout->slots, layout->log,
-                       hub->history_events, overhead, each);
+        ngx_conductor_zone_print(hub, usable, fixed, each);
     }
 
     return NGX_OK;
+}
+
+
+/* Every term of what a zone holds. */
+
+static void
+ngx_conductor_zone_print(ngx_conductor_hub_t *hub, size_t usable,
+    size_t fixed, size_t each)
+{
+    u_char                *p, *last;
+    size_t                 size;
+    ngx_conductor_part_t  *part;
+    u_char                 terms[512];
+
+    p = terms;
+    last = terms + sizeof(terms);
+
+    for (part = ngx_conductor_parts; part->name; part++) {
+
+        if (part->each) {
+            continue;
+        }
+
+        size = ngx_conductor_align(part->size(hub, 1));
+        fixed -= size;
+
+        p = ngx_slprintf(p, last, " - %uz %s", size, part->name);
+    }
+
+    ngx_log_stderr(0, "hub \"%V\": zone of %uz bytes holds %ui "
+                   "connections = (%uz usable%*s - %uz overhead) / %uz",
+                   &hub->name, hub->zone_size, hub->capacity, usable,
+                   (size_t) (p - terms), terms, fixed, each);
 }
 
 
@@ -404,39 +431,18 @@ ngx_conductor_zone_usable(size_t size)
 
 
 static size_t
-ngx_conductor_zone_need(ngx_conductor_hub_t *hub, size_t n,
-    ngx_conductor_layout_t *layout)
+ngx_conductor_zone_need(ngx_conductor_hub_t *hub, ngx_uint_t n)
 {
-    cdr_log_params_t  params;
+    size_t                 size;
+    ngx_conductor_part_t  *part;
 
-    params = ngx_conductor_log_params(hub);
+    size = ngx_conductor_align(sizeof(ngx_conductor_zone_t));
 
-    layout->keys = n * NGX_CONDUCTOR_KEYS_PER_CONN + NGX_CONDUCTOR_KEYS_SPARE;
+    for (part = ngx_conductor_parts; part->name; part++) {
+        size += ngx_conductor_align(part->size(hub, n));
+    }
 
-    layout->slots = ngx_conductor_align(cdr_slots_size());
-    layout->log = ngx_conductor_align(cdr_log_size(&params));
-    layout->counters = ngx_conductor_align(cdr_counter_size(layout->keys));
-    layout->registry = ngx_conductor_align(cdr_registry_size(n));
-
-    return ngx_conductor_align(sizeof(ngx_conductor_zone_t))
-           + layout->slots + layout->log + layout->counters
-           + layout->registry;
-}
-
-
-static cdr_log_params_t
-ngx_conductor_log_params(ngx_conductor_hub_t *hub)
-{
-    cdr_log_params_t  params;
-
-    ngx_memzero(&params, sizeof(cdr_log_params_t));
-
-    params.size = hub->history_size;
-    params.events = hub->history_events;
-    params.epoch_ms = ngx_conductor_now();
-    params.base.ms = params.epoch_ms;
-
-    return params;
+    return size;
 }
 
 

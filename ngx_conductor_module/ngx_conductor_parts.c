@@ -1,0 +1,192 @@
+/*
+ * The parts of a zone: how large each is for so many connections, how it is
+ * laid out, and how a process attaches to it.
+ */
+
+#include "ngx_conductor.h"
+
+
+#define NGX_CONDUCTOR_KEYS_PER_CONN  2      /* its address and its user */
+#define NGX_CONDUCTOR_KEYS_SPARE     1024
+
+#define ngx_conductor_keys(n)                                                 \
+    ((n) * NGX_CONDUCTOR_KEYS_PER_CONN + NGX_CONDUCTOR_KEYS_SPARE)
+
+
+static size_t ngx_conductor_slots_size(ngx_conductor_hub_t *hub,
+    ngx_uint_t n);
+static int ngx_conductor_slots_init(ngx_conductor_hub_t *hub, u_char *mem,
+    ngx_uint_t n);
+static int ngx_conductor_slots_attach(ngx_conductor_hub_t *hub, u_char *mem,
+    size_t size);
+static size_t ngx_conductor_counters_size(ngx_conductor_hub_t *hub,
+    ngx_uint_t n);
+static int ngx_conductor_counters_init(ngx_conductor_hub_t *hub, u_char *mem,
+    ngx_uint_t n);
+static int ngx_conductor_counters_attach(ngx_conductor_hub_t *hub,
+    u_char *mem, size_t size);
+static size_t ngx_conductor_counters_each(void);
+static size_t ngx_conductor_registry_size(ngx_conductor_hub_t *hub,
+    ngx_uint_t n);
+static int ngx_conductor_registry_init(ngx_conductor_hub_t *hub, u_char *mem,
+    ngx_uint_t n);
+static int ngx_conductor_registry_attach(ngx_conductor_hub_t *hub,
+    u_char *mem, size_t size);
+static size_t ngx_conductor_log_size(ngx_conductor_hub_t *hub, ngx_uint_t n);
+static int ngx_conductor_log_init(ngx_conductor_hub_t *hub, u_char *mem,
+    ngx_uint_t n);
+static int ngx_conductor_log_attach(ngx_conductor_hub_t *hub, u_char *mem,
+    size_t size);
+static cdr_log_params_t ngx_conductor_log_params(ngx_conductor_hub_t *hub);
+
+
+ngx_conductor_part_t  ngx_conductor_parts[] = {
+
+    { "process slots", CDR_SLOTS_VERSION,
+      ngx_conductor_slots_size,
+      ngx_conductor_slots_init,
+      ngx_conductor_slots_attach,
+      NULL },
+
+    { "counters", CDR_COUNTER_VERSION,
+      ngx_conductor_counters_size,
+      ngx_conductor_counters_init,
+      ngx_conductor_counters_attach,
+      ngx_conductor_counters_each },
+
+    { "registry", CDR_REGISTRY_VERSION,
+      ngx_conductor_registry_size,
+      ngx_conductor_registry_init,
+      ngx_conductor_registry_attach,
+      cdr_registry_bytes_per_entry },
+
+    { "history", CDR_LOG_VERSION,
+      ngx_conductor_log_size,
+      ngx_conductor_log_init,
+      ngx_conductor_log_attach,
+      NULL },
+
+    { NULL, 0, NULL, NULL, NULL, NULL }
+};
+
+
+static size_t
+ngx_conductor_slots_size(ngx_conductor_hub_t *hub, ngx_uint_t n)
+{
+    return cdr_slots_size();
+}
+
+
+static int
+ngx_conductor_slots_init(ngx_conductor_hub_t *hub, u_char *mem, ngx_uint_t n)
+{
+    cdr_slots_init(mem);
+
+    return CDR_OK;
+}
+
+
+static int
+ngx_conductor_slots_attach(ngx_conductor_hub_t *hub, u_char *mem, size_t size)
+{
+    return cdr_slots_attach(&hub->slots, mem, size);
+}
+
+
+static size_t
+ngx_conductor_counters_size(ngx_conductor_hub_t *hub, ngx_uint_t n)
+{
+    return cdr_counter_size((uint32_t) ngx_conductor_keys(n));
+}
+
+
+static int
+ngx_conductor_counters_init(ngx_conductor_hub_t *hub, u_char *mem,
+    ngx_uint_t n)
+{
+    return cdr_counter_init(mem, (uint32_t) ngx_conductor_keys(n));
+}
+
+
+static int
+ngx_conductor_counters_attach(ngx_conductor_hub_t *hub, u_char *mem,
+    size_t size)
+{
+    return cdr_counter_attach(&hub->counters, mem, size);
+}
+
+
+static size_t
+ngx_conductor_counters_each(void)
+{
+    return NGX_CONDUCTOR_KEYS_PER_CONN
+           * (sizeof(cdr_counter_entry_t) + sizeof(uint32_t));
+}
+
+
+static size_t
+ngx_conductor_registry_size(ngx_conductor_hub_t *hub, ngx_uint_t n)
+{
+    return cdr_registry_size((uint32_t) n);
+}
+
+
+static int
+ngx_conductor_registry_init(ngx_conductor_hub_t *hub, u_char *mem,
+    ngx_uint_t n)
+{
+    return cdr_registry_init(mem, (uint32_t) n);
+}
+
+
+static int
+ngx_conductor_registry_attach(ngx_conductor_hub_t *hub, u_char *mem,
+    size_t size)
+{
+    return cdr_registry_attach(&hub->registry, mem, size);
+}
+
+
+static size_t
+ngx_conductor_log_size(ngx_conductor_hub_t *hub, ngx_uint_t n)
+{
+    cdr_log_params_t  params;
+
+    params = ngx_conductor_log_params(hub);
+
+    return cdr_log_size(&params);
+}
+
+
+static int
+ngx_conductor_log_init(ngx_conductor_hub_t *hub, u_char *mem, ngx_uint_t n)
+{
+    cdr_log_params_t  params;
+
+    params = ngx_conductor_log_params(hub);
+
+    return cdr_log_init(mem, &params);
+}
+
+
+static int
+ngx_conductor_log_attach(ngx_conductor_hub_t *hub, u_char *mem, size_t size)
+{
+    return cdr_log_attach(&hub->log, mem, size);
+}
+
+
+static cdr_log_params_t
+ngx_conductor_log_params(ngx_conductor_hub_t *hub)
+{
+    cdr_log_params_t  params;
+
+    ngx_memzero(&params, sizeof(cdr_log_params_t));
+
+    params.size = hub->history_size;
+    params.events = hub->history_events;
+    params.epoch_ms = ngx_conductor_now();
+    params.base.ms = params.epoch_ms;
+
+    return params;
+}
