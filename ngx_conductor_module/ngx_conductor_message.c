@@ -2,7 +2,6 @@
 
 #include "ngx_conductor_session.h"
 
-#include <cdr_command.h>
 #include <cdr_rate.h>
 #include <cdr_reply.h>
 
@@ -19,10 +18,6 @@ static void ngx_conductor_command_auth(ngx_conductor_session_t *s,
     cdr_command_t *cmd);
 static ngx_int_t ngx_conductor_auth_replace(ngx_conductor_session_t *s,
     ngx_conductor_identity_t *id, cdr_command_t *cmd);
-static void ngx_conductor_ack(ngx_conductor_session_t *s,
-    cdr_command_t *cmd);
-static void ngx_conductor_error(ngx_conductor_session_t *s,
-    cdr_command_t *cmd, ngx_uint_t code, const char *text);
 static void ngx_conductor_error_str(ngx_conductor_session_t *s,
     ngx_uint_t code, cdr_str_t text, cdr_str_t id);
 
@@ -330,7 +325,7 @@ ngx_conductor_command_auth(ngx_conductor_session_t *s, cdr_command_t *cmd)
     } else if (ngx_conductor_auth_replace(s, &id, cmd) == NGX_OK) {
         s->expires = id.expires;
         ngx_conductor_session_arm(s);
-        ngx_conductor_ack(s, cmd);
+        ngx_conductor_ack(s, cmd, NULL);
     }
 
     ngx_destroy_pool(pool);
@@ -386,30 +381,37 @@ ngx_conductor_auth_replace(ngx_conductor_session_t *s,
 }
 
 
-/* A command without an id wants no answer. */
+/*
+ * A command without an id wants no answer.  "extra" is what it answers, the
+ * inside of a JSON object, or NULL.
+ */
 
-static void
-ngx_conductor_ack(ngx_conductor_session_t *s, cdr_command_t *cmd)
+void
+ngx_conductor_ack(ngx_conductor_session_t *s, cdr_command_t *cmd,
+    ngx_str_t *extra)
 {
-    u_char            *p;
-    size_t             len;
-    static cdr_str_t   none = cdr_str_null;
+    u_char     *p;
+    size_t      len;
+    cdr_str_t   more;
 
     if (cmd->id.data == NULL) {
         return;
     }
 
-    len = cdr_reply_ack(NULL, cmd->id, none);
+    more.data = extra ? extra->data : NULL;
+    more.len = extra ? extra->len : 0;
+
+    len = cdr_reply_ack(NULL, cmd->id, more);
 
     p = ngx_conductor_output_frame(s, CDR_WS_FIN|CDR_WS_OP_TEXT, len);
 
     if (p) {
-        (void) cdr_reply_ack(p, cmd->id, none);
+        (void) cdr_reply_ack(p, cmd->id, more);
     }
 }
 
 
-static void
+void
 ngx_conductor_error(ngx_conductor_session_t *s, cdr_command_t *cmd,
     ngx_uint_t code, const char *text)
 {

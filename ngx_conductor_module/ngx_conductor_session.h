@@ -6,6 +6,7 @@
 
 #include "ngx_conductor.h"
 
+#include <cdr_command.h>
 #include <cdr_pmd.h>
 #include <cdr_receiver.h>
 
@@ -156,6 +157,10 @@ void ngx_conductor_session_welcome(ngx_conductor_session_t *s);
 size_t ngx_conductor_event_id(ngx_conductor_hub_t *hub, u_char *buf);
 void ngx_conductor_message(ngx_conductor_session_t *s, ngx_uint_t opcode,
     u_char *data, size_t len);
+void ngx_conductor_ack(ngx_conductor_session_t *s, cdr_command_t *cmd,
+    ngx_str_t *extra);
+void ngx_conductor_error(ngx_conductor_session_t *s, cdr_command_t *cmd,
+    ngx_uint_t code, const char *text);
 
 
 /* ngx_conductor_compress.c: this worker's streams */
