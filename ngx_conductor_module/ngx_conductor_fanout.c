@@ -165,7 +165,9 @@ ngx_conductor_stage_event(ngx_conductor_hub_t *hub, cdr_log_event_t *event)
     view.type.len = event->type.len;
     view.payload = event->payload;
     view.timestamp = event->fields.time_ms;
-    view.select = NULL;
+    view.mask = NULL;
+    view.hidden = CDR_MASK_EVERYONE;
+    view.skip = 0;
 
     cdr_event_id_set(&id, &event->fields.pos, event->fields.server);
     view.id.data = text;

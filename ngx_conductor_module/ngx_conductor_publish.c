@@ -367,7 +367,8 @@ ngx_conductor_publish_prepare(ngx_conductor_publication_t *pub,
 
         pub->events[i].type = p->type;
         pub->events[i].payload = dst;
-        pub->events[i].len = cdr_event_payload(dst, p->members, p->nmembers);
+        pub->events[i].len = cdr_event_payload(dst, p->type, p->members,
+                                               p->nmembers);
 
         dst += pub->events[i].len;
     }

@@ -2,6 +2,7 @@
 
 #include "cdr.h"
 #include "cdr_event.h"
+#include "cdr_json_internal.h"
 
 
 /* an empty slot of a catalogue */
@@ -20,15 +21,24 @@ static int cdr_event_check_type(const cdr_event_catalogue_t *cat,
     cdr_event_error_t *err);
 static int cdr_event_check_require(const cdr_event_type_t *type,
     const cdr_json_member_t *members, size_t n, cdr_event_error_t *err);
+static bool cdr_event_has(const cdr_json_member_t *members, size_t n,
+    cdr_str_t path);
+static const uint8_t *cdr_event_walk(const uint8_t *p, const uint8_t *end,
+    cdr_str_t path, unsigned depth, bool *has);
+static const uint8_t *cdr_event_walk_object(const uint8_t *p,
+    const uint8_t *end, cdr_str_t path, unsigned depth, bool *has);
+static const uint8_t *cdr_event_walk_array(const uint8_t *p,
+    const uint8_t *end, cdr_str_t path, unsigned depth, bool *has);
 static bool cdr_event_is_field(const cdr_json_member_t *m);
+static size_t cdr_event_put_field(uint8_t *dst, const cdr_event_type_t *type,
+    const cdr_json_member_t *m);
 static void cdr_event_write(cdr_json_out_t *out, const cdr_event_view_t *view);
-static bool cdr_event_selected(const uint64_t *select, unsigned ordinal);
 
 
 static const cdr_str_t  cdr_event_type_key = cdr_str("type");
 static const cdr_str_t  cdr_event_no_field = cdr_str_null;
 
-static const cdr_str_t  cdr_event_reserved[] = {
+static const cdr_str_t  cdr_event_own[] = {
     cdr_str("type"),
     cdr_str("timestamp"),
     cdr_str("eventId")
@@ -134,6 +144,22 @@ cdr_event_slot(const cdr_event_catalogue_t *cat, size_t i)
 }
 
 
+uint32_t
+cdr_event_class(const cdr_event_type_t *type, uint32_t roles)
+{
+    unsigned  i;
+    uint32_t  rules;
+
+    rules = CDR_MASK_EVERYONE;
+
+    for (i = 0; i < type->nrules; i++) {
+        rules |= (uint32_t) ((type->unless[i] & roles) == 0) << i;
+    }
+
+    return rules;
+}
+
+
 int
 cdr_event_check(const cdr_event_catalogue_t *cat,
     const cdr_json_member_t *members, size_t n,
@@ -200,19 +226,111 @@ static int
 cdr_event_check_require(const cdr_event_type_t *type,
     const cdr_json_member_t *members, size_t n, cdr_event_error_t *err)
 {
-    unsigned                  i;
-    const cdr_json_member_t  *m;
+    unsigned  i;
 
     for (i = 0; i < type->nrequire; i++) {
-        m = cdr_json_find(members, n, type->require[i]);
 
-        if (m == NULL || m->type == CDR_JSON_NULL) {
+        if (!cdr_event_has(members, n, type->require[i])) {
             return cdr_event_fail(err, "a required field is missing",
                                   type->require[i]);
         }
     }
 
     return CDR_OK;
+}
+
+
+static bool
+cdr_event_has(const cdr_json_member_t *members, size_t n, cdr_str_t path)
+{
+    bool                      has;
+    const uint8_t            *p;
+    const cdr_json_member_t  *m;
+
+    m = cdr_json_find(members, n, cdr_mask_path_next(&path));
+
+    if (m == NULL || path.len == 0) {
+        return m && m->type != CDR_JSON_NULL;
+    }
+
+    p = m->value.data;
+    (void) cdr_event_walk(p, p + m->value.len, path, 0, &has);
+
+    return has;
+}
+
+
+/* Does the value at p have that path?  Returns the byte behind it. */
+
+static const uint8_t *
+cdr_event_walk(const uint8_t *p, const uint8_t *end, cdr_str_t path,
+    unsigned depth, bool *has)
+{
+    *has = false;
+
+    if (path.len == 0) {
+        *has = (*p != 'n');
+
+    } else if (depth < CDR_JSON_MAX_DEPTH) {
+
+        if (*p == '{') {
+            p = cdr_event_walk_object(p + 1, end, path, depth + 1, has);
+            return p + (p < end);
+        }
+
+        if (*p == '[') {
+            p = cdr_event_walk_array(p + 1, end, path, depth + 1, has);
+            return p + (p < end);
+        }
+    }
+
+    return cdr_json_skip_value(p, end);
+}
+
+
+static const uint8_t *
+cdr_event_walk_object(const uint8_t *p, const uint8_t *end, cdr_str_t path,
+    unsigned depth, bool *has)
+{
+    cdr_str_t  key, name;
+
+    name = cdr_mask_path_next(&path);
+
+    while (cdr_json_walk_key(&p, end, &key)) {
+
+        p = cdr_json_text_eq(key, name)
+            ? cdr_event_walk(p, end, path, depth, has)
+            : cdr_json_skip_value(p, end);
+
+        if (!cdr_json_walk_comma(&p, end)) {
+            break;
+        }
+    }
+
+    return p;
+}
+
+
+static const uint8_t *
+cdr_event_walk_array(const uint8_t *p, const uint8_t *end, cdr_str_t path,
+    unsigned depth, bool *has)
+{
+    bool  each;
+
+    p = cdr_json_skip_space(p, end);
+
+    if (p == end || *p == ']') {
+        return p;
+    }
+
+    *has = true;
+
+    do {
+        p = cdr_event_walk(p, end, path, depth, &each);
+        *has = *has && each;
+    } while (cdr_json_walk_comma(&p, end));
+
+    return p;
 }
 
 
@@ -233,13 +351,22 @@ cdr_event_is_field(const cdr_json_member_t *m)
 {
     size_t  i;
 
-    for (i = 0; i < sizeof(cdr_event_reserved) / sizeof(cdr_str_t); i++) {
-        if (cdr_json_key_eq(m, cdr_event_reserved[i])) {
+    for (i = 0; i < sizeof(cdr_event_own) / sizeof(cdr_str_t); i++) {
+        if (cdr_json_key_eq(m, cdr_event_own[i])) {
             return false;
         }
     }
 
     return true;
+}
+
+
+bool
+cdr_event_reserved(cdr_str_t path)
+{
+    cdr_json_member_t  m = { .key = cdr_mask_path_next(&path) };
+
+    return !cdr_event_is_field(&m);
 }
 
 
@@ -264,35 +391,66 @@ cdr_event_payload_size(const cdr_json_member_t *members, size_t n)
 
 
 size_t
-cdr_event_payload(uint8_t *dst, const cdr_json_member_t *members, size_t n)
+cdr_event_payload(uint8_t *dst, const cdr_event_type_t *type,
+    const cdr_json_member_t *members, size_t n)
 {
-    size_t     i;
-    uint8_t   *p, *head;
-    uint16_t   key;
-    uint32_t   value;
+    size_t    i;
+    uint8_t  *p;
 
     p = dst;
 
     for (i = 0; i < n; i++) {
-
-        if (!cdr_event_is_field(&members[i])) {
-            continue;
+        if (cdr_event_is_field(&members[i])) {
+            p += cdr_event_put_field(p, type, &members[i]);
         }
-
-        head = p;
-        p += CDR_EVENT_HEAD_LEN;
-
-        key = (uint16_t) cdr_json_canonical_text(p, members[i].key);
-        p += key;
-
-        value = (uint32_t) cdr_json_canonical(p, members[i].value);
-        p += value;
-
-        memcpy(head, &key, sizeof(key));
-        memcpy(head + sizeof(key), &value, sizeof(value));
     }
 
     return (size_t) (p - dst);
+}
+
+
+/* Returns the bytes written, which is none for a field that is hidden. */
+
+static size_t
+cdr_event_put_field(uint8_t *dst, const cdr_event_type_t *type,
+    const cdr_json_member_t *m)
+{
+    uint8_t           *p;
+    uint16_t           len;
+    uint32_t           value_len;
+    cdr_str_t          key, value;
+    cdr_json_out_t     out;
+    const cdr_mask_t  *mask, *node;
+
+    p = dst + CDR_EVENT_HEAD_LEN;
+
+    key.data = p;
+    key.len = cdr_json_canonical_text(p, m->key);
+    p += key.len;
+
+    mask = type->hide_everyone ? type->mask : NULL;
+
+    if (!cdr_mask_field(mask, CDR_MASK_EVERYONE, key, m->value, &node)) {
+        return 0;
+    }
+
+    value.data = p;
+    value.len = cdr_json_canonical(p, m->value);
+
+    if (node) {
+        out.dst = p;
+        out.len = 0;
+        cdr_mask_put(&out, node, CDR_MASK_EVERYONE, value);
+        value.len = out.len;
+    }
+
+    len = (uint16_t) key.len;
+    value_len = (uint32_t) value.len;
+
+    memcpy(dst, &len, sizeof(len));
+    memcpy(dst + sizeof(len), &value_len, sizeof(value_len));
+
+    return CDR_EVENT_HEAD_LEN + key.len + value.len;
 }
 
 
@@ -366,20 +524,30 @@ cdr_event_write(cdr_json_out_t *out, const cdr_event_view_t *view)
 {
     cdr_event_iter_t   it = { view->payload, 0 };
     cdr_event_field_t  field;
+    const cdr_mask_t  *node;
 
     cdr_json_put_lit(out, "{\"type\":");
     cdr_json_put_string(out, view->type);
 
     while (cdr_event_next(&it, &field) == CDR_OK) {
 
-        if (!cdr_event_selected(view->select, it.ordinal - 1)) {
+        if (it.ordinal <= view->skip
+            || !cdr_mask_field(view->mask, view->hidden, field.key,
+                               field.value, &node))
+        {
             continue;
         }
 
         cdr_json_put_lit(out, ",\"");
         cdr_json_put(out, field.key.data, field.key.len);
         cdr_json_put_lit(out, "\":");
-        cdr_json_put(out, field.value.data, field.value.len);
+
+        if (node == NULL) {
+            cdr_json_put(out, field.value.data, field.value.len);
+
+        } else {
+            cdr_mask_put(out, node, view->hidden, field.value);
+        }
     }
 
     cdr_json_put_lit(out, ",\"timestamp\":");
@@ -387,13 +555,4 @@ cdr_event_write(cdr_json_out_t *out, const cdr_event_view_t *view)
     cdr_json_put_lit(out, ",\"eventId\":");
     cdr_json_put_string(out, view->id);
     cdr_json_put_lit(out, "}");
-}
-
-
-static bool
-cdr_event_selected(const uint64_t *select, unsigned ordinal)
-{
-    return select == NULL
-           || (ordinal < CDR_EVENT_MAX_FIELDS
-               && (select[ordinal / 64] >> (ordinal % 64) & 1));
 }

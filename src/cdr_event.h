@@ -22,6 +22,7 @@
 
 #include "cdr.h"
 #include "cdr_json.h"
+#include "cdr_mask.h"
 
 
 #define CDR_EVENT_MAX_TYPES     4096
@@ -31,17 +32,24 @@
 /* room for the fields of an event and the three members that are none */
 #define CDR_EVENT_MAX_MEMBERS   (CDR_EVENT_MAX_FIELDS + 3)
 
-/* the 64-bit words of a selection of fields */
-#define CDR_EVENT_SELECT_WORDS  (CDR_EVENT_MAX_FIELDS / 64)
 
-
-/* A type of event, as configured.  Names are plain UTF-8. */
+/*
+ * A type of event, as configured.  Names are plain UTF-8.  Roles are bits of
+ * a mask.  Rule i hides something from those who have no role of unless[i].
+ */
 
 typedef struct {
     cdr_str_t                name;
     uint16_t                 channel;   /* index of the hub's channel */
     uint16_t                 nrequire;
-    const cdr_str_t         *require;   /* top-level fields */
+    const cdr_str_t         *require;   /* dotted paths */
+
+    const cdr_mask_t        *mask;      /* NULL: nothing is ever hidden */
+    bool                     hide_everyone;     /* something from everyone */
+    uint32_t                 roles;             /* 0: everyone */
+    uint32_t                 publish_roles;     /* 0: none */
+    unsigned                 nrules;    /* at most CDR_MASK_RULES */
+    const uint32_t          *unless;
 } cdr_event_type_t;
 
 
@@ -87,11 +95,9 @@ typedef struct {
     uint64_t                 timestamp; /* Unix milliseconds */
     cdr_str_t                id;        /* plain */
 
-    /*
-     * Bit i (of word i / 64) is set if the field with ordinal i is visible;
-     * NULL if all are.
-     */
-    const uint64_t          *select;
+    const cdr_mask_t        *mask;      /* NULL: all is visible */
+    uint32_t                 hidden;    /* the class: rules that hide */
+    unsigned                 skip;      /* leading fields that nobody gets */
 } cdr_event_view_t;
 
 
@@ -121,10 +127,25 @@ const cdr_event_type_t *cdr_event_find_text(const cdr_event_catalogue_t *cat,
 
 
 /*
+ * The class of an event type for a set of roles: the rules that hide something
+ * from them, CDR_MASK_EVERYONE always among these.
+ */
+uint32_t cdr_event_class(const cdr_event_type_t *type, uint32_t roles);
+
+
+/* Whether a path begins with a name that the hub gives, and is no field. */
+bool cdr_event_reserved(cdr_str_t path);
+
+
+/*
  * Checks the members of an object against the catalogue.  Returns CDR_OK with
  * the type; CDR_ERROR with "err" filled if "type" is missing, no string or
  * unknown, if a required field is missing or null, or if there are more than
  * CDR_EVENT_MAX_FIELDS fields or a key is over 65,535 bytes.
+ *
+ * A required path is there if each name on its way is in an object.  Where the
+ * way meets an array, every element has to have the rest of it, and there has
+ * to be one.  What the path leads to may be anything but null, so also [].
  */
 int cdr_event_check(const cdr_event_catalogue_t *cat,
     const cdr_json_member_t *members, size_t n,
@@ -132,12 +153,15 @@ int cdr_event_check(const cdr_event_catalogue_t *cat,
 
 
 /*
- * The payload of the members of an object that was checked.
- * cdr_event_payload() returns the bytes written, which is the size.
+ * The payload of the members of an object that was checked, without what its
+ * type hides from everyone.  The size is exact for a type without
+ * "hide_everyone", else it is an upper bound; cdr_event_payload() returns the
+ * bytes of the payload.  What is hidden may stand in "dst" while this writes,
+ * and behind the payload afterwards, so "dst" is not where others read.
  */
 size_t cdr_event_payload_size(const cdr_json_member_t *members, size_t n);
-size_t cdr_event_payload(uint8_t *dst, const cdr_json_member_t *members,
-    size_t n);
+size_t cdr_event_payload(uint8_t *dst, const cdr_event_type_t *type,
+    const cdr_json_member_t *members, size_t n);
 
 
 /*
@@ -148,7 +172,7 @@ int cdr_event_next(cdr_event_iter_t *it, cdr_event_field_t *field);
 
 
 /*
- * The event as clients get it:
+ * The event as clients of a class get it:
  * {"type":"NAME",FIELDS,"timestamp":1700000000000,"eventId":"ms-n"}
  * cdr_event_encode() returns the bytes written, which is the size.
  */

@@ -68,6 +68,21 @@ const uint8_t *cdr_json_decode(const uint8_t *p, const uint8_t *end,
 size_t cdr_json_encode(uint8_t *dst, uint32_t cp);
 
 
+/*
+ * Walking over what the scanner has accepted; any other bytes are safe too.
+ * skip_value() gives the byte behind the value at p, which is before "end".
+ *
+ * An object or array is walked from behind its bracket.  walk_key() gives the
+ * text of the next key and moves to its value, which is before "end"; behind
+ * a value walk_comma() moves over the comma to what follows.  False if there
+ * is none: then "*pos" is at the other bracket, or at "end".
+ */
+const uint8_t *cdr_json_skip_value(const uint8_t *p, const uint8_t *end);
+bool cdr_json_walk_key(const uint8_t **pos, const uint8_t *end,
+    cdr_str_t *key);
+bool cdr_json_walk_comma(const uint8_t **pos, const uint8_t *end);
+
+
 /* The first byte that is not plain, or "end"; eight at a time. */
 
 static inline const uint8_t *

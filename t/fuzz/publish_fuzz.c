@@ -94,7 +94,9 @@ check_encoded(const cdr_publish_t *p, cdr_str_t payload, const json_t *was)
     view.payload = payload;
     view.timestamp = 1700000000000;
     view.id = (cdr_str_t) cdr_str("1700000000000-1");
-    view.select = NULL;
+    view.mask = NULL;
+    view.hidden = CDR_MASK_EVERYONE;
+    view.skip = 0;
 
     size = cdr_event_encode_size(&view);
     dst = malloc(size);
@@ -131,7 +133,7 @@ check_event(const cdr_publish_t *p, const char *start, const char *end)
 
     size = cdr_event_payload_size(p->members, p->nmembers);
     dst = malloc(size ? size : 1);
-    assert(cdr_event_payload(dst, p->members, p->nmembers) == size);
+    assert(cdr_event_payload(dst, p->type, p->members, p->nmembers) == size);
 
     payload.data = dst;
     payload.len = size;
