@@ -133,7 +133,11 @@ const cdr_event_type_t *cdr_event_find_text(const cdr_event_catalogue_t *cat,
 uint32_t cdr_event_class(const cdr_event_type_t *type, uint32_t roles);
 
 
-/* Whether a path begins with a name that the hub gives, and is no field. */
+/*
+ * Whether a member is a field, which the three that the hub gives are not; and
+ * whether a path begins with the name of one of these three.
+ */
+bool cdr_event_is_field(const cdr_json_member_t *m);
 bool cdr_event_reserved(cdr_str_t path);
 
 

@@ -8,6 +8,10 @@
 
 #define MANY  500
 
+#define DEEP(a, c)  "{\"type\":\"deep\", \"c\":" c ",\"a\" : " a "}"
+#define C           "{\"d\":{\"e\":0}}"
+#define MISSING     "a required field is missing"
+
 
 typedef struct {
     const char  *text;
@@ -17,11 +21,13 @@ typedef struct {
 
 
 static const cdr_str_t  require[] = { cdr_str("text"), cdr_str("n") };
+static const cdr_str_t  deep[] = { cdr_str("a.b"), cdr_str("c.d.e") };
 
 static const cdr_event_type_t  types[] = {
     { cdr_str("free"), 0, 0, NULL },
     { cdr_str("note"), 1, 2, require },
-    { cdr_str("quo\"te"), 2, 0, NULL }
+    { cdr_str("quo\"te"), 2, 0, NULL },
+    { cdr_str("deep"), 0, 2, deep }
 };
 
 
@@ -42,6 +48,25 @@ static const check_t  checks[] = {
     { "{\"type\":\"note\",\"text\":1}", "a required field is missing", "n" },
     { "{\"type\":\"note\",\"text\":1,\"n\":null}",
       "a required field is missing", "n" },
+    { DEEP("{\"b\":0}", C), NULL, NULL },
+    { DEEP("{ \"x\" : {\"b\":null} , \"\\u0062\" : [ ] }", C), NULL, NULL },
+    { DEEP("[ {\"b\":1} , {\"x\":[1,2],\"b\":\"\"} ]", C), NULL, NULL },
+    { DEEP("[ [ {\"b\":1} ] , [[{\"b\":2}],{\"b\":3}] ]", C), NULL, NULL },
+    { DEEP("{\"b\":1}", "{\"d\":[{\"e\":[null]}]}"), NULL, NULL },
+    { DEEP("0", C), MISSING, "a.b" },
+    { DEEP("null", C), MISSING, "a.b" },
+    { DEEP("\"b\"", C), MISSING, "a.b" },
+    { DEEP("{ }", C), MISSING, "a.b" },
+    { DEEP("[ ]", C), MISSING, "a.b" },
+    { DEEP("{\"b\":null}", C), MISSING, "a.b" },
+    { DEEP("{\"c\":{\"b\":1}}", C), MISSING, "a.b" },
+    { DEEP("[{\"b\":1},{}]", C), MISSING, "a.b" },
+    { DEEP("[{\"b\":1},2]", C), MISSING, "a.b" },
+    { DEEP("[{\"b\":1},[]]", C), MISSING, "a.b" },
+    { DEEP("[{\"b\":null},{\"b\":1}]", C), MISSING, "a.b" },
+    { DEEP("{\"b\":1}", "{\"d\":{}}"), MISSING, "c.d.e" },
+    { DEEP("{\"b\":1}", "{\"d\":1,\"e\":1}"), MISSING, "c.d.e" },
+    { "{\"type\":\"deep\",\"a.b\":1,\"c.d.e\":1}", MISSING, "a.b" },
 };
 
 
@@ -72,7 +97,7 @@ scan(const char *text)
 /* The payload of a text, in memory of its exact size. */
 
 static cdr_str_t
-payload(const char *text)
+payload_of(const cdr_event_type_t *type, const char *text)
 {
     size_t      n, size;
     uint8_t    *p;
@@ -83,13 +108,20 @@ payload(const char *text)
     p = malloc(size ? size : 1);
 
     t.data = p;
-    t.len = cdr_event_payload(p, &types[0], members, n);
+    t.len = cdr_event_payload(p, type, members, n);
 
-    if (t.len != size) {
+    if (t.len > size || (t.len < size && !type->hide_everyone)) {
         abort();
     }
 
     return t;
+}
+
+
+static cdr_str_t
+payload(const char *text)
+{
+    return payload_of(&types[0], text);
 }
 
 
@@ -342,6 +374,116 @@ test_encode(void)
 }
 
 
+static void
+test_class(void)
+{
+    uint32_t          unless[CDR_MASK_RULES] = { 1, 6 };
+    cdr_event_type_t  type = { .nrules = 2, .unless = unless };
+
+    ok(cdr_event_class(&types[0], 7) == CDR_MASK_EVERYONE,
+       "the class of a type without rules is that of everyone");
+    ok(cdr_event_class(&type, 0) == (CDR_MASK_EVERYONE | 3)
+       && cdr_event_class(&type, 8) == (CDR_MASK_EVERYONE | 3)
+       && cdr_event_class(&type, 1) == (CDR_MASK_EVERYONE | 2)
+       && cdr_event_class(&type, 4) == (CDR_MASK_EVERYONE | 1)
+       && cdr_event_class(&type, 3) == CDR_MASK_EVERYONE,
+       "a rule hides from those without one of its roles");
+
+    type.nrules = CDR_MASK_RULES;
+    ok(cdr_event_class(&type, 0) == UINT32_MAX, "there may be 31 rules");
+
+    ok(cdr_event_reserved(str("type")) && cdr_event_reserved(str("eventId.a"))
+       && cdr_event_reserved(str("timestamp"))
+       && !cdr_event_reserved(str("typ")) && !cdr_event_reserved(str("a.type"))
+       && !cdr_event_reserved(str("types")),
+       "paths to type, timestamp and eventId are known");
+}
+
+
+/* An event as the log has it, then as it is for a class. */
+
+static bool
+seen(const cdr_event_type_t *type, const char *text, uint32_t hidden,
+    const char *want)
+{
+    bool               same;
+    char               full[512];
+    cdr_str_t          p;
+    cdr_event_view_t   v = { .type = str("free"), .timestamp = 7,
+                             .id = str("7-1") };
+
+    sprintf(full, "{\"type\":\"free\"%s%s,\"timestamp\":7,"
+            "\"eventId\":\"7-1\"}", *want ? "," : "", want);
+
+    p = payload_of(type, text);
+
+    v.payload = p;
+    v.mask = hidden ? type->mask : NULL;
+    v.hidden = hidden;
+
+    same = encodes(&v, full);
+    free((void *) p.data);
+
+    return same;
+}
+
+
+static void
+test_hidden(void)
+{
+    cdr_mask_t        *mask;
+    cdr_test_alloc_t   counter = { 0 };
+    cdr_alloc_t        alloc = { cdr_test_alloc, cdr_test_free, &counter };
+    cdr_event_type_t   type = { .name = str("free") };
+
+    static const char  text[] =
+        "{\"\\u0061\" : { \"b\": [1, {\"\\u0063\":\"\\/\", \"d\":2 } ],"
+        "\"e\":3}, \"type\":\"free\", \"f\":4, \"g\\u002e\":5 }";
+
+    mask = cdr_mask_new(&alloc);
+    cdr_mask_hide(mask, str("a.b.c"), CDR_MASK_EVERYONE);
+    cdr_mask_hide(mask, str("f"), CDR_MASK_EVERYONE);
+    cdr_mask_hide(mask, str("a.e"), 1);
+    cdr_mask_hide(mask, str("a.b.d"), 2);
+    type.mask = mask;
+
+    ok(seen(&type, text, 0, "\"a\":{\"b\":[1,{\"c\":\"/\",\"d\":2}],\"e\":3},"
+            "\"f\":4,\"g.\":5"),
+       "nothing is left out of the log for a type that hides from nobody");
+
+    type.hide_everyone = true;
+
+    ok(seen(&type, text, 0, "\"a\":{\"b\":[1,{\"d\":2}],\"e\":3},"
+            "\"g.\":5"),
+       "what is hidden from everyone is not in the log, nor is a part");
+    ok(seen(&type, text, CDR_MASK_EVERYONE,
+            "\"a\":{\"b\":[1,{\"d\":2}],\"e\":3},\"g.\":5"),
+       "what a rule hides is in the log, and seen by those without the rule");
+    ok(seen(&type, text, CDR_MASK_EVERYONE | 1,
+            "\"a\":{\"b\":[1,{\"d\":2}]},\"g.\":5")
+       && seen(&type, text, CDR_MASK_EVERYONE | 3,
+               "\"a\":{\"b\":[1,{}]},\"g.\":5"),
+       "and not by others");
+
+    cdr_mask_del(mask);
+
+    mask = cdr_mask_new(&alloc);
+    cdr_mask_show(mask, str("a.e"));
+    cdr_mask_show(mask, str("f"));
+    cdr_mask_hide(mask, str("f"), 1);
+    type.mask = mask;
+
+    ok(seen(&type, text, 0, "\"a\":{\"e\":3},\"f\":4"),
+       "what is not among the visible fields is not in the log");
+    ok(seen(&type, text, CDR_MASK_EVERYONE | 1, "\"a\":{\"e\":3}"),
+       "and a rule may hide a field of these");
+    ok(seen(&type, "{\"type\":\"free\",\"g\":1,\"a\":2}", 0, ""),
+       "a payload may be left empty");
+
+    cdr_mask_del(mask);
+}
+
+
 int
 main(void)
 {
@@ -349,13 +491,15 @@ main(void)
 
     test_catalogue();
 
-    ok(cdr_event_catalogue_init(&catalogue, types, 3, slots, &wrong) == CDR_OK,
+    ok(cdr_event_catalogue_init(&catalogue, types, 4, slots, &wrong) == CDR_OK,
        "a catalogue is made");
 
     test_checks();
     test_limits();
     test_payload();
     test_encode();
+    test_class();
+    test_hidden();
 
     return done_testing();
 }
