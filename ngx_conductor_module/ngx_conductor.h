@@ -15,13 +15,12 @@
 #include <cdr_jwk.h>
 #include <cdr_jwt.h>
 #include <cdr_log.h>
+#include <cdr_policy.h>
 #include <cdr_registry.h>
 #include <cdr_counter.h>
 #include <cdr_slots.h>
 
 
-#define NGX_CONDUCTOR_MAX_CHANNELS   64       /* a bit each in a mask */
-#define NGX_CONDUCTOR_MAX_EVENTS     256      /* event types of a hub */
 #define NGX_CONDUCTOR_BATCH          1024     /* events of a publication */
 #define NGX_CONDUCTOR_MAX_FRAGMENTS  65536    /* frames of a message */
 #define NGX_CONDUCTOR_MAX_PARTS      16       /* of a zone */
@@ -42,10 +41,22 @@ typedef struct ngx_conductor_group_s    ngx_conductor_group_t;
 typedef struct ngx_conductor_session_s  ngx_conductor_session_t;
 
 
+/* What roles see, shared by the groups of this worker that see the same. */
+
 typedef struct {
-    ngx_str_t                     name;
-    ngx_flag_t                    on;         /* every client starts with it */
-} ngx_conductor_channel_t;
+    uint32_t                      refs;
+    cdr_view_t                    sees;
+} ngx_conductor_view_t;
+
+
+/* The newest rules, as part of the zone: what nginx was last told. */
+
+typedef struct {
+    volatile uint64_t             generation;
+    uint32_t                      size;
+    uint32_t                      len;        /* 0: they do not fit */
+    u_char                        block[];
+} ngx_conductor_rules_t;
 
 
 /* What all processes of a hub share: one zone, laid out at its making. */
@@ -101,10 +112,11 @@ struct ngx_conductor_hub_s {
     time_t                        history_age;
     ngx_msec_t                    drain;
 
-    ngx_array_t                   channels;   /* ngx_conductor_channel_t */
-    ngx_array_t                   events;     /* cdr_event_type_t */
-    cdr_event_catalogue_t         catalogue;
-    uint64_t                      defaults;   /* channels on at the start */
+    ngx_array_t                   channels;   /* as configured */
+    ngx_array_t                   events;
+    ngx_str_t                     block;      /* the policy, packed */
+    cdr_policy_t                 *policy;     /* that this process follows */
+    uint64_t                      generation; /* and its number */
 
     ngx_uint_t                    capacity;   /* connections, as configured */
     ngx_shm_zone_t               *shm_zone;
@@ -117,6 +129,7 @@ struct ngx_conductor_hub_s {
     cdr_counter_t                 counters;
     cdr_registry_t                registry;
     cdr_log_t                     log;
+    ngx_conductor_rules_t        *rules;
 
     /* the state of this process */
 
@@ -126,7 +139,13 @@ struct ngx_conductor_hub_s {
     uint64_t                      last_ms;    /* position of the last one */
     uint64_t                      last_n;
     ngx_queue_t                   groups;     /* ngx_conductor_group_t */
+    ngx_conductor_group_t       **buckets;    /* the same, by what they see */
+    ngx_array_t                   views;      /* ngx_conductor_role_view_t */
     ngx_queue_t                   sessions;
+    unsigned                      followed:1; /* rules not of its own */
+    unsigned                      outdated:1; /* the rules are not known */
+    unsigned                      sending:1;  /* groups are being served */
+    unsigned                      deserted:1; /* one of them has nobody left */
     unsigned                      overrun:1;  /* logged */
     unsigned                      lost:1;     /* overrun, nothing read since */
 };
@@ -349,6 +368,28 @@ void ngx_conductor_zone_lock(ngx_conductor_hub_t *hub);
 void ngx_conductor_zone_unlock(ngx_conductor_hub_t *hub);
 uint64_t ngx_conductor_zone_key(ngx_conductor_hub_t *hub, ngx_uint_t kind,
     u_char *data, size_t len);
+
+
+/* ngx_conductor_rules.c: who may see and publish what */
+
+ngx_int_t ngx_conductor_rules_init(ngx_conf_t *cf, ngx_conductor_hub_t *hub);
+size_t ngx_conductor_rules_size(ngx_conductor_hub_t *hub, ngx_uint_t n);
+int ngx_conductor_rules_create(ngx_conductor_hub_t *hub, u_char *mem,
+    ngx_uint_t n);
+int ngx_conductor_rules_attach(ngx_conductor_hub_t *hub, u_char *mem,
+    size_t size);
+void ngx_conductor_rules_count(void);
+ngx_int_t ngx_conductor_rules_publish(ngx_conductor_hub_t *hub);
+void ngx_conductor_rules_update(ngx_conductor_hub_t *hub);
+ngx_conductor_view_t *ngx_conductor_view(ngx_conductor_hub_t *hub,
+    cdr_str_t role);
+void ngx_conductor_view_unref(ngx_conductor_view_t *view);
+void ngx_conductor_views_free(ngx_conductor_hub_t *hub);
+
+/* Have other processes been given newer rules? */
+
+#define ngx_conductor_rules_changed(hub)                                      \
+    ((hub)->rules->generation != (hub)->generation)
 
 
 /* ngx_conductor_parts.c: what lies in it; ends with a name of NULL */

@@ -301,7 +301,9 @@ ngx_conductor_detach_begin(ngx_conductor_session_t *s, ngx_uint_t refused,
         if (s->conf->protocol == NGX_CONDUCTOR_NATIVE) {
             ngx_conductor_session_welcome(s);
 
-            if (ngx_conductor_group_join(s, s->hub->defaults) != NGX_OK) {
+            if (ngx_conductor_group_join(s, s->hub->policy->defaults, NULL)
+                != NGX_OK)
+            {
                 ngx_conductor_session_dead(s, CDR_CLOSE_INTERNAL);
             }
         }

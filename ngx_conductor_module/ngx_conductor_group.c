@@ -7,33 +7,72 @@
 
 
 #define NGX_CONDUCTOR_GROUP_MIN  8
+#define NGX_CONDUCTOR_BUCKETS    1024       /* a power of two */
 
 
 static void ngx_conductor_member_send(ngx_conductor_session_t *s,
     ngx_conductor_buf_t *buf, ssize_t n, ngx_err_t err);
 static ngx_conductor_group_t *ngx_conductor_group_get(
-    ngx_conductor_session_t *s, uint64_t channels);
+    ngx_conductor_session_t *s, ngx_conductor_group_t *key);
+static ngx_conductor_group_t *ngx_conductor_group_new(
+    ngx_conductor_session_t *s, ngx_conductor_group_t *key);
+static uint32_t ngx_conductor_group_hash(ngx_conductor_group_t *key);
+static ngx_uint_t ngx_conductor_group_eq(ngx_conductor_group_t *a,
+    ngx_conductor_group_t *b);
+static void ngx_conductor_group_remove(ngx_conductor_hub_t *hub,
+    ngx_conductor_group_t *g, uint32_t member);
+static void ngx_conductor_group_free(ngx_conductor_hub_t *hub,
+    ngx_conductor_group_t *g);
 
 
-/* Makes the session one of those who get the events of these channels. */
+/*
+ * Makes the session one of those who get the events of these channels, as
+ * far as its roles see them.  The filters, NULL if there are none, are copied.
+ */
 
 ngx_int_t
-ngx_conductor_group_join(ngx_conductor_session_t *s, uint64_t channels)
+ngx_conductor_group_join(ngx_conductor_session_t *s, uint64_t channels,
+    ngx_conductor_filters_t *filters)
 {
     uint32_t                 size;
-    ngx_conductor_group_t   *g;
+    ngx_conductor_group_t   *g, key;
     ngx_conductor_member_t  *m;
 
-    g = ngx_conductor_group_get(s, channels);
+    ngx_memzero(&key, sizeof(ngx_conductor_group_t));
+
+    key.view = ngx_conductor_view(s->hub,
+                                  cdr_registry_string(&s->hub->registry,
+                                                      s->entry,
+                                                      CDR_CONN_ROLE));
+    if (key.view == NULL) {
+        return NGX_ERROR;
+    }
+
+    key.channels = channels;
+    key.filters = filters;
+    key.level = s->pmd.on ? (uint8_t) s->conf->compress : 0;
+    key.window = key.level ? s->pmd.server_max_window_bits : 0;
+    key.hash = ngx_conductor_group_hash(&key);
+
+    g = ngx_conductor_group_get(s, &key);
+
+    ngx_conductor_view_unref(key.view);
+
     if (g == NULL) {
         return NGX_ERROR;
     }
 
     if (g->n == g->size) {
-        size = g->size ? g->size * 2 : NGX_CONDUCTOR_GROUP_MIN;
+        size = g->size ? g->size * 2
+                       : (filters ? 1 : NGX_CONDUCTOR_GROUP_MIN);
 
         m = realloc(g->members, size * sizeof(ngx_conductor_member_t));
         if (m == NULL) {
+
+            if (g->n == 0) {
+                ngx_conductor_group_free(s->hub, g);
+            }
+
             return NGX_ERROR;
         }
 
@@ -57,24 +96,44 @@ ngx_conductor_group_join(ngx_conductor_session_t *s, uint64_t channels)
 void
 ngx_conductor_group_leave(ngx_conductor_session_t *s)
 {
-    ngx_conductor_group_t   *g;
-    ngx_conductor_member_t  *m, *last;
+    ngx_conductor_group_t  *g;
 
     g = s->group;
 
-    if (g == NULL) {
-        return;
+    if (g) {
+        s->group = NULL;
+        ngx_conductor_group_remove(s->hub, g, s->member);
     }
+}
 
-    m = &g->members[s->member];
+
+/* Takes a member out; the last one gets its place. */
+
+static void
+ngx_conductor_group_remove(ngx_conductor_hub_t *hub, ngx_conductor_group_t *g,
+    uint32_t member)
+{
+    ngx_conductor_member_t  *m, *last;
+
+    m = &g->members[member];
     last = &g->members[--g->n];
 
     if (m != last) {
         *m = *last;
-        m->session->member = s->member;
+        m->session->member = member;
     }
 
-    s->group = NULL;
+    if (g->n == 0) {
+
+        if (hub->sending) {
+            hub->deserted = 1;
+
+        } else {
+            ngx_conductor_group_free(hub, g);
+        }
+
+        return;
+    }
 
     if (g->size > NGX_CONDUCTOR_GROUP_MIN && g->n < g->size / 4) {
 
@@ -88,22 +147,71 @@ ngx_conductor_group_leave(ngx_conductor_session_t *s)
 }
 
 
+/*
+ * To the group of another subscription or role.  NGX_ERROR: it is in none,
+ * and must not go on.
+ */
+
+ngx_int_t
+ngx_conductor_group_move(ngx_conductor_session_t *s, uint64_t channels,
+    ngx_conductor_filters_t *filters)
+{
+    uint32_t                member;
+    ngx_int_t               rc;
+    ngx_conductor_group_t  *old;
+
+    old = s->group;
+    member = s->member;
+
+    if (old == NULL) {
+        return ngx_conductor_group_join(s, channels, filters);
+    }
+
+    /* the filters may be the old group's, so that is left last */
+
+    s->group = NULL;
+    old->members[member].session = NULL;
+
+    rc = ngx_conductor_group_join(s, channels, filters);
+
+    ngx_conductor_group_remove(s->hub, old, member);
+
+    return rc;
+}
+
+
+/* Those that nobody is in any more. */
+
+void
+ngx_conductor_groups_tidy(ngx_conductor_hub_t *hub)
+{
+    ngx_queue_t            *q, *next;
+    ngx_conductor_group_t  *g;
+
+    for (q = ngx_queue_head(&hub->groups);
+         q != ngx_queue_sentinel(&hub->groups);
+         q = next)
+    {
+        next = ngx_queue_next(q);
+        g = ngx_queue_data(q, ngx_conductor_group_t, queue);
+
+        if (g->n == 0) {
+            ngx_conductor_group_free(hub, g);
+        }
+    }
+}
+
+
 /* At the end of the process, when all sessions are gone. */
 
 void
 ngx_conductor_groups_free(ngx_conductor_hub_t *hub)
 {
-    ngx_queue_t            *q;
-    ngx_conductor_group_t  *g;
+    ngx_conductor_groups_tidy(hub);
+    ngx_conductor_views_free(hub);
 
-    while (!ngx_queue_empty(&hub->groups)) {
-        q = ngx_queue_head(&hub->groups);
-        g = ngx_queue_data(q, ngx_conductor_group_t, queue);
-
-        ngx_queue_remove(q);
-        free(g->members);
-        ngx_free(g);
-    }
+    ngx_free(hub->buckets);
+    hub->buckets = NULL;
 }
 
 
@@ -195,47 +303,125 @@ ngx_conductor_member_send(ngx_conductor_session_t *s,
 
 
 static ngx_conductor_group_t *
-ngx_conductor_group_get(ngx_conductor_session_t *s, uint64_t channels)
+ngx_conductor_group_get(ngx_conductor_session_t *s,
+    ngx_conductor_group_t *key)
 {
-    uint8_t                 level, window;
-    ngx_queue_t            *q;
-    ngx_conductor_group_t  *g, *empty;
+    size_t                  size;
+    ngx_conductor_group_t  *g;
 
-    level = s->pmd.on ? (uint8_t) s->conf->compress : 0;
-    window = level ? s->pmd.server_max_window_bits : 0;
-    empty = NULL;
+    if (s->hub->buckets == NULL) {
+        size = NGX_CONDUCTOR_BUCKETS * sizeof(ngx_conductor_group_t *);
 
-    for (q = ngx_queue_head(&s->hub->groups);
-         q != ngx_queue_sentinel(&s->hub->groups);
-         q = ngx_queue_next(q))
-    {
-        g = ngx_queue_data(q, ngx_conductor_group_t, queue);
-
-        if (g->channels == channels && g->level == level
-            && g->window == window)
-        {
-            return g;
-        }
-
-        if (g->n == 0) {
-            empty = g;
-        }
-    }
-
-    g = empty;
-
-    if (g == NULL) {
-        g = ngx_calloc(sizeof(ngx_conductor_group_t), &s->log);
-        if (g == NULL) {
+        s->hub->buckets = ngx_calloc(size, &s->log);
+        if (s->hub->buckets == NULL) {
             return NULL;
         }
-
-        ngx_queue_insert_tail(&s->hub->groups, &g->queue);
     }
 
-    g->channels = channels;
-    g->level = level;
-    g->window = window;
+    for (g = s->hub->buckets[key->hash % NGX_CONDUCTOR_BUCKETS];
+         g;
+         g = g->next)
+    {
+        if (ngx_conductor_group_eq(g, key)) {
+            return g;
+        }
+    }
+
+    return ngx_conductor_group_new(s, key);
+}
+
+
+static ngx_conductor_group_t *
+ngx_conductor_group_new(ngx_conductor_session_t *s,
+    ngx_conductor_group_t *key)
+{
+    size_t                   len;
+    ngx_conductor_group_t   *g, **bucket;
+
+    len = key->filters ? sizeof(ngx_conductor_filters_t) + key->filters->len
+                       : 0;
+
+    g = ngx_alloc(sizeof(ngx_conductor_group_t) + len, &s->log);
+    if (g == NULL) {
+        return NULL;
+    }
+
+    *g = *key;
+    g->view->refs++;
+
+    if (len) {
+        g->filters = (ngx_conductor_filters_t *) &g[1];
+        ngx_memcpy(g->filters, key->filters, len);
+    }
+
+    bucket = &s->hub->buckets[g->hash % NGX_CONDUCTOR_BUCKETS];
+
+    g->next = *bucket;
+    *bucket = g;
+
+    ngx_queue_insert_tail(&s->hub->groups, &g->queue);
 
     return g;
+}
+
+
+static uint32_t
+ngx_conductor_group_hash(ngx_conductor_group_t *key)
+{
+    uint32_t  hash;
+
+    ngx_crc32_init(hash);
+    ngx_crc32_update(&hash, (u_char *) &key->channels, sizeof(uint64_t));
+    ngx_crc32_update(&hash, (u_char *) &key->view, sizeof(void *));
+    ngx_crc32_update(&hash, &key->level, 1);
+    ngx_crc32_update(&hash, &key->window, 1);
+
+    if (key->filters) {
+        ngx_crc32_update(&hash, key->filters->data, key->filters->len);
+    }
+
+    ngx_crc32_final(hash);
+
+    return hash;
+}
+
+
+static ngx_uint_t
+ngx_conductor_group_eq(ngx_conductor_group_t *a, ngx_conductor_group_t *b)
+{
+    if (a->hash != b->hash || a->view != b->view
+        || a->channels != b->channels || a->level != b->level
+        || a->window != b->window)
+    {
+        return 0;
+    }
+
+    if (a->filters == NULL || b->filters == NULL) {
+        return a->filters == b->filters;
+    }
+
+    return a->filters->len == b->filters->len
+           && ngx_memcmp(a->filters->data, b->filters->data,
+                         a->filters->len)
+              == 0;
+}
+
+
+static void
+ngx_conductor_group_free(ngx_conductor_hub_t *hub, ngx_conductor_group_t *g)
+{
+    ngx_conductor_group_t  **bucket;
+
+    bucket = &hub->buckets[g->hash % NGX_CONDUCTOR_BUCKETS];
+
+    while (*bucket != g) {
+        bucket = &(*bucket)->next;
+    }
+
+    *bucket = g->next;
+
+    ngx_queue_remove(&g->queue);
+    ngx_conductor_view_unref(g->view);
+    free(g->members);
+    ngx_free(g);
 }

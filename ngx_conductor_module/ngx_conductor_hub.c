@@ -85,11 +85,46 @@ static ngx_command_t  ngx_conductor_hub_commands[] = {
       0,
       NULL },
 
+    { ngx_string("roles"),
+      NGX_CONDUCTOR_CHANNEL_CONF|NGX_DIRECT_CONF|NGX_CONF_1MORE,
+      ngx_conductor_channel_roles,
+      0,
+      0,
+      NULL },
+
     { ngx_string("require"),
       NGX_CONDUCTOR_EVENT_CONF|NGX_DIRECT_CONF|NGX_CONF_1MORE,
-      ngx_conductor_event_require,
+      ngx_conductor_event_paths,
+      0,
+      offsetof(ngx_conductor_event_conf_t, require),
+      NULL },
+
+    { ngx_string("redact"),
+      NGX_CONDUCTOR_EVENT_CONF|NGX_DIRECT_CONF|NGX_CONF_1MORE,
+      ngx_conductor_event_redact,
       0,
       0,
+      NULL },
+
+    { ngx_string("fields"),
+      NGX_CONDUCTOR_EVENT_CONF|NGX_DIRECT_CONF|NGX_CONF_1MORE,
+      ngx_conductor_event_paths,
+      0,
+      offsetof(ngx_conductor_event_conf_t, fields),
+      NULL },
+
+    { ngx_string("roles"),
+      NGX_CONDUCTOR_EVENT_CONF|NGX_DIRECT_CONF|NGX_CONF_1MORE,
+      ngx_conductor_event_roles,
+      0,
+      offsetof(ngx_conductor_event_conf_t, roles),
+      NULL },
+
+    { ngx_string("publish_roles"),
+      NGX_CONDUCTOR_EVENT_CONF|NGX_DIRECT_CONF|NGX_CONF_1MORE,
+      ngx_conductor_event_roles,
+      0,
+      offsetof(ngx_conductor_event_conf_t, publish_roles),
       NULL },
 
       ngx_null_command
@@ -152,7 +187,7 @@ ngx_conductor_hub_get(ngx_conf_t *cf, ngx_str_t *name)
     ngx_queue_init(&hub->sessions);
 
     if (ngx_array_init(&hub->channels, cf->pool, 4,
-                       sizeof(ngx_conductor_channel_t))
+                       sizeof(ngx_conductor_channel_conf_t))
         != NGX_OK
         || ngx_array_init(&hub->events, cf->pool, 8,
                           sizeof(ngx_conductor_event_conf_t))
@@ -233,7 +268,7 @@ ngx_conductor_hub_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     if (rv == NGX_CONF_OK) {
-        rv = ngx_conductor_hub_catalogue(cf, hub);
+        rv = ngx_conductor_hub_policy(cf, hub);
     }
 
     if (rv != NGX_CONF_OK) {
@@ -278,13 +313,6 @@ ngx_conductor_hub_parse(ngx_conf_t *cf, ngx_uint_t type, void *conf)
 static char *
 ngx_conductor_hub_defaults(ngx_conf_t *cf, ngx_conductor_hub_t *hub)
 {
-    ngx_str_t                 tasks = ngx_string("tasks:updates");
-    ngx_str_t                 presence = ngx_string("presence:updates");
-    ngx_str_t                 admin = ngx_string("admin:notifications");
-    ngx_str_t                *name[3];
-    ngx_uint_t                i;
-    ngx_conductor_channel_t  *ch;
-
     ngx_conf_init_size_value(hub->zone_size, 64 * 1024 * 1024);
     ngx_conf_init_uint_value(hub->history_events, 10000);
     ngx_conf_init_size_value(hub->history_size,
@@ -292,34 +320,8 @@ ngx_conductor_hub_defaults(ngx_conf_t *cf, ngx_conductor_hub_t *hub)
     ngx_conf_init_value(hub->history_age, 3600);
     ngx_conf_init_msec_value(hub->drain, 10000);
 
-    if (hub->channels.nelts == 0) {
-
-        /* the three of every hub that names none */
-
-        name[0] = &tasks;
-        name[1] = &presence;
-        name[2] = &admin;
-
-        for (i = 0; i < 3; i++) {
-            ch = ngx_array_push(&hub->channels);
-            if (ch == NULL) {
-                return NGX_CONF_ERROR;
-            }
-
-            ch->name = *name[i];
-            ch->on = (i != 2);
-        }
-    }
-
-    ch = hub->channels.elts;
-
-    for (i = 0; i < hub->channels.nelts; i++) {
-        if (ch[i].on) {
-            hub->defaults |= (uint64_t) 1 << i;
-        }
-    }
-
-    return NGX_CONF_OK;
+    return (hub->channels.nelts == 0)
+           ? ngx_conductor_hub_default_channels(cf, hub) : NGX_CONF_OK;
 }
 
 

@@ -12,10 +12,23 @@
 #define NGX_CONDUCTOR_EVENT_CONF    0x08000000
 
 
+/* Both begin with their name. */
+
+typedef struct {
+    ngx_str_t                 name;
+    ngx_flag_t                on;             /* every client starts with it */
+    ngx_array_t               roles;          /* cdr_str_t */
+} ngx_conductor_channel_conf_t;
+
+
 typedef struct {
     ngx_str_t                 name;
     ngx_str_t                 channel;
-    ngx_array_t               require;    /* cdr_str_t */
+    ngx_array_t               require;        /* cdr_str_t */
+    ngx_array_t               fields;         /* cdr_str_t */
+    ngx_array_t               roles;          /* cdr_str_t */
+    ngx_array_t               publish_roles;  /* cdr_str_t */
+    ngx_array_t               redacts;        /* cdr_redact_conf_t */
 } ngx_conductor_event_conf_t;
 
 
@@ -26,9 +39,18 @@ char *ngx_conductor_hub_parse(ngx_conf_t *cf, ngx_uint_t type,
 ngx_int_t ngx_conductor_name_valid(ngx_str_t *name);
 
 
+/* ngx_conductor_hub_policy.c: the policy that is made of them */
+
+char *ngx_conductor_hub_policy(ngx_conf_t *cf, ngx_conductor_hub_t *hub);
+ngx_int_t ngx_conductor_hub_index(ngx_array_t *list, size_t size,
+    ngx_str_t *name);
+void ngx_conductor_hub_list(cdr_names_t *names, ngx_array_t *list);
+void ngx_conductor_hub_str(cdr_str_t *dst, ngx_str_t *src);
+
+
 /* ngx_conductor_hub_events.c: channels and events */
 
-char *ngx_conductor_hub_catalogue(ngx_conf_t *cf,
+char *ngx_conductor_hub_default_channels(ngx_conf_t *cf,
     ngx_conductor_hub_t *hub);
 char *ngx_conductor_hub_channel(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
@@ -38,7 +60,13 @@ char *ngx_conductor_channel_default(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
 char *ngx_conductor_event_channel(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
-char *ngx_conductor_event_require(ngx_conf_t *cf, ngx_command_t *cmd,
+char *ngx_conductor_event_paths(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_conductor_event_roles(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_conductor_event_redact(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_conductor_channel_roles(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
 

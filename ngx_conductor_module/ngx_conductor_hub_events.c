@@ -1,10 +1,55 @@
-/* The channels and events of a hub, and the catalogue made of them. */
+/* The channels and events of a hub, as its block names them. */
 
 #include "ngx_conductor_hub.h"
 
 
-static ngx_int_t ngx_conductor_channel_index(ngx_conductor_hub_t *hub,
-    ngx_str_t *name);
+static char *ngx_conductor_hub_names(ngx_conf_t *cf, ngx_array_t *list,
+    ngx_uint_t paths);
+static char *ngx_conductor_hub_name(ngx_conf_t *cf, ngx_str_t *value,
+    ngx_array_t *list, ngx_uint_t path);
+static char *ngx_conductor_hub_unless(ngx_conf_t *cf, ngx_str_t *value,
+    ngx_str_t *roles, ngx_array_t *list);
+
+
+/* The three of every hub that names none. */
+
+char *
+ngx_conductor_hub_default_channels(ngx_conf_t *cf, ngx_conductor_hub_t *hub)
+{
+    cdr_str_t                     *role;
+    ngx_uint_t                     i;
+    ngx_conductor_channel_conf_t  *ch;
+
+    static ngx_str_t  names[] = {
+        ngx_string("tasks:updates"),
+        ngx_string("presence:updates"),
+        ngx_string("admin:notifications")
+    };
+
+    for (i = 0; i < 3; i++) {
+        ch = ngx_array_push(&hub->channels);
+
+        if (ch == NULL
+            || ngx_array_init(&ch->roles, cf->pool, 1, sizeof(cdr_str_t))
+               != NGX_OK)
+        {
+            return NGX_CONF_ERROR;
+        }
+
+        ch->name = names[i];
+        ch->on = 1;
+    }
+
+    role = ngx_array_push(&ch->roles);
+    if (role == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    role->data = (u_char *) "admin";
+    role->len = 5;
+
+    return NGX_CONF_OK;
+}
 
 
 char *
@@ -12,8 +57,8 @@ ngx_conductor_hub_channel(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_conductor_hub_t *hub = conf;
 
-    ngx_str_t                *value;
-    ngx_conductor_channel_t  *ch;
+    ngx_str_t                     *value;
+    ngx_conductor_channel_conf_t  *ch;
 
     value = cf->args->elts;
 
@@ -22,12 +67,16 @@ ngx_conductor_hub_channel(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             "a name is 1 to 64 letters, digits or \"-_.:\"");
     }
 
-    if (ngx_conductor_channel_index(hub, &value[1]) != NGX_DECLINED) {
+    if (ngx_conductor_hub_index(&hub->channels,
+                                sizeof(ngx_conductor_channel_conf_t),
+                                &value[1])
+        != NGX_DECLINED)
+    {
         return ngx_conductor_conf_error(cf, &value[1],
                                         "this channel is already defined");
     }
 
-    if (hub->channels.nelts == NGX_CONDUCTOR_MAX_CHANNELS) {
+    if (hub->channels.nelts == CDR_POLICY_MAX_CHANNELS) {
         return ngx_conductor_conf_error(cf, &value[1],
                                         "a hub has at most 64 channels");
     }
@@ -39,6 +88,11 @@ ngx_conductor_hub_channel(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     ch->name = value[1];
     ch->on = NGX_CONF_UNSET;
+
+    if (ngx_array_init(&ch->roles, cf->pool, 4, sizeof(cdr_str_t)) != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
 
     if (ngx_conductor_hub_parse(cf, NGX_CONDUCTOR_CHANNEL_CONF, ch)
         != NGX_CONF_OK)
@@ -58,7 +112,6 @@ ngx_conductor_hub_event(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_conductor_hub_t *hub = conf;
 
     ngx_str_t                   *value;
-    ngx_uint_t                   i;
     ngx_conductor_event_conf_t  *ev;
 
     value = cf->args->elts;
@@ -68,18 +121,16 @@ ngx_conductor_hub_event(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             "a name is 1 to 64 letters, digits or \"-_.:\"");
     }
 
-    ev = hub->events.elts;
-
-    for (i = 0; i < hub->events.nelts; i++) {
-        if (ev[i].name.len == value[1].len
-            && ngx_strncmp(ev[i].name.data, value[1].data, value[1].len) == 0)
-        {
-            return ngx_conductor_conf_error(cf, &value[1],
-                                            "this event is already defined");
-        }
+    if (ngx_conductor_hub_index(&hub->events,
+                                sizeof(ngx_conductor_event_conf_t),
+                                &value[1])
+        != NGX_DECLINED)
+    {
+        return ngx_conductor_conf_error(cf, &value[1],
+                                        "this event is already defined");
     }
 
-    if (hub->events.nelts == NGX_CONDUCTOR_MAX_EVENTS) {
+    if (hub->events.nelts == CDR_POLICY_MAX_EVENTS) {
         return ngx_conductor_conf_error(cf, &value[1],
                                         "a hub has at most 256 events");
     }
@@ -93,7 +144,16 @@ ngx_conductor_hub_event(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_str_null(&ev->channel);
 
     if (ngx_array_init(&ev->require, cf->pool, 4, sizeof(cdr_str_t))
-        != NGX_OK)
+        != NGX_OK
+        || ngx_array_init(&ev->fields, cf->pool, 4, sizeof(cdr_str_t))
+           != NGX_OK
+        || ngx_array_init(&ev->roles, cf->pool, 4, sizeof(cdr_str_t))
+           != NGX_OK
+        || ngx_array_init(&ev->publish_roles, cf->pool, 4, sizeof(cdr_str_t))
+           != NGX_OK
+        || ngx_array_init(&ev->redacts, cf->pool, 4,
+                          sizeof(cdr_redact_conf_t))
+           != NGX_OK)
     {
         return NGX_CONF_ERROR;
     }
@@ -105,7 +165,7 @@ ngx_conductor_hub_event(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 char *
 ngx_conductor_channel_default(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    ngx_conductor_channel_t *ch = conf;
+    ngx_conductor_channel_conf_t *ch = conf;
 
     ngx_str_t  *value;
 
@@ -155,107 +215,169 @@ ngx_conductor_event_channel(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 
 char *
-ngx_conductor_event_require(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+ngx_conductor_channel_roles(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_conductor_channel_conf_t *ch = conf;
+
+    return ngx_conductor_hub_names(cf, &ch->roles, 0);
+}
+
+
+/* Lists of an event; where it is in the block's data says "offset". */
+
+char *
+ngx_conductor_event_paths(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    char  *p = conf;
+
+    return ngx_conductor_hub_names(cf, (ngx_array_t *) (p + cmd->offset), 1);
+}
+
+
+char *
+ngx_conductor_event_roles(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    char  *p = conf;
+
+    return ngx_conductor_hub_names(cf, (ngx_array_t *) (p + cmd->offset), 0);
+}
+
+
+/* redact PATH ... [unless_role=ROLE,...]; each is a rule of its own. */
+
+char *
+ngx_conductor_event_redact(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_conductor_event_conf_t *ev = conf;
 
-    cdr_str_t   *field;
+    char               *rv;
+    ngx_str_t          *value, rest;
+    ngx_uint_t          i;
+    ngx_array_t        *paths, *unless;
+    cdr_redact_conf_t  *redact;
+
+    paths = ngx_array_create(cf->pool, 4, sizeof(cdr_str_t));
+    unless = ngx_array_create(cf->pool, 4, sizeof(cdr_str_t));
+    redact = ngx_array_push(&ev->redacts);
+
+    if (paths == NULL || unless == NULL || redact == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        if (ngx_conductor_option(&value[i], "unless_role=", &rest) == NGX_OK)
+        {
+            rv = ngx_conductor_hub_unless(cf, &value[i], &rest, unless);
+
+            if (rv != NGX_CONF_OK) {
+                return rv;
+            }
+
+            continue;
+        }
+
+        rv = ngx_conductor_hub_name(cf, &value[i], paths, 1);
+
+        if (rv != NGX_CONF_OK) {
+            return rv;
+        }
+    }
+
+    if (paths->nelts == 0) {
+        return "names no field";
+    }
+
+    ngx_conductor_hub_list(&redact->paths, paths);
+    ngx_conductor_hub_list(&redact->unless, unless);
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_conductor_hub_unless(ngx_conf_t *cf, ngx_str_t *value, ngx_str_t *roles,
+    ngx_array_t *list)
+{
+    char       *rv;
+    u_char     *p, *end, *comma;
+    ngx_str_t   role;
+
+    if (list->nelts) {
+        return ngx_conductor_conf_error(cf, value, "it is given twice");
+    }
+
+    p = roles->data;
+    end = p + roles->len;
+
+    do {
+        comma = ngx_strlchr(p, end, ',');
+
+        role.data = p;
+        role.len = (comma ? comma : end) - p;
+
+        rv = ngx_conductor_hub_name(cf, &role, list, 0);
+
+        if (rv != NGX_CONF_OK) {
+            return rv;
+        }
+
+        p += role.len + 1;
+
+    } while (comma);
+
+    return NGX_CONF_OK;
+}
+
+
+/* Adds the arguments of a directive, which may be repeated. */
+
+static char *
+ngx_conductor_hub_names(ngx_conf_t *cf, ngx_array_t *list, ngx_uint_t paths)
+{
+    char        *rv;
     ngx_str_t   *value;
     ngx_uint_t   i;
 
     value = cf->args->elts;
 
     for (i = 1; i < cf->args->nelts; i++) {
+        rv = ngx_conductor_hub_name(cf, &value[i], list, paths);
 
-        if (value[i].len == 0 || value[i].len > 255) {
-            return ngx_conductor_conf_error(cf, &value[i],
-                                     "a field's name is 1 to 255 characters");
+        if (rv != NGX_CONF_OK) {
+            return rv;
         }
-
-        field = ngx_array_push(&ev->require);
-        if (field == NULL) {
-            return NGX_CONF_ERROR;
-        }
-
-        field->data = value[i].data;
-        field->len = value[i].len;
     }
 
     return NGX_CONF_OK;
 }
 
 
-/* Turns the events of the block into the catalogue of the core. */
-
-char *
-ngx_conductor_hub_catalogue(ngx_conf_t *cf, ngx_conductor_hub_t *hub)
+static char *
+ngx_conductor_hub_name(ngx_conf_t *cf, ngx_str_t *value, ngx_array_t *list,
+    ngx_uint_t path)
 {
-    size_t                       wrong;
-    uint16_t                    *slots;
-    ngx_int_t                    n;
-    ngx_uint_t                   i;
-    cdr_event_type_t            *type;
-    ngx_conductor_event_conf_t  *ev;
+    cdr_str_t  *name;
 
-    ev = hub->events.elts;
-
-    type = ngx_pcalloc(cf->pool, ngx_max(hub->events.nelts, 1)
-                                 * sizeof(cdr_event_type_t));
-    slots = ngx_pcalloc(cf->pool, cdr_event_catalogue_slots(hub->events.nelts)
-                                  * sizeof(uint16_t));
-
-    if (type == NULL || slots == NULL) {
+    name = ngx_array_push(list);
+    if (name == NULL) {
         return NGX_CONF_ERROR;
     }
 
-    for (i = 0; i < hub->events.nelts; i++) {
-        n = ev[i].channel.len
-            ? ngx_conductor_channel_index(hub, &ev[i].channel) : 0;
+    ngx_conductor_hub_str(name, value);
 
-        if (n == NGX_DECLINED) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "event \"%V\" names channel \"%V\", which "
-                               "hub \"%V\" does not have",
-                               &ev[i].name, &ev[i].channel, &hub->name);
-            return NGX_CONF_ERROR;
-        }
-
-        type[i].name.data = ev[i].name.data;
-        type[i].name.len = ev[i].name.len;
-        type[i].channel = (uint16_t) n;
-        type[i].nrequire = (uint16_t) ev[i].require.nelts;
-        type[i].require = ev[i].require.elts;
+    if (path && cdr_mask_path_check(*name) != CDR_OK) {
+        return ngx_conductor_conf_error(cf, value,
+            "a field is 1 to 16 names of 1 to 255 characters with dots "
+            "between them");
     }
 
-    if (cdr_event_catalogue_init(&hub->catalogue, type, hub->events.nelts,
-                                 slots, &wrong)
-        != CDR_OK)
-    {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "the events of hub \"%V\" are too many or repeat "
-                           "a name", &hub->name);
-        return NGX_CONF_ERROR;
+    if (!path && !cdr_policy_role_valid(*name)) {
+        return ngx_conductor_conf_error(cf, value,
+            "a role is 1 to 255 characters without comma or space");
     }
 
     return NGX_CONF_OK;
-}
-
-
-static ngx_int_t
-ngx_conductor_channel_index(ngx_conductor_hub_t *hub, ngx_str_t *name)
-{
-    ngx_uint_t                i;
-    ngx_conductor_channel_t  *ch;
-
-    ch = hub->channels.elts;
-
-    for (i = 0; i < hub->channels.nelts; i++) {
-        if (ch[i].name.len == name->len
-            && ngx_strncmp(ch[i].name.data, name->data, name->len) == 0)
-        {
-            return i;
-        }
-    }
-
-    return NGX_DECLINED;
 }

@@ -247,6 +247,14 @@ ngx_conductor_command(ngx_conductor_session_t *s, cdr_command_t *cmd)
         ngx_conductor_command_auth(s, cmd);
         break;
 
+    case CDR_COMMAND_SUBSCRIBE:
+        ngx_conductor_command_subscribe(s, cmd);
+        break;
+
+    case CDR_COMMAND_UNSUBSCRIBE:
+        ngx_conductor_command_unsubscribe(s, cmd);
+        break;
+
     default:
         ngx_conductor_error(s, cmd, CDR_ERR_UNKNOWN_TYPE,
                             "this type of message is not known here");
@@ -374,6 +382,16 @@ ngx_conductor_auth_replace(ngx_conductor_session_t *s,
     if (rc != CDR_OK) {
         ngx_conductor_error(s, cmd, CDR_ERR_UNAVAILABLE,
                             "there is no room for this identity");
+        return NGX_DECLINED;
+    }
+
+    /* other roles may see more, or less */
+
+    if (s->group
+        && ngx_conductor_group_move(s, s->group->channels, s->group->filters)
+           != NGX_OK)
+    {
+        ngx_conductor_session_dead(s, CDR_CLOSE_INTERNAL);
         return NGX_DECLINED;
     }
 

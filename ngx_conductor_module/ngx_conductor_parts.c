@@ -66,6 +66,12 @@ ngx_conductor_part_t  ngx_conductor_parts[] = {
       ngx_conductor_log_attach,
       NULL },
 
+    { "rules", 1,
+      ngx_conductor_rules_size,
+      ngx_conductor_rules_create,
+      ngx_conductor_rules_attach,
+      NULL },
+
     { NULL, 0, NULL, NULL, NULL, NULL }
 };
 

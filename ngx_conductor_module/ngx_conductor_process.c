@@ -65,7 +65,13 @@ ngx_conductor_process_init_master(ngx_cycle_t *cycle)
         return ngx_is_init_cycle(cycle->old_cycle) ? NGX_ERROR : NGX_OK;
     }
 
-    if (ngx_test_config || ngx_conductor_eventfds_made) {
+    if (ngx_test_config) {
+        return NGX_OK;
+    }
+
+    ngx_conductor_rules_count();
+
+    if (ngx_conductor_eventfds_made) {
         return NGX_OK;
     }
 
@@ -249,6 +255,7 @@ static void
 ngx_conductor_process_start(ngx_conductor_hub_t *hub, ngx_log_t *log)
 {
     uint64_t       start;
+    ngx_int_t      rc;
     cdr_log_pos_t  pos;
 
     if (ngx_conductor_wake == NULL) {
@@ -275,6 +282,8 @@ ngx_conductor_process_start(ngx_conductor_hub_t *hub, ngx_log_t *log)
         hub->last_n = pos.n;
     }
 
+    rc = ngx_conductor_rules_publish(hub);
+
     ngx_conductor_zone_unlock(hub);
 
     /* whoever had this slot before and could not give its things back */
@@ -282,6 +291,10 @@ ngx_conductor_process_start(ngx_conductor_hub_t *hub, ngx_log_t *log)
     ngx_conductor_give_back(hub, ngx_process_slot, hub->incarnation - 1);
 
     hub->slot = ngx_process_slot;
+
+    if (rc == NGX_OK) {
+        ngx_conductor_wake_all(hub);
+    }
 }
 
 
@@ -364,6 +377,10 @@ ngx_conductor_posted_handler(ngx_event_t *ev)
         }
 
         cdr_slot_clear_pending(&hub[i]->slots.slots[hub[i]->slot]);
+
+        if (ngx_conductor_rules_changed(hub[i])) {
+            ngx_conductor_rules_update(hub[i]);
+        }
 
         if (ngx_conductor_fanout(hub[i]) == NGX_AGAIN) {
 

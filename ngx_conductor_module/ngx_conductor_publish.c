@@ -317,7 +317,7 @@ ngx_conductor_publish_check(ngx_conductor_publication_t *pub,
     body.data = pub->body.data;
     body.len = pub->body.len;
 
-    cdr_publish_init(p, body, pub->ndjson, &pub->hub->catalogue,
+    cdr_publish_init(p, body, pub->ndjson, &pub->hub->policy->catalogue,
                      NGX_CONDUCTOR_BATCH);
 
     while ((rc = cdr_publish_next(p)) == CDR_OK) {
@@ -356,7 +356,7 @@ ngx_conductor_publish_prepare(ngx_conductor_publication_t *pub,
     body.data = pub->body.data;
     body.len = pub->body.len;
 
-    cdr_publish_init(p, body, pub->ndjson, &pub->hub->catalogue,
+    cdr_publish_init(p, body, pub->ndjson, &pub->hub->policy->catalogue,
                      NGX_CONDUCTOR_BATCH);
 
     for (i = 0; i < pub->n; i++) {

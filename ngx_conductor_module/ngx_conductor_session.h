@@ -59,11 +59,30 @@ typedef struct {
 } ngx_conductor_member_t;
 
 
+/*
+ * The filters of a subscription set, packed: for each the channel, the length
+ * and the compiled filter.
+ */
+
+typedef struct {
+    size_t                        len;
+    u_char                        data[];
+} ngx_conductor_filters_t;
+
+
 struct ngx_conductor_group_s {
     ngx_queue_t                   queue;      /* in hub->groups */
-    uint64_t                      channels;
+    ngx_conductor_group_t        *next;       /* in its bucket */
+    uint32_t                      hash;
+
+    /* its key */
     uint8_t                       level;      /* of compression, 0: none */
     uint8_t                       window;     /* bits */
+    uint64_t                      channels;   /* subscribed, to be seen or
+                                                 not */
+    ngx_conductor_view_t         *view;
+    ngx_conductor_filters_t      *filters;    /* NULL: none */
+
     uint32_t                      n;
     uint32_t                      size;
     ngx_conductor_member_t       *members;
@@ -141,6 +160,7 @@ void ngx_conductor_session_arm(ngx_conductor_session_t *s);
 
 void ngx_conductor_session_timer(ngx_conductor_session_t *s);
 void ngx_conductor_session_drain(ngx_conductor_session_t *s);
+void ngx_conductor_session_restart(ngx_conductor_session_t *s);
 
 
 /* ngx_conductor_frame.c: from bytes to messages */
@@ -188,13 +208,46 @@ void ngx_conductor_output_drop(ngx_conductor_session_t *s, ngx_uint_t all);
 /* ngx_conductor_group.c: who sees the same */
 
 ngx_int_t ngx_conductor_group_join(ngx_conductor_session_t *s,
-    uint64_t channels);
+    uint64_t channels, ngx_conductor_filters_t *filters);
 void ngx_conductor_group_leave(ngx_conductor_session_t *s);
+ngx_int_t ngx_conductor_group_move(ngx_conductor_session_t *s,
+    uint64_t channels, ngx_conductor_filters_t *filters);
+void ngx_conductor_groups_tidy(ngx_conductor_hub_t *hub);
 void ngx_conductor_group_send(ngx_conductor_group_t *g,
     ngx_conductor_buf_t *buf);
 void ngx_conductor_groups_free(ngx_conductor_hub_t *hub);
 void ngx_conductor_group_blocked(ngx_conductor_session_t *s,
     ngx_uint_t blocked);
+
+
+/* ngx_conductor_subscribe.c: which events a client wants */
+
+void ngx_conductor_command_subscribe(ngx_conductor_session_t *s,
+    cdr_command_t *cmd);
+void ngx_conductor_command_unsubscribe(ngx_conductor_session_t *s,
+    cdr_command_t *cmd);
+ngx_int_t ngx_conductor_filter(ngx_conductor_filters_t *filters,
+    ngx_uint_t channel, cdr_str_t *filter);
+void ngx_conductor_resubscribe(ngx_conductor_session_t *s, unsigned *to,
+    ngx_uint_t n);
+
+
+/* ngx_conductor_stage.c: the events of a turn, encoded for who sees them */
+
+typedef struct {
+    size_t                        offset;
+    size_t                        len;
+} ngx_conductor_piece_t;
+
+#define NGX_CONDUCTOR_STAGE_EVENTS  64
+
+ngx_int_t ngx_conductor_stage_fill(ngx_conductor_hub_t *hub,
+    ngx_uint_t *more);
+ngx_uint_t ngx_conductor_stage_count(void);
+ngx_int_t ngx_conductor_stage_piece(ngx_conductor_hub_t *hub,
+    ngx_conductor_group_t *g, ngx_uint_t i, ngx_conductor_piece_t *piece);
+u_char *ngx_conductor_stage_bytes(ngx_conductor_piece_t *piece);
+void ngx_conductor_stage_reset(void);
 
 
 /* ngx_conductor_detach.c: out of the HTTP request */

@@ -136,6 +136,28 @@ ngx_conductor_session_drain(ngx_conductor_session_t *s)
 }
 
 
+/* It is to come back at once or a little later, here it has no place. */
+
+void
+ngx_conductor_session_restart(ngx_conductor_session_t *s)
+{
+    u_char  reason[sizeof("retry=") + NGX_INT_T_LEN];
+
+    if (s->state != NGX_CONDUCTOR_OPEN) {
+        return;
+    }
+
+    *ngx_sprintf(reason, "retry=%M",
+                 (ngx_msec_t) ngx_random() % (s->hub->drain + 1000)) = '\0';
+
+    ngx_conductor_session_close(s, CDR_CLOSE_RESTART, (char *) reason);
+
+    if (!s->hold) {
+        (void) ngx_conductor_output_flush(s);
+    }
+}
+
+
 static ngx_uint_t
 ngx_conductor_timer_due(ngx_msec_t due)
 {

@@ -121,6 +121,9 @@ typedef struct {
  */
 int cdr_policy_check(const cdr_policy_conf_t *conf, cdr_policy_error_t *err);
 
+/* Whether these bytes can be a role: 1 to 255 as said above. */
+bool cdr_policy_role_valid(cdr_str_t name);
+
 /*
  * Packs what was checked and returns the bytes; with "dst" NULL only counts
  * them.  The same configuration gives the same bytes, and they hold no
