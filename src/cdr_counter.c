@@ -16,6 +16,7 @@ static int cdr_counter_obtain(cdr_counter_t *t, uint32_t kind, uint64_t key,
 static int cdr_counter_pop(cdr_counter_t *t, cdr_counter_entry_t **found);
 static int cdr_counter_tidy(cdr_counter_t *t, uint64_t now_ms,
     unsigned depth);
+static int cdr_counter_evict(cdr_counter_t *t);
 static bool cdr_counter_over(cdr_counter_entry_t *e, uint64_t now_ms);
 static int cdr_counter_drop(cdr_counter_t *t, cdr_counter_entry_t *e);
 static int cdr_counter_unqueue(cdr_counter_t *t, cdr_counter_entry_t *e);
@@ -113,8 +114,11 @@ cdr_counter_window(cdr_counter_t *t, uint32_t kind, uint64_t key,
             return CDR_ERROR;
         }
 
-        e->start_ms = now_ms;
+        /* killed in between, it is over and empty: not new and full */
+
         e->window = 0;
+        atomic_signal_fence(memory_order_seq_cst);
+        e->start_ms = now_ms;
         e->per_ms = per_ms;
 
         if (cdr_counter_queue(t, e) != CDR_OK) {
@@ -147,6 +151,8 @@ cdr_counter_fill(const cdr_counter_t *t, cdr_counter_fill_t *fill)
 {
     fill->entries = t->n;
     fill->used = atomic_load_explicit(&t->shm->used, memory_order_relaxed);
+    fill->evicted = atomic_load_explicit(&t->shm->evicted,
+                                         memory_order_relaxed);
 }
 
 
@@ -204,6 +210,14 @@ cdr_counter_obtain(cdr_counter_t *t, uint32_t kind, uint64_t key,
 
     if (rc == CDR_FULL) {
         rc = cdr_counter_tidy(t, now_ms, CDR_COUNTER_DEPTH);
+
+        if (rc == CDR_OK) {
+            rc = cdr_counter_pop(t, &e);
+        }
+    }
+
+    if (rc == CDR_FULL) {
+        rc = cdr_counter_evict(t);
 
         if (rc == CDR_OK) {
             rc = cdr_counter_pop(t, &e);
@@ -316,6 +330,43 @@ cdr_counter_tidy(cdr_counter_t *t, uint64_t now_ms, unsigned depth)
     }
 
     return CDR_OK;
+}
+
+
+/* Gives the oldest window up that counts nothing: CDR_OK, CDR_FULL, _ERROR. */
+
+static int
+cdr_counter_evict(cdr_counter_t *t)
+{
+    uint32_t              link, high;
+    uint64_t              evicted;
+    unsigned              depth;
+    cdr_counter_entry_t  *e;
+
+    high = cdr_counter_high(t);
+    link = t->shm->oldest;
+
+    for (depth = CDR_COUNTER_DEPTH; link && depth; depth--) {
+
+        if (link > high) {
+            return CDR_ERROR;
+        }
+
+        e = &t->entries[link - 1];
+
+        if (e->count == 0) {
+            evicted = atomic_load_explicit(&t->shm->evicted,
+                                           memory_order_relaxed);
+            atomic_store_explicit(&t->shm->evicted, evicted + 1,
+                                  memory_order_relaxed);
+
+            return cdr_counter_drop(t, e);
+        }
+
+        link = e->newer;
+    }
+
+    return CDR_FULL;
 }
 
 

@@ -21,7 +21,7 @@
 #include "cdr.h"
 
 
-#define CDR_COUNTER_VERSION      1
+#define CDR_COUNTER_VERSION      2
 #define CDR_COUNTER_ENTRIES_MAX  (1U << 28)
 
 
@@ -42,6 +42,7 @@ typedef struct {
 typedef struct {
     uint32_t                  used;
     uint32_t                  entries;
+    uint64_t                  evicted;      /* windows, since the start */
 } cdr_counter_fill_t;
 
 
@@ -88,8 +89,8 @@ void cdr_counter_reset_counts(cdr_counter_t *t);
 /*
  * One more.  CDR_OK, with the new count; CDR_DECLINED if the count is at
  * "limit" already (0: no limit), with the count as it stays; CDR_FULL if the
- * key has no entry and none can be had; CDR_ERROR.  "count" may be NULL.
- * Key 0: CDR_OK and a count of 0.
+ * key has no entry and none can be had, all being counts; CDR_ERROR.  "count"
+ * may be NULL.  Key 0: CDR_OK and a count of 0.
  */
 
 int cdr_counter_inc(cdr_counter_t *t, uint32_t kind, uint64_t key,
@@ -105,12 +106,14 @@ int cdr_counter_dec(cdr_counter_t *t, uint64_t key, uint64_t now_ms);
 /*
  * One more event of the key in a fixed window of "per_ms" that starts with
  * its first event: exactly "limit" pass.  CDR_OK; CDR_DECLINED, with the time
- * until the window ends in *retry_ms; CDR_FULL; CDR_ERROR.  A clock that goes
- * back restarts the window with its count kept.  per_ms or limit 0, or key 0:
- * CDR_OK, nothing counted.
+ * until the window ends in *retry_ms; CDR_FULL if the key has no entry and
+ * none can be had; CDR_ERROR.  A clock that goes back restarts the window with
+ * its count kept.  per_ms or limit 0, or key 0: CDR_OK, nothing counted.
  *
- * When the table is full the oldest window that is over is reused; windows of
- * different lengths are looked through 64 deep.
+ * When the table is full the oldest window that is over is reused, and where
+ * none is over the oldest of all, whose key then begins anew: that is counted
+ * as evicted.  A key that also counts something keeps its entry.  The oldest
+ * 64 windows are looked at.
  */
 
 int cdr_counter_window(cdr_counter_t *t, uint32_t kind, uint64_t key,

@@ -37,6 +37,7 @@ cdr_counter_init(void *mem, uint32_t n)
     atomic_store_explicit(&shm->magic, 0, memory_order_relaxed);
     atomic_store_explicit(&shm->high, 0, memory_order_relaxed);
     atomic_store_explicit(&shm->used, 0, memory_order_relaxed);
+    atomic_store_explicit(&shm->evicted, 0, memory_order_relaxed);
 
     shm->version = CDR_COUNTER_VERSION;
     shm->n = n;

@@ -23,6 +23,7 @@ struct cdr_counter_shm_s {
     uint32_t          free;
     uint32_t          oldest;
     uint32_t          newest;
+    _Atomic uint64_t  evicted;
 };
 
 

@@ -64,6 +64,17 @@ whole(cdr_counter_t *t)
 }
 
 
+static uint64_t
+evicted(const cdr_counter_t *t)
+{
+    cdr_counter_fill_t  fill;
+
+    cdr_counter_fill(t, &fill);
+
+    return fill.evicted;
+}
+
+
 static void
 test_layout(void *mem)
 {
@@ -208,23 +219,10 @@ test_full(void *mem)
         (void) cdr_counter_window(&t, SHAKE, i, 1, 1000, START + i, &retry);
     }
 
-    ok(cdr_counter_window(&t, SHAKE, 99, 1, 1000, START + 1000, &retry)
-       == CDR_FULL,
-       "windows that last are not thrown away for a new one");
     ok(cdr_counter_window(&t, SHAKE, 99, 1, 1000, START + 1001, &retry)
        == CDR_OK && cdr_counter_get(&t, 1) == NULL
-       && cdr_counter_get(&t, 2) != NULL,
-       "the oldest window is reused as soon as it is over");
-
-    (void) cdr_counter_inc(&t, ADDRESS, 2, 0, START, NULL);
-
-    ok(cdr_counter_window(&t, SHAKE, 98, 1, 1000, START + 1002, &retry)
-       == CDR_FULL && cdr_counter_get(&t, 2)->count == 1
-       && cdr_counter_get(&t, 2)->per_ms == 0,
-       "but not while its key counts connections: then only the window goes");
-    ok(cdr_counter_window(&t, SHAKE, 98, 1, 1000, START + 1003, &retry)
-       == CDR_OK && whole(&t),
-       "and the next one is looked at");
+       && cdr_counter_get(&t, 2) != NULL && evicted(&t) == 0,
+       "the oldest window is reused when it is over");
 
     t = table(mem);
 
@@ -235,8 +233,53 @@ test_full(void *mem)
     }
 
     ok(cdr_counter_window(&t, SHAKE, 99, 1, 10, START + 10, &retry) == CDR_OK
-       && cdr_counter_get(&t, 1) != NULL && whole(&t),
+       && cdr_counter_get(&t, 1) != NULL && whole(&t) && evicted(&t) == 0,
        "a long window before short ones does not hold them back");
+}
+
+
+static void
+test_evict(void *mem)
+{
+    uint64_t       i, retry;
+    cdr_counter_t  t;
+
+    t = table(mem);
+
+    for (i = 1; i <= ENTRIES; i++) {
+        (void) cdr_counter_window(&t, SHAKE, i, 1, 1000, START + i, &retry);
+    }
+
+    ok(evicted(&t) == 0
+       && cdr_counter_window(&t, SHAKE, 99, 1, 1000, START + 100, &retry)
+          == CDR_OK
+       && cdr_counter_get(&t, 1) == NULL && cdr_counter_get(&t, 2) != NULL
+       && evicted(&t) == 1 && whole(&t),
+       "where none is over, the oldest makes room");
+    ok(cdr_counter_window(&t, SHAKE, 2, 1, 1000, START + 100, &retry)
+       == CDR_DECLINED && retry == 902
+       && cdr_counter_window(&t, SHAKE, 99, 1, 1000, START + 100, &retry)
+          == CDR_DECLINED,
+       "the others keep what they count");
+
+    (void) cdr_counter_inc(&t, ADDRESS, 2, 0, START + 100, NULL);
+
+    ok(cdr_counter_window(&t, SHAKE, 98, 1, 1000, START + 100, &retry)
+       == CDR_OK && cdr_counter_get(&t, 2)->window == 1
+       && cdr_counter_get(&t, 3) == NULL && whole(&t),
+       "a key that counts connections keeps its window");
+    ok(cdr_counter_window(&t, SHAKE, 97, 1, 1000, START + 1002, &retry)
+       == CDR_OK && cdr_counter_get(&t, 2)->count == 1
+       && cdr_counter_get(&t, 2)->per_ms == 0 && whole(&t),
+       "and its count when the window is over");
+
+    for (i = 0; i < ENTRIES - 1; i++) {
+        (void) cdr_counter_inc(&t, ADDRESS, 200 + i, 0, START + 1002, NULL);
+    }
+
+    ok(cdr_counter_inc(&t, ADDRESS, 207, 0, START + 1002, NULL) == CDR_FULL
+       && cdr_counter_get(&t, 206) != NULL && whole(&t),
+       "counts take the room of windows, but not of counts");
 }
 
 
@@ -290,7 +333,7 @@ test_repair(void *mem)
 static void
 work(void *mem)
 {
-    uint64_t       retry;
+    uint64_t       i, retry;
     cdr_counter_t  t;
 
     (void) cdr_counter_attach(&t, mem, size);
@@ -304,6 +347,11 @@ work(void *mem)
     (void) cdr_counter_window(&t, SHAKE, 8, 3, 1000, START + 2000, &retry);
     (void) cdr_counter_inc(&t, ADDRESS, 32, 0, START + 2000, NULL);
     (void) cdr_counter_dec(&t, 32, START + 2000);
+
+    for (i = 1; i <= ENTRIES; i++) {
+        (void) cdr_counter_window(&t, SHAKE, 8 * i, 1, 1000, START + 2000,
+                                  &retry);
+    }
 }
 
 
@@ -361,6 +409,7 @@ main(void)
     test_count(mem);
     test_window(mem);
     test_full(mem);
+    test_evict(mem);
     test_repair(mem);
 
     (void) table(mem);
