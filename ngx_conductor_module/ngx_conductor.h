@@ -30,6 +30,7 @@
 #define NGX_CONDUCTOR_FIGURE_CONNECTIONS  0    /* taken since the start */
 #define NGX_CONDUCTOR_FIGURE_EVENTS       1    /* accepted */
 #define NGX_CONDUCTOR_FIGURE_OVERRUNS     2    /* of this worker's reading */
+#define NGX_CONDUCTOR_FIGURE_DRY_RUN      3    /* over a limit, let pass */
 #define NGX_CONDUCTOR_FIGURE_REFUSED      16   /* by reason */
 
 #define NGX_CONDUCTOR_UNPROCESSABLE       422
@@ -126,7 +127,8 @@ struct ngx_conductor_hub_s {
     /* the handles of this process */
 
     cdr_slots_t                   slots;
-    cdr_counter_t                 counters;
+    cdr_counter_t                 counters;   /* of connections */
+    cdr_counter_t                 windows;    /* of handshakes */
     cdr_registry_t                registry;
     cdr_log_t                     log;
     ngx_conductor_rules_t        *rules;
@@ -147,6 +149,7 @@ struct ngx_conductor_hub_s {
     unsigned                      sending:1;  /* groups are being served */
     unsigned                      deserted:1; /* one of them has nobody left */
     unsigned                      overrun:1;  /* logged */
+    unsigned                      evicted:1;  /* logged */
     unsigned                      lost:1;     /* overrun, nothing read since */
 };
 
@@ -213,10 +216,15 @@ typedef struct {
 
     ngx_uint_t                    limit_conn; /* 0: off */
     ngx_http_complex_value_t     *limit_conn_key;
+    ngx_uint_t                    limit_user;         /* 0: off */
+    ngx_uint_t                    limit_handshakes;   /* 0: off */
+    ngx_msec_t                    limit_handshakes_per;
+    ngx_http_complex_value_t     *limit_handshakes_key;
     ngx_uint_t                    limit_messages;     /* 0: off */
     ngx_msec_t                    limit_messages_per;
     size_t                        limit_messages_bytes;
     ngx_uint_t                    limit_messages_close;
+    ngx_flag_t                    limit_dry_run;
     size_t                        max_message;
     size_t                        max_queue;
     ngx_msec_t                    ping;       /* 0: off */
@@ -251,6 +259,8 @@ typedef struct {
     unsigned                      offered:1;  /* our subprotocol was */
     ngx_str_t                     connection; /* its id, for the variable */
     const char                   *status;     /* for $conductor_status */
+    ngx_msec_t                    retry;      /* after a refusal; 0: as
+                                                 its reason says */
     ngx_uint_t                    refused;    /* with a close code: reason
                                                  + 1 */
 } ngx_conductor_ctx_t;
@@ -278,14 +288,13 @@ ngx_http_handler_pt ngx_conductor_content_handler(
     ngx_conductor_endpoint_e endpoint);
 char *ngx_conductor_enum(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_conductor_size(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_conductor_limit_conn(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_conductor_limit_messages(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
 char *ngx_conductor_ping(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_conductor_idle_timeout(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_conductor_compress(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_conductor_origins(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_conductor_number(ngx_conf_t *cf, ngx_str_t *value, ngx_uint_t min,
+    ngx_uint_t max, ngx_uint_t *result);
 ngx_int_t ngx_conductor_msec(ngx_str_t *value, ngx_msec_t *result);
 char *ngx_conductor_conf_error(ngx_conf_t *cf, ngx_str_t *value,
     const char *why);
@@ -293,6 +302,18 @@ ngx_int_t ngx_conductor_complex_value(ngx_conf_t *cf, ngx_str_t *value,
     ngx_http_complex_value_t **cv);
 ngx_int_t ngx_conductor_option(ngx_str_t *value, const char *name,
     ngx_str_t *rest);
+
+
+/* ngx_conductor_limit_conf.c: directives of limits */
+
+char *ngx_conductor_limit_conn(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_conductor_limit_user(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_conductor_limit_handshakes(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_conductor_limit_messages(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+void ngx_conductor_merge_limits(ngx_conductor_loc_conf_t *prev,
+    ngx_conductor_loc_conf_t *conf);
 
 
 /* ngx_conductor_identity_conf.c: directives of identity */
@@ -428,14 +449,17 @@ ngx_int_t ngx_conductor_upgrade_handler(ngx_http_request_t *r);
 
 /* ngx_conductor_refuse.c: refusals, each with its reason */
 
+#define NGX_CONDUCTOR_REFUSAL_TEXT  64      /* of a close frame */
+
 ngx_int_t ngx_conductor_refuse(ngx_http_request_t *r, ngx_uint_t reason,
-    const char *detail, ngx_uint_t retry_after);
+    const char *detail);
 ngx_int_t ngx_conductor_send_json(ngx_http_request_t *r, ngx_uint_t status,
     ngx_str_t *body);
 ngx_int_t ngx_conductor_add_header(ngx_http_request_t *r, const char *name,
     ngx_str_t *value);
 uint16_t ngx_conductor_refusal_code(ngx_uint_t reason);
-const char *ngx_conductor_refusal_reason(ngx_uint_t reason);
+ngx_str_t *ngx_conductor_refusal_name(ngx_uint_t reason);
+u_char *ngx_conductor_refusal_text(u_char *buf, ngx_conductor_ctx_t *ctx);
 void ngx_conductor_refused(ngx_http_request_t *r, ngx_uint_t reason,
     const char *detail);
 

@@ -22,7 +22,7 @@ static void ngx_conductor_detach_now(ngx_http_request_t *r);
 static void ngx_conductor_detach_pool(ngx_connection_t *c,
     ngx_http_connection_t *hc);
 static void ngx_conductor_detach_begin(ngx_conductor_session_t *s,
-    ngx_uint_t refused, u_char *data, size_t len);
+    u_char *refused, u_char *data, size_t len);
 
 
 /* Returns NGX_DONE: the phases stop, the request goes on in the event. */
@@ -178,11 +178,12 @@ ngx_conductor_detach_now(ngx_http_request_t *r)
     size_t                    len;
     u_char                   *data;
     ngx_buf_t                *b;
-    ngx_uint_t                refused;
+    u_char                   *refused;
     ngx_connection_t         *c;
     ngx_conductor_ctx_t      *ctx;
     ngx_http_connection_t    *hc;
     ngx_conductor_session_t  *s;
+    u_char                    text[NGX_CONDUCTOR_REFUSAL_TEXT];
 
     c = r->connection;
     hc = r->http_connection;
@@ -207,7 +208,7 @@ ngx_conductor_detach_now(ngx_http_request_t *r)
     ctx = ngx_http_get_module_ctx(r, ngx_http_conductor_module);
 
     s = ctx->session;
-    refused = ctx->refused;
+    refused = ctx->refused ? ngx_conductor_refusal_text(text, ctx) : NULL;
     ctx->session = NULL;
 
     if (c->read->timer_set) {
@@ -278,7 +279,7 @@ ngx_conductor_detach_pool(ngx_connection_t *c, ngx_http_connection_t *hc)
 /* The first turn of a session: what it is told, and what it said already. */
 
 static void
-ngx_conductor_detach_begin(ngx_conductor_session_t *s, ngx_uint_t refused,
+ngx_conductor_detach_begin(ngx_conductor_session_t *s, u_char *refused,
     u_char *data, size_t len)
 {
     ngx_connection_t  *c;
@@ -293,8 +294,7 @@ ngx_conductor_detach_begin(ngx_conductor_session_t *s, ngx_uint_t refused,
         ngx_conductor_session_dead(s, CDR_CLOSE_INTERNAL);
 
     } else if (refused) {
-        ngx_conductor_session_close(s, s->code,
-                                    ngx_conductor_refusal_reason(refused - 1));
+        ngx_conductor_session_close(s, s->code, (char *) refused);
 
     } else {
 

@@ -1,12 +1,11 @@
-/* Directives of a location but those of identity, and their vocabulary. */
+/*
+ * Directives of a location but those of identity and limits, and the
+ * vocabulary of all.
+ */
 
 #include "ngx_conductor.h"
 
 #include <cdr_origin.h>
-
-
-static char *ngx_conductor_number(ngx_conf_t *cf, ngx_str_t *value,
-    ngx_uint_t min, ngx_uint_t max, ngx_uint_t *result);
 
 
 /* One way to say that a value is wrong: directive, value, reason. */
@@ -203,139 +202,6 @@ ngx_conductor_size(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 
 char *
-ngx_conductor_limit_conn(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_conductor_loc_conf_t *lcf = conf;
-
-    ngx_str_t  *value, rest;
-
-    if (lcf->limit_conn != NGX_CONF_UNSET_UINT) {
-        return "is duplicate";
-    }
-
-    value = cf->args->elts;
-
-    if (ngx_strcmp(value[1].data, "off") == 0) {
-
-        if (cf->args->nelts != 2) {
-            return ngx_conductor_conf_error(cf, &value[2],
-                                            "nothing follows \"off\"");
-        }
-
-        lcf->limit_conn = 0;
-
-    } else if (ngx_conductor_number(cf, &value[1], 1, 1000000,
-                                    &lcf->limit_conn)
-               != NGX_CONF_OK)
-    {
-        return NGX_CONF_ERROR;
-    }
-
-    if (cf->args->nelts == 3) {
-
-        if (ngx_conductor_option(&value[2], "key=", &rest) != NGX_OK
-            || rest.len == 0)
-        {
-            return ngx_conductor_conf_error(cf, &value[2],
-                                            "expected \"key=$variable\"");
-        }
-
-        if (ngx_conductor_complex_value(cf, &rest, &lcf->limit_conn_key)
-            != NGX_OK)
-        {
-            return NGX_CONF_ERROR;
-        }
-    }
-
-    return NGX_CONF_OK;
-}
-
-
-char *
-ngx_conductor_limit_messages(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_conductor_loc_conf_t *lcf = conf;
-
-    ssize_t      size;
-    ngx_str_t   *value, rest;
-    ngx_uint_t   i, n;
-
-    if (lcf->limit_messages != NGX_CONF_UNSET_UINT) {
-        return "is duplicate";
-    }
-
-    value = cf->args->elts;
-
-    if (ngx_strcmp(value[1].data, "off") == 0) {
-
-        if (cf->args->nelts != 2) {
-            return ngx_conductor_conf_error(cf, &value[2],
-                                            "nothing follows \"off\"");
-        }
-
-        lcf->limit_messages = 0;
-        return NGX_CONF_OK;
-    }
-
-    if (ngx_conductor_number(cf, &value[1], 1, 100000000, &n) != NGX_CONF_OK) {
-        return NGX_CONF_ERROR;
-    }
-
-    lcf->limit_messages = n;
-    lcf->limit_messages_close = n * 10;
-
-    for (i = 2; i < cf->args->nelts; i++) {
-
-        if (ngx_conductor_option(&value[i], "per=", &rest) == NGX_OK) {
-
-            if (ngx_conductor_msec(&rest, &lcf->limit_messages_per) != NGX_OK
-                || lcf->limit_messages_per == 0)
-            {
-                return ngx_conductor_conf_error(cf, &value[i],
-                                                "it is a time above 0");
-            }
-
-            continue;
-        }
-
-        if (ngx_conductor_option(&value[i], "bytes=", &rest) == NGX_OK) {
-            size = ngx_parse_size(&rest);
-
-            if (size == NGX_ERROR || size == 0) {
-                return ngx_conductor_conf_error(cf, &value[i],
-                                                "it is a size above 0");
-            }
-
-            lcf->limit_messages_bytes = size;
-            continue;
-        }
-
-        if (ngx_conductor_option(&value[i], "close_after=", &rest) == NGX_OK) {
-
-            if (ngx_conductor_number(cf, &rest, 1, 1000000000,
-                                     &lcf->limit_messages_close)
-                != NGX_CONF_OK)
-            {
-                return NGX_CONF_ERROR;
-            }
-
-            continue;
-        }
-
-        return ngx_conductor_conf_error(cf, &value[i],
-                       "expected \"per=\", \"bytes=\" or \"close_after=\"");
-    }
-
-    if (lcf->limit_messages_per == 0) {
-        return ngx_conductor_conf_error(cf, &value[1],
-                                  "a number of messages needs \"per=TIME\"");
-    }
-
-    return NGX_CONF_OK;
-}
-
-
-char *
 ngx_conductor_ping(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_conductor_loc_conf_t *lcf = conf;
@@ -495,7 +361,7 @@ ngx_conductor_origins(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-static char *
+char *
 ngx_conductor_number(ngx_conf_t *cf, ngx_str_t *value, ngx_uint_t min,
     ngx_uint_t max, ngx_uint_t *result)
 {

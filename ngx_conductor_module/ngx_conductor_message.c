@@ -8,6 +8,8 @@
 
 static ngx_int_t ngx_conductor_message_allowed(ngx_conductor_session_t *s,
     u_char *data, size_t len);
+static ngx_int_t ngx_conductor_message_excess(ngx_conductor_session_t *s,
+    cdr_rate_t *rate);
 static void ngx_conductor_message_echo(ngx_conductor_session_t *s,
     ngx_uint_t opcode, u_char *data, size_t len);
 static void ngx_conductor_command(ngx_conductor_session_t *s,
@@ -175,7 +177,7 @@ ngx_conductor_message_allowed(ngx_conductor_session_t *s, u_char *data,
 
     rc = cdr_rate_check(&e->rate, &limits, ngx_current_msec, len, &retry);
 
-    if (rc == CDR_OK) {
+    if (rc == CDR_OK || ngx_conductor_message_excess(s, &e->rate) == NGX_OK) {
         return NGX_OK;
     }
 
@@ -211,6 +213,36 @@ ngx_conductor_message_allowed(ngx_conductor_session_t *s, u_char *data,
     }
 
     return NGX_DECLINED;
+}
+
+
+/* Logged once in a window.  NGX_OK: a dry run, it passes all the same. */
+
+static ngx_int_t
+ngx_conductor_message_excess(ngx_conductor_session_t *s, cdr_rate_t *rate)
+{
+    ngx_uint_t            dry_run, level;
+    ngx_conductor_hub_t  *hub;
+
+    hub = s->hub;
+    dry_run = s->conf->limit_dry_run;
+
+    if (rate->refused == 1) {
+        level = dry_run ? NGX_LOG_WARN : NGX_LOG_INFO;
+
+        ngx_log_error(level, &s->log, 0,
+                      "conductor: messages over the limit%s",
+                      dry_run ? ", dry run" : "");
+    }
+
+    if (!dry_run) {
+        return NGX_DECLINED;
+    }
+
+    cdr_slot_add(&hub->slots.slots[hub->slot], NGX_CONDUCTOR_FIGURE_DRY_RUN,
+                 1);
+
+    return NGX_OK;
 }
 
 

@@ -152,11 +152,32 @@ static ngx_command_t  ngx_conductor_commands[] = {
       0,
       NULL },
 
+    { ngx_string("conductor_limit_user"),
+      NGX_CONDUCTOR_ALL_CONF|NGX_CONF_TAKE1,
+      ngx_conductor_limit_user,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("conductor_limit_handshakes"),
+      NGX_CONDUCTOR_ALL_CONF|NGX_CONF_TAKE123,
+      ngx_conductor_limit_handshakes,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("conductor_limit_messages"),
       NGX_CONDUCTOR_ALL_CONF|NGX_CONF_TAKE1234,
       ngx_conductor_limit_messages,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
+      NULL },
+
+    { ngx_string("conductor_limit_dry_run"),
+      NGX_CONDUCTOR_ALL_CONF|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_conductor_loc_conf_t, limit_dry_run),
       NULL },
 
     { ngx_string("conductor_max_message"),
@@ -344,7 +365,8 @@ ngx_conductor_create_loc_conf(ngx_conf_t *cf)
      *     conf->policy = NULL;
      *     conf->user = NULL; role, expires
      *     conf->user_claim = { 0, NULL }; role_claim
-     *     conf->limit_conn_key = NULL;
+     *     conf->limit_conn_key = NULL; limit_handshakes_key
+     *     conf->limit_handshakes_per = 0; limit_messages_per, _bytes, _close
      */
 
     conf->protocol = NGX_CONF_UNSET_UINT;
@@ -358,7 +380,10 @@ ngx_conductor_create_loc_conf(ngx_conf_t *cf)
     conf->origins = NGX_CONF_UNSET_PTR;
     conf->refuse = NGX_CONF_UNSET_UINT;
     conf->limit_conn = NGX_CONF_UNSET_UINT;
+    conf->limit_user = NGX_CONF_UNSET_UINT;
+    conf->limit_handshakes = NGX_CONF_UNSET_UINT;
     conf->limit_messages = NGX_CONF_UNSET_UINT;
+    conf->limit_dry_run = NGX_CONF_UNSET;
     conf->max_message = NGX_CONF_UNSET_SIZE;
     conf->max_queue = NGX_CONF_UNSET_SIZE;
     conf->ping = NGX_CONF_UNSET_MSEC;
@@ -398,27 +423,7 @@ ngx_conductor_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_uint_value(conf->refuse, prev->refuse,
                               NGX_CONDUCTOR_REFUSE_HTTP);
 
-    if (conf->limit_conn == NGX_CONF_UNSET_UINT) {
-        conf->limit_conn_key = prev->limit_conn_key;
-    }
-
-    ngx_conf_merge_uint_value(conf->limit_conn, prev->limit_conn, 10);
-
-    if (conf->limit_messages == NGX_CONF_UNSET_UINT) {
-        conf->limit_messages_per = prev->limit_messages_per;
-        conf->limit_messages_bytes = prev->limit_messages_bytes;
-        conf->limit_messages_close = prev->limit_messages_close;
-    }
-
-    if (conf->limit_messages == NGX_CONF_UNSET_UINT
-        && prev->limit_messages == NGX_CONF_UNSET_UINT)
-    {
-        conf->limit_messages_per = 60000;
-        conf->limit_messages_close = 1000;
-    }
-
-    ngx_conf_merge_uint_value(conf->limit_messages, prev->limit_messages,
-                              100);
+    ngx_conductor_merge_limits(prev, conf);
 
     ngx_conf_merge_size_value(conf->max_message, prev->max_message,
                               64 * 1024);

@@ -9,6 +9,8 @@
 #define NGX_CONDUCTOR_KEYS_PER_CONN  2      /* its address and its user */
 #define NGX_CONDUCTOR_KEYS_SPARE     1024
 
+#define NGX_CONDUCTOR_WINDOWS_SHARE  64     /* one of so many bytes */
+
 #define ngx_conductor_keys(n)                                                 \
     ((n) * NGX_CONDUCTOR_KEYS_PER_CONN + NGX_CONDUCTOR_KEYS_SPARE)
 
@@ -26,6 +28,13 @@ static int ngx_conductor_counters_init(ngx_conductor_hub_t *hub, u_char *mem,
 static int ngx_conductor_counters_attach(ngx_conductor_hub_t *hub,
     u_char *mem, size_t size);
 static size_t ngx_conductor_counters_each(void);
+static size_t ngx_conductor_windows_size(ngx_conductor_hub_t *hub,
+    ngx_uint_t n);
+static int ngx_conductor_windows_init(ngx_conductor_hub_t *hub, u_char *mem,
+    ngx_uint_t n);
+static int ngx_conductor_windows_attach(ngx_conductor_hub_t *hub,
+    u_char *mem, size_t size);
+static uint32_t ngx_conductor_windows(ngx_conductor_hub_t *hub);
 static size_t ngx_conductor_registry_size(ngx_conductor_hub_t *hub,
     ngx_uint_t n);
 static int ngx_conductor_registry_init(ngx_conductor_hub_t *hub, u_char *mem,
@@ -53,6 +62,12 @@ ngx_conductor_part_t  ngx_conductor_parts[] = {
       ngx_conductor_counters_init,
       ngx_conductor_counters_attach,
       ngx_conductor_counters_each },
+
+    { "windows", CDR_COUNTER_VERSION,
+      ngx_conductor_windows_size,
+      ngx_conductor_windows_init,
+      ngx_conductor_windows_attach,
+      NULL },
 
     { "registry", CDR_REGISTRY_VERSION,
       ngx_conductor_registry_size,
@@ -127,6 +142,43 @@ ngx_conductor_counters_each(void)
 {
     return NGX_CONDUCTOR_KEYS_PER_CONN
            * (sizeof(cdr_counter_entry_t) + sizeof(uint32_t));
+}
+
+
+static size_t
+ngx_conductor_windows_size(ngx_conductor_hub_t *hub, ngx_uint_t n)
+{
+    return cdr_counter_size(ngx_conductor_windows(hub));
+}
+
+
+static int
+ngx_conductor_windows_init(ngx_conductor_hub_t *hub, u_char *mem,
+    ngx_uint_t n)
+{
+    return cdr_counter_init(mem, ngx_conductor_windows(hub));
+}
+
+
+static int
+ngx_conductor_windows_attach(ngx_conductor_hub_t *hub, u_char *mem,
+    size_t size)
+{
+    return cdr_counter_attach(&hub->windows, mem, size);
+}
+
+
+/* By the size of the zone: nobody knows how many will knock. */
+
+static uint32_t
+ngx_conductor_windows(ngx_conductor_hub_t *hub)
+{
+    size_t  n;
+
+    n = hub->zone_size / NGX_CONDUCTOR_WINDOWS_SHARE
+        / (sizeof(cdr_counter_entry_t) + sizeof(uint32_t));
+
+    return (uint32_t) ngx_min(n, CDR_COUNTER_ENTRIES_MAX);
 }
 
 

@@ -556,7 +556,15 @@ static ngx_int_t
 ngx_conductor_publish_error(ngx_http_request_t *r, ngx_uint_t status,
     const char *text)
 {
-    ngx_str_t  body;
+    ngx_str_t  body, retry;
+
+    if (status == NGX_HTTP_SERVICE_UNAVAILABLE) {
+        ngx_str_set(&retry, "1");
+
+        if (ngx_conductor_add_header(r, "Retry-After", &retry) != NGX_OK) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+    }
 
     body.len = sizeof("{\"error\":\"\"}\n") - 1 + ngx_strlen(text);
     body.data = ngx_pnalloc(r->pool, body.len);

@@ -3,6 +3,10 @@
 #include "ngx_conductor.h"
 
 
+#define NGX_CONDUCTOR_RETRY_BUSY   5000     /* ms */
+#define NGX_CONDUCTOR_RETRY_DRAIN  1000
+
+
 typedef struct {
     ngx_uint_t    status;
     uint16_t      code;
@@ -19,8 +23,10 @@ static ngx_conductor_refusal_t  ngx_conductor_refusals[] = {
 };
 
 
+static ngx_msec_t ngx_conductor_refusal_retry(ngx_conductor_ctx_t *ctx,
+    ngx_uint_t reason);
 static ngx_int_t ngx_conductor_refuse_headers(ngx_http_request_t *r,
-    ngx_uint_t reason, ngx_uint_t retry_after);
+    ngx_uint_t reason);
 
 
 uint16_t
@@ -30,19 +36,59 @@ ngx_conductor_refusal_code(ngx_uint_t reason)
 }
 
 
-/* What a close frame says of it: when to come back, or the reason's name. */
-
-const char *
-ngx_conductor_refusal_reason(ngx_uint_t reason)
+ngx_str_t *
+ngx_conductor_refusal_name(ngx_uint_t reason)
 {
+    return &ngx_conductor_refusals[reason].name;
+}
+
+
+/*
+ * What a close frame says of it: when to come back, or the reason's name.
+ * Written to "buf" of NGX_CONDUCTOR_REFUSAL_TEXT bytes, with a NUL.
+ */
+
+u_char *
+ngx_conductor_refusal_text(u_char *buf, ngx_conductor_ctx_t *ctx)
+{
+    u_char      *p, *last;
+    ngx_uint_t   reason;
+    ngx_msec_t   retry;
+
+    reason = ctx->refused - 1;
+    retry = ngx_conductor_refusal_retry(ctx, reason);
+    last = buf + NGX_CONDUCTOR_REFUSAL_TEXT - 1;
+
+    p = retry ? ngx_slprintf(buf, last, "retry=%M", retry)
+              : ngx_slprintf(buf, last, "%V",
+                             ngx_conductor_refusal_name(reason));
+    *p = '\0';
+
+    return buf;
+}
+
+
+/* After how many milliseconds another attempt makes sense; 0: not said. */
+
+static ngx_msec_t
+ngx_conductor_refusal_retry(ngx_conductor_ctx_t *ctx, ngx_uint_t reason)
+{
+    if (ctx && ctx->retry) {
+        return ctx->retry;
+    }
+
+    if (reason == CDR_REFUSE_DRAINING) {
+        return NGX_CONDUCTOR_RETRY_DRAIN;
+    }
+
     switch (ngx_conductor_refusals[reason].status) {
 
     case NGX_HTTP_TOO_MANY_REQUESTS:
     case NGX_HTTP_SERVICE_UNAVAILABLE:
-        return "retry=5000";
+        return NGX_CONDUCTOR_RETRY_BUSY;
 
     default:
-        return (char *) ngx_conductor_refusals[reason].name.data;
+        return 0;
     }
 }
 
@@ -88,7 +134,7 @@ ngx_conductor_refused(ngx_http_request_t *r, ngx_uint_t reason,
 
 ngx_int_t
 ngx_conductor_refuse(ngx_http_request_t *r, ngx_uint_t reason,
-    const char *detail, ngx_uint_t retry_after)
+    const char *detail)
 {
     u_char                   *p;
     ngx_int_t                 rc;
@@ -106,7 +152,7 @@ ngx_conductor_refuse(ngx_http_request_t *r, ngx_uint_t reason,
         return NGX_DONE;
     }
 
-    if (ngx_conductor_refuse_headers(r, reason, retry_after) != NGX_OK) {
+    if (ngx_conductor_refuse_headers(r, reason) != NGX_OK) {
         ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
         return NGX_DONE;
     }
@@ -211,21 +257,25 @@ ngx_conductor_add_header(ngx_http_request_t *r, const char *name,
 
 
 static ngx_int_t
-ngx_conductor_refuse_headers(ngx_http_request_t *r, ngx_uint_t reason,
-    ngx_uint_t retry_after)
+ngx_conductor_refuse_headers(ngx_http_request_t *r, ngx_uint_t reason)
 {
     u_char               *p;
     ngx_str_t             value;
+    ngx_msec_t            retry;
     ngx_conductor_ctx_t  *ctx;
 
-    if (retry_after) {
+    ctx = ngx_http_get_module_ctx(r, ngx_http_conductor_module);
+
+    retry = ngx_conductor_refusal_retry(ctx, reason);
+
+    if (retry) {
         p = ngx_pnalloc(r->pool, NGX_INT_T_LEN);
         if (p == NULL) {
             return NGX_ERROR;
         }
 
         value.data = p;
-        value.len = ngx_sprintf(p, "%ui", retry_after) - p;
+        value.len = ngx_sprintf(p, "%M", (retry + 999) / 1000) - p;
 
         if (ngx_conductor_add_header(r, "Retry-After", &value) != NGX_OK) {
             return NGX_ERROR;
@@ -235,8 +285,6 @@ ngx_conductor_refuse_headers(ngx_http_request_t *r, ngx_uint_t reason,
     switch (ngx_conductor_refusals[reason].status) {
 
     case NGX_HTTP_UNAUTHORIZED:
-
-        ctx = ngx_http_get_module_ctx(r, ngx_http_conductor_module);
 
         return ngx_conductor_authenticate(r, &ctx->identity);
 

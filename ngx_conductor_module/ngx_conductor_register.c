@@ -1,34 +1,45 @@
-/* The entry of a new client in the hub's registry, counted for its address. */
+/* The entry of a new client in the hub's registry, counted for its limits. */
 
 #include "ngx_conductor_session.h"
 
 #include <openssl/rand.h>
 
 
-#define NGX_CONDUCTOR_KEY_ADDRESS  1        /* kinds of counted keys */
-#define NGX_CONDUCTOR_KEY_VARIABLE 2
+/* What is counted for a connection, and which limits let it pass only dry. */
+
+typedef struct {
+    uint32_t                      conn;
+    uint32_t                      user;
+    unsigned                      dry_run:1;
+    unsigned                      over_conn:1;
+    unsigned                      over_user:1;
+} ngx_conductor_counted_t;
 
 
+static ngx_uint_t ngx_conductor_register_count(ngx_conductor_hub_t *hub,
+    cdr_conn_info_t *info, ngx_conductor_counted_t *n);
 static ngx_int_t ngx_conductor_register_info(ngx_http_request_t *r,
     ngx_conductor_session_t *s, ngx_conductor_identity_t *id,
     cdr_conn_info_t *info);
-static void ngx_conductor_register_address(ngx_http_request_t *r,
-    ngx_conductor_hub_t *hub, cdr_conn_info_t *info);
+static ngx_int_t ngx_conductor_register_keys(ngx_http_request_t *r,
+    ngx_conductor_session_t *s, ngx_conductor_identity_t *id,
+    cdr_conn_info_t *info);
 static ngx_int_t ngx_conductor_register_id(ngx_http_request_t *r,
     cdr_conn_info_t *info);
 
 
-/* Takes an entry of the registry, counted for its address. */
+/* Takes an entry of the registry, counted for its address and its user. */
 
 ngx_uint_t
 ngx_conductor_register(ngx_http_request_t *r, ngx_conductor_session_t *s,
     ngx_conductor_identity_t *id)
 {
-    int                   rc;
-    uint32_t              live;
-    cdr_slot_t           *slot;
-    cdr_conn_info_t       info;
-    ngx_conductor_hub_t  *hub;
+    uint32_t                  live;
+    ngx_uint_t                reason;
+    cdr_slot_t               *slot;
+    cdr_conn_info_t           info;
+    ngx_conductor_hub_t      *hub;
+    ngx_conductor_counted_t   n;
 
     hub = s->hub;
 
@@ -39,17 +50,22 @@ ngx_conductor_register(ngx_http_request_t *r, ngx_conductor_session_t *s,
     s->expires = id->expires;
     slot = &hub->slots.slots[hub->slot];
 
+    ngx_memzero(&n, sizeof(ngx_conductor_counted_t));
+
+    n.conn = (uint32_t) s->conf->limit_conn;
+    n.user = (uint32_t) s->conf->limit_user;
+    n.dry_run = s->conf->limit_dry_run;
+
     ngx_conductor_zone_lock(hub);
 
-    rc = cdr_counter_inc(&hub->counters, NGX_CONDUCTOR_KEY_ADDRESS,
-                         info.conn_key, (uint32_t) s->conf->limit_conn,
-                         ngx_current_msec, NULL);
+    reason = ngx_conductor_register_count(hub, &info, &n);
 
-    if (rc == CDR_OK) {
-        rc = cdr_registry_add(&hub->registry, &info, &s->entry,
-                              &s->generation);
+    if (reason == NGX_CONDUCTOR_ADMITTED) {
 
-        if (rc == CDR_OK) {
+        if (cdr_registry_add(&hub->registry, &info, &s->entry,
+                             &s->generation)
+            == CDR_OK)
+        {
             live = atomic_load_explicit(&slot->connections,
                                         memory_order_relaxed);
             atomic_store_explicit(&slot->connections, live + 1,
@@ -58,19 +74,68 @@ ngx_conductor_register(ngx_http_request_t *r, ngx_conductor_session_t *s,
         } else {
             (void) cdr_counter_dec(&hub->counters, info.conn_key,
                                    ngx_current_msec);
+            (void) cdr_counter_dec(&hub->counters, info.identity.user_key,
+                                   ngx_current_msec);
             s->entry = NGX_CONDUCTOR_NO_ENTRY;
-            rc = CDR_FULL;
+            reason = CDR_REFUSE_ZONE_FULL;
         }
     }
 
     ngx_conductor_zone_unlock(hub);
 
-    if (rc == CDR_OK) {
-        cdr_slot_add(slot, NGX_CONDUCTOR_FIGURE_CONNECTIONS, 1);
-        return NGX_CONDUCTOR_ADMITTED;
+    if (reason != NGX_CONDUCTOR_ADMITTED) {
+        return reason;
     }
 
-    return (rc == CDR_DECLINED) ? CDR_REFUSE_ADDRESS : CDR_REFUSE_ZONE_FULL;
+    cdr_slot_add(slot, NGX_CONDUCTOR_FIGURE_CONNECTIONS, 1);
+
+    if (n.over_conn) {
+        ngx_conductor_limit_dry_run(hub, r->connection->log,
+                                    CDR_REFUSE_ADDRESS);
+    }
+
+    if (n.over_user) {
+        ngx_conductor_limit_dry_run(hub, r->connection->log,
+                                    CDR_REFUSE_USER);
+    }
+
+    return NGX_CONDUCTOR_ADMITTED;
+}
+
+
+/* Both or none, under the lock.  A dry run counts beyond the limit. */
+
+static ngx_uint_t
+ngx_conductor_register_count(ngx_conductor_hub_t *hub, cdr_conn_info_t *info,
+    ngx_conductor_counted_t *n)
+{
+    int       rc;
+    uint32_t  conn, user;
+
+    rc = cdr_counter_inc(&hub->counters, NGX_CONDUCTOR_KEY_ADDRESS,
+                         info->conn_key, n->dry_run ? 0 : n->conn,
+                         ngx_current_msec, &conn);
+
+    if (rc != CDR_OK) {
+        return (rc == CDR_DECLINED) ? CDR_REFUSE_ADDRESS
+                                    : CDR_REFUSE_ZONE_FULL;
+    }
+
+    rc = cdr_counter_inc(&hub->counters, NGX_CONDUCTOR_KEY_USER,
+                         info->identity.user_key, n->dry_run ? 0 : n->user,
+                         ngx_current_msec, &user);
+
+    if (rc != CDR_OK) {
+        (void) cdr_counter_dec(&hub->counters, info->conn_key,
+                               ngx_current_msec);
+
+        return (rc == CDR_DECLINED) ? CDR_REFUSE_USER : CDR_REFUSE_ZONE_FULL;
+    }
+
+    n->over_conn = (conn > n->conn);
+    n->over_user = (user > n->user);
+
+    return NGX_CONDUCTOR_ADMITTED;
 }
 
 
@@ -78,10 +143,11 @@ static ngx_int_t
 ngx_conductor_register_info(ngx_http_request_t *r, ngx_conductor_session_t *s,
     ngx_conductor_identity_t *id, cdr_conn_info_t *info)
 {
-    ngx_str_t             key;
+    ngx_connection_t     *c;
     ngx_conductor_hub_t  *hub;
 
     hub = s->hub;
+    c = r->connection;
 
     ngx_memzero(info, sizeof(cdr_conn_info_t));
 
@@ -94,89 +160,41 @@ ngx_conductor_register_info(ngx_http_request_t *r, ngx_conductor_session_t *s,
     info->owner.incarnation = hub->incarnation;
     info->connected_ms = ngx_conductor_now();
 
-    ngx_conductor_register_address(r, hub, info);
-
-    if (s->conf->limit_conn == 0) {
-        info->conn_key = 0;
-
-    } else if (s->conf->limit_conn_key) {
-
-        if (ngx_http_complex_value(r, s->conf->limit_conn_key, &key)
-            != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
-
-        info->conn_key = key.len
-                         ? ngx_conductor_zone_key(hub,
-                                                  NGX_CONDUCTOR_KEY_VARIABLE,
-                                                  key.data, key.len)
-                         : 0;
-    }
-
-    ngx_conductor_identity_record(hub, id, &info->identity);
-
-    return NGX_OK;
-}
-
-
-/*
- * The address as realip and the like have set it.  Of an IPv6 address the
- * network counts, since a host has all of a /64.
- */
-
-static void
-ngx_conductor_register_address(ngx_http_request_t *r,
-    ngx_conductor_hub_t *hub, cdr_conn_info_t *info)
-{
-    size_t                len;
-    ngx_connection_t     *c;
-    struct sockaddr      *sa;
-    struct sockaddr_in   *sin;
-#if (NGX_HAVE_INET6)
-    struct sockaddr_in6  *sin6;
-#endif
-
-    c = r->connection;
-    sa = c->sockaddr;
-
-    info->family = (uint8_t) sa->sa_family;
     info->address.data = c->addr_text.data;
     info->address.len = ngx_min(c->addr_text.len, CDR_CONN_ADDRESS_MAX);
 
-    switch (sa->sa_family) {
+    ngx_conductor_identity_record(hub, id, &info->identity);
 
-#if (NGX_HAVE_INET6)
-    case AF_INET6:
-        sin6 = (struct sockaddr_in6 *) sa;
-        ngx_memcpy(info->addr, &sin6->sin6_addr, 16);
-        info->port = ntohs(sin6->sin6_port);
+    return ngx_conductor_register_keys(r, s, id, info);
+}
 
-        if (IN6_IS_ADDR_V4MAPPED(&sin6->sin6_addr)) {
-            ngx_memmove(info->addr, info->addr + 12, 4);
-            ngx_memzero(info->addr + 4, 12);
-            info->family = AF_INET;
-            len = 4;
-            break;
-        }
 
-        len = 8;
-        break;
-#endif
+/* A key is 0 where nothing is to be counted. */
 
-    case AF_INET:
-        sin = (struct sockaddr_in *) sa;
-        ngx_memcpy(info->addr, &sin->sin_addr, 4);
-        info->port = ntohs(sin->sin_port);
-        len = 4;
-        break;
+static ngx_int_t
+ngx_conductor_register_keys(ngx_http_request_t *r, ngx_conductor_session_t *s,
+    ngx_conductor_identity_t *id, cdr_conn_info_t *info)
+{
+    ngx_conductor_address_t  address;
 
-    default: /* AF_UNIX */
-        len = 0;
+    ngx_conductor_limit_address(r->connection->sockaddr, &address);
+
+    ngx_memcpy(info->addr, address.data, sizeof(info->addr));
+    info->family = address.family;
+    info->port = address.port;
+
+    if (s->conf->limit_user && id->user.len) {
+        info->identity.user_key =
+                       ngx_conductor_zone_key(s->hub, NGX_CONDUCTOR_KEY_USER,
+                                              id->user.data, id->user.len);
     }
 
-    info->conn_key = ngx_conductor_zone_key(hub, NGX_CONDUCTOR_KEY_ADDRESS,
-                                            info->addr, len);
+    if (s->conf->limit_conn == 0) {
+        return NGX_OK;
+    }
+
+    return ngx_conductor_limit_key(r, s->hub, s->conf->limit_conn_key,
+                                   &address, &info->conn_key);
 }
 
 

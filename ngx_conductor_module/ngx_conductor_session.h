@@ -138,6 +138,31 @@ ngx_uint_t ngx_conductor_register(ngx_http_request_t *r,
     ngx_conductor_session_t *s, ngx_conductor_identity_t *id);
 
 
+/* ngx_conductor_limit.c: what limits count by */
+
+#define NGX_CONDUCTOR_KEY_ADDRESS    1      /* kinds of counted keys */
+#define NGX_CONDUCTOR_KEY_VARIABLE   2
+#define NGX_CONDUCTOR_KEY_USER       3
+#define NGX_CONDUCTOR_KEY_HANDSHAKE  4
+
+typedef struct {
+    uint8_t                       data[16];
+    size_t                        counted;      /* bytes of it that count */
+    uint16_t                      port;
+    uint8_t                       family;
+} ngx_conductor_address_t;
+
+ngx_uint_t ngx_conductor_limit_handshake(ngx_http_request_t *r,
+    ngx_conductor_loc_conf_t *lcf);
+void ngx_conductor_limit_dry_run(ngx_conductor_hub_t *hub, ngx_log_t *log,
+    ngx_uint_t reason);
+ngx_int_t ngx_conductor_limit_key(ngx_http_request_t *r,
+    ngx_conductor_hub_t *hub, ngx_http_complex_value_t *key,
+    ngx_conductor_address_t *address, uint64_t *counted);
+void ngx_conductor_limit_address(struct sockaddr *sa,
+    ngx_conductor_address_t *address);
+
+
 /* ngx_conductor_session.c: from the handshake to the end */
 
 void ngx_conductor_sessions_exit(ngx_cycle_t *cycle);

@@ -10,10 +10,6 @@
 #include <cdr_pmd.h>
 
 
-#define NGX_CONDUCTOR_RETRY_BUSY   5        /* seconds */
-#define NGX_CONDUCTOR_RETRY_DRAIN  1
-
-
 /* What the headers say, gathered in one walk. */
 
 typedef struct {
@@ -50,7 +46,7 @@ static void ngx_conductor_upgrade_cleanup(void *data);
 ngx_int_t
 ngx_conductor_upgrade_handler(ngx_http_request_t *r)
 {
-    ngx_uint_t                  reason, retry;
+    ngx_uint_t                  reason;
     const char                 *detail;
     ngx_conductor_ctx_t        *ctx;
     ngx_conductor_loc_conf_t   *lcf;
@@ -91,7 +87,7 @@ ngx_conductor_upgrade_handler(ngx_http_request_t *r)
     reason = ngx_conductor_handshake_check(r, ctx, &hs);
 
     if (reason != NGX_CONDUCTOR_ADMITTED) {
-        return ngx_conductor_refuse(r, reason, NULL, 0);
+        return ngx_conductor_refuse(r, reason, NULL);
     }
 
     reason = ngx_conductor_admit(r, lcf, &detail);
@@ -106,22 +102,7 @@ ngx_conductor_upgrade_handler(ngx_http_request_t *r)
         return ngx_conductor_refuse_close(r, ctx, &hs, reason, detail);
     }
 
-    switch (reason) {
-
-    case CDR_REFUSE_DRAINING:
-        retry = NGX_CONDUCTOR_RETRY_DRAIN;
-        break;
-
-    case CDR_REFUSE_ADDRESS:
-    case CDR_REFUSE_ZONE_FULL:
-        retry = NGX_CONDUCTOR_RETRY_BUSY;
-        break;
-
-    default:
-        retry = 0;
-    }
-
-    return ngx_conductor_refuse(r, reason, detail, retry);
+    return ngx_conductor_refuse(r, reason, detail);
 }
 
 
@@ -302,6 +283,14 @@ ngx_conductor_admit(ngx_http_request_t *r, ngx_conductor_loc_conf_t *lcf,
 
     if (ngx_conductor_origin_allowed(r, 0) != NGX_OK) {
         return CDR_REFUSE_ORIGIN;
+    }
+
+    /* before anything is verified: that is what costs */
+
+    reason = ngx_conductor_limit_handshake(r, lcf);
+
+    if (reason != NGX_CONDUCTOR_ADMITTED) {
+        return reason;
     }
 
     id = ngx_conductor_identity(r);

@@ -462,6 +462,7 @@ ngx_conductor_zone_repair(ngx_conductor_hub_t *hub)
     cdr_slots_repair(&hub->slots);
     cdr_registry_repair(&hub->registry);
     cdr_counter_reset_counts(&hub->counters);
+    cdr_counter_repair(&hub->windows);
 
     for (i = cdr_registry_next(&hub->registry, 0);
          i != UINT32_MAX;

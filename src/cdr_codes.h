@@ -88,6 +88,10 @@
       "this role is not allowed")                                             \
     X(CDR_REFUSE_ADDRESS,     429, 4429, "address_limit",                     \
       "too many connections from this address")                               \
+    X(CDR_REFUSE_USER,        429, 4429, "user_limit",                        \
+      "too many connections of this user")                                    \
+    X(CDR_REFUSE_HANDSHAKES,  429, 4429, "handshake_limit",                   \
+      "too many handshakes, come back later")                                 \
     X(CDR_REFUSE_DRAINING,    503, 1012, "draining",                          \
       "this server is going away")                                            \
     X(CDR_REFUSE_ZONE_FULL,   503, 1013, "zone_full",                         \

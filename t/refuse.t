@@ -18,7 +18,7 @@ select STDOUT; $| = 1;
 
 my $t = need_conductor(Test::Nginx->new()->has(qw/ http /))->plan(47);
 
-$t->write_file_expand('nginx.conf', conductor_conf(<<'CONF'));
+my $conf = <<'CONF';
 
 %%TEST_GLOBALS%%
 
@@ -46,7 +46,7 @@ http {
 
     conductor_hub full {
         zone 2m;
-        history events=1000 size=1308k;
+        history events=1000 size=64k;
         channel c { default on; }
     }
 
@@ -84,6 +84,15 @@ http {
 
 CONF
 
+# what the zone of "full" holds beyond a few clients goes to its history
+
+my ($all, $each) = (nginx_t($t, $conf))[1]
+    =~ /hub "full": .* holds (\d+) connections .* (\d+)$/m;
+my $size = 64 + int(($all - 24) * $each / 1024);
+
+$conf =~ s/size=64k/size=${size}k/;
+
+$t->write_file_expand('nginx.conf', conductor_conf($conf));
 $t->run();
 
 my $app = 'https://app.example.com';
