@@ -18,7 +18,7 @@ select STDOUT; $| = 1;
 
 my %key = map { $_ => $_ x 32 } qw/ a b c /;
 
-my $t = need_conductor(Test::Nginx->new()->has(qw/ http /))->plan(35);
+my $t = need_conductor(Test::Nginx->new()->has(qw/ http /))->plan(42);
 
 $t->write_file_expand('nginx.conf', conductor_conf(<<"EOF_CONF"));
 
@@ -109,6 +109,37 @@ http {
         location /native {
             conductor          h;
             conductor_protocol native;
+        }
+    }
+
+    server {
+        listen 127.0.0.1:8083;
+
+        conductor_identity         user=\$arg_u;
+        conductor_limit_conn       off;
+        conductor_limit_user       1;
+        conductor_limit_handshakes 2 per=1h key=\$arg_k;
+        conductor_limit_dry_run    on;
+
+        location / {
+            conductor h;
+        }
+
+        location /wet {
+            conductor               h;
+            conductor_limit_dry_run off;
+
+            location /wet/own {
+                conductor                  h;
+                conductor_limit_user       off;
+                conductor_limit_handshakes 1 per=1h;
+            }
+
+            location /wet/off {
+                conductor                  h;
+                conductor_limit_user       2;
+                conductor_limit_handshakes off;
+            }
         }
     }
 
@@ -221,7 +252,30 @@ is(client(8082, '/', c => {}, %other)->status(), 429,
 is(client(8082, '/native', c => {})->recv_json()->{type}, 'welcome',
    'the protocol of a location');
 
+# Limits, each with its options.
+
+is(codes('/wet?u=ann&k=1', '/wet?u=ann&k=1', '/wet?u=ann&k=1'),
+   '101 user_limit handshake_limit', 'the limits of a server');
+is(codes('/wet?u=bob', '/wet?u=cat', '/wet?u=dan'), '101 101 101',
+   'with the key of one');
+is(codes('/?u=ann&k=1', '/?u=ann&k=1', '/?u=ann&k=1'), '101 101 101',
+   'its dry run');
+is(codes('/wet/own?u=eve&k=2'), '101', 'a limit of its own');
+is(codes('/wet/own?u=eve&k=3'), 'handshake_limit',
+   'has none of the options above');
+is(codes(('/wet/off?u=fay&k=4') x 3), '101 101 user_limit',
+   'a limit switched off, one of another number');
+is(codes(('/wet/own?u=gil') x 2), 'handshake_limit handshake_limit',
+   'neither is in force elsewhere');
+
 is_deeply([ $ws->faults() ], [], 'no fault of the server was seen');
+
+
+# What clients of paths get: 101, or the code of a refusal.
+sub codes {
+    my @ws = map { ws_connect(port(8083), $_) } @_;
+    return join ' ', map { $_->is_open() ? 101 : $_->body_json()->{code} } @ws;
+}
 
 
 # A client of a port and path, with a token signed by one of the keys.

@@ -18,7 +18,7 @@ use JSON::PP;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = need_conductor(Test::Nginx->new()->has(qw/ http /))->plan(28);
+my $t = need_conductor(Test::Nginx->new()->has(qw/ http /))->plan(33);
 
 $t->write_file_expand('nginx.conf', conductor_conf(<<'EOF_CONF'));
 
@@ -63,6 +63,17 @@ http {
         location /bytes {
             conductor h;
             conductor_limit_messages 100 per=60s bytes=100;
+        }
+
+        location /packed {
+            conductor h;
+            conductor_compress on;
+            conductor_limit_messages 100 per=60s bytes=1k close_after=2;
+        }
+
+        location /again {
+            conductor h;
+            conductor_limit_messages 1 per=1s close_after=3;
         }
 
         location /echo {
@@ -199,6 +210,31 @@ $ws->send_data(1, '{"type":"ping","id":3}' . ' ' x 18);
 is($ws->recv_json()->{type}, 'pong', 'what was refused takes nothing');
 $ws->send_data(1, '{"type":"ping","id":4}');
 is($ws->recv_json()->{code}, 'rate_limited', 'what is full is full');
+
+$ws = ws_connect($t, '/packed', extensions => 'permessage-deflate');
+$ws->recv_until('welcome');
+$ws->send_data(1, '{"type":"ping","id":1}' . ' ' x (1024 - 22));
+is($ws->recv_json()->{type}, 'pong', 'compressed ones are counted by all');
+$ws->send_data(1, '{"type":"ping","id":2}');
+is($ws->recv_json()->{code}, 'rate_limited', 'of their octets');
+$ws->send_data(1, '{"type":"ping","id":3}');
+($code, $reason) = $ws->expect_close();
+is($code, 4429, 'who goes on is closed for octets, too');
+like($reason, qr/^retry=[1-9]\d{0,4}\z/, 'and told when to come back');
+
+$ws = ws_connect($t, '/again');
+$ws->recv_until('welcome');
+$rounds = 0;
+
+for (1 .. 3) {
+    $ws->send_raw(join '', map { ping($_) } 1 .. 3);
+    @got = map { $ws->recv_json() || {} } 1 .. 3;
+    $rounds++ if join(' ', map { $_->{type} // '' } @got)
+                 eq 'pong error error';
+    select undef, undef, undef, ($got[2]{retryAfterMs} // 0) / 1000 + 0.01;
+}
+
+is($rounds, 3, 'a new window begins to count refusals anew');
 
 $ws = ws_connect($t, '/echo');
 $ws->send_text('a');
