@@ -279,8 +279,8 @@ ngx_conductor_stage_room(size_t len)
 
     size = ngx_conductor_stage.len + len;
 
-    if (size > ngx_conductor_stage.size) {
-        size = ngx_max(size, ngx_conductor_stage.size * 2);
+    if (size > ngx_conductor_stage.size || ngx_conductor_stage.data == NULL) {
+        size = ngx_max(size + 1, ngx_conductor_stage.size * 2);
 
         p = realloc(ngx_conductor_stage.data, size);
         if (p == NULL) {
