@@ -18,6 +18,7 @@ use Socket qw/
 use Time::HiRes qw/ clock_gettime CLOCK_MONOTONIC /;
 
 my $TIMEOUT = 10;       # seconds for whatever should come at once
+my $TCP_INFO = 11;      # as Linux counts the options of IPPROTO_TCP
 
 my %open;               # every object, by its address
 
@@ -215,6 +216,18 @@ sub pending {
     my ($self) = @_;
     1 while $self->fill(0);
     return length $self->{in};
+}
+
+
+# How many segments of TCP with data have come: where Nagle is off and the
+# window is open, the writes of the server, of up to 64k each.
+sub segments {
+    my ($self) = @_;
+    my $info = getsockopt $self->{sock}, IPPROTO_TCP, $TCP_INFO
+        or die "TCP_INFO: $!\n";
+
+    die "this kernel does not count segments\n" if length $info < 156;
+    return unpack 'x152 L', $info;
 }
 
 
