@@ -426,6 +426,7 @@ ngx_int_t ngx_conductor_process_init_master(ngx_cycle_t *cycle);
 ngx_int_t ngx_conductor_process_init(ngx_cycle_t *cycle);
 void ngx_conductor_process_exit(ngx_cycle_t *cycle);
 void ngx_conductor_wake_all(ngx_conductor_hub_t *hub);
+ngx_uint_t ngx_conductor_fanout_due(void);
 ngx_uint_t ngx_conductor_stalled(ngx_conductor_hub_t *hub);
 uint64_t ngx_conductor_now(void);
 

@@ -38,6 +38,7 @@ static ngx_connection_t   *ngx_conductor_wake;
 static ngx_event_t         ngx_conductor_tick_event;
 static ngx_event_t         ngx_conductor_posted_event;
 static ngx_uint_t          ngx_conductor_ticks;
+static ngx_uint_t          ngx_conductor_due;   /* a fan-out in this turn */
 
 
 ngx_int_t
@@ -191,6 +192,7 @@ ngx_conductor_wake_all(ngx_conductor_hub_t *hub)
          i = cdr_slots_next(&hub->slots, i + 1))
     {
         if (i == hub->slot) {
+            ngx_conductor_due = 1;
             ngx_post_event(&ngx_conductor_posted_event, &ngx_posted_events);
             continue;
         }
@@ -207,6 +209,15 @@ ngx_conductor_wake_all(ngx_conductor_hub_t *hub)
                           "write() to eventfd of slot %uD failed", i);
         }
     }
+}
+
+
+/* Will this turn of the loop still bring events? */
+
+ngx_uint_t
+ngx_conductor_fanout_due(void)
+{
+    return ngx_conductor_due;
 }
 
 
@@ -355,7 +366,10 @@ ngx_conductor_wake_handler(ngx_event_t *ev)
                       "read() from eventfd failed");
     }
 
-    ngx_conductor_posted_handler(&ngx_conductor_posted_event);
+    /* with what the rest of this turn brings */
+
+    ngx_conductor_due = 1;
+    ngx_post_event(&ngx_conductor_posted_event, &ngx_posted_events);
 }
 
 
@@ -365,6 +379,8 @@ ngx_conductor_posted_handler(ngx_event_t *ev)
     ngx_uint_t                   i;
     ngx_conductor_hub_t        **hub;
     ngx_conductor_main_conf_t   *cmcf;
+
+    ngx_conductor_due = 0;
 
     cmcf = ngx_http_cycle_get_module_main_conf(ngx_cycle,
                                                ngx_http_conductor_module);

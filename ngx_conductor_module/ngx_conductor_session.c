@@ -198,6 +198,17 @@ void
 ngx_conductor_session_turn(ngx_conductor_session_t *s)
 {
     if (s->state != NGX_CONDUCTOR_DEAD && s->out) {
+
+        if (s->group && s->connection->write->ready
+            && ngx_conductor_fanout_due())
+        {
+            /* with the events that are about to come */
+
+            ngx_conductor_group_blocked(s, 1);
+            ngx_post_event(s->connection->write, &ngx_posted_events);
+            return;
+        }
+
         (void) ngx_conductor_output_flush(s);
     }
 

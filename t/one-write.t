@@ -22,7 +22,7 @@ select STDOUT; $| = 1;
 
 my $t = need_conductor(Test::Nginx->new()
     ->has(qw/ http http_ssl rewrite socket_ssl /))
-    ->has_daemon('openssl')->plan(18);
+    ->has_daemon('openssl')->plan(22);
 
 $t->write_file_expand('nginx.conf', conductor_conf(<<'EOF_CONF'));
 
@@ -133,6 +133,17 @@ for my $ssl (0, 1) {
         $ws->recv_until('e') for @publishers;
         answered($_) for @publishers;
     }), 1, "and what eight publishers bring at once$over");
+
+    is(writes($ws, sub {
+        kill 'STOP', $worker;
+        publication($publishers[0]);
+        $ws->send_json({ type => 'ping', id => 'later' });
+        kill 'CONT', $worker;
+        answered($publishers[0]);
+        my @both = map { $ws->recv_json()->{type} } 1, 2;
+        @n = sort @both;
+    }), 1, "and an event with an answer$over");
+    is("@n", 'e pong', 'each once');
 
     my $many = [ map { { type => 'e', n => $_ } } 1 .. 640 ];
     my $count = writes($ws, sub {
