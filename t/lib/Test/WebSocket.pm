@@ -42,6 +42,7 @@ my $json = JSON::PP->new->utf8->canonical->allow_nonref;
 #     timeout      => 10    seconds for this and all later calls
 #     pong         => 1     answer pings
 #     read_along   => 1     read while a write waits, as browsers do
+#     read_size    => N     octets to read at a time, many by default
 #     wait         => 1     0: return once the request is sent
 #
 # The result is always an object; "error" says why there is no status.

@@ -31,6 +31,7 @@ sub connected {
         in => '',
         timeout => $opt{timeout} // $TIMEOUT,
         read_along => $opt{read_along} // 1,
+        read_size => $opt{read_size} // 262144,
     }, $class;
 
     weaken($open{refaddr $self} = $self);
@@ -116,7 +117,7 @@ sub fill {
     local $SIG{PIPE} = 'IGNORE';        # TLS may answer what it reads
 
     while ($self->{sock} && !$self->{eof}) {
-        my $n = $self->{sock}->sysread($self->{in}, 262144,
+        my $n = $self->{sock}->sysread($self->{in}, $self->{read_size},
                                        length $self->{in});
         return 1 if $n;
 
