@@ -12,8 +12,8 @@ use IO::Socket::UNIX;
 use List::Util qw/ max /;
 use Scalar::Util qw/ refaddr weaken /;
 use Socket qw/
-    SOL_SOCKET SO_LINGER SO_RCVBUF SO_SNDBUF IPPROTO_TCP TCP_NODELAY
-    SOCK_STREAM
+    SOL_SOCKET SO_ATTACH_FILTER SO_LINGER SO_RCVBUF SO_SNDBUF IPPROTO_TCP
+    SOCK_STREAM TCP_NODELAY
 /;
 use Time::HiRes qw/ clock_gettime CLOCK_MONOTONIC /;
 
@@ -183,6 +183,19 @@ sub reset {
 
     $sock->setsockopt(SOL_SOCKET, SO_LINGER, pack 'ii', 1, 0);
     $self->drop($sock);
+}
+
+
+# Lets everything that the server sends vanish from now on, acknowledgements
+# too: to the server this is a peer whose cable was cut, though it still
+# hears what it is sent.
+sub vanish {
+    my ($self) = @_;
+    my $drop = pack 'S C C L', 0x06, 0, 0, 0;       # BPF: return 0
+
+    $self->{sock}->setsockopt(SOL_SOCKET, SO_ATTACH_FILTER,
+                              pack 'S x![j] P', 1, $drop)
+        or die "SO_ATTACH_FILTER: $!\n";
 }
 
 
