@@ -81,6 +81,8 @@ sub start_tls {
 
     require IO::Socket::SSL;
 
+    local $SIG{PIPE} = 'IGNORE';        # a server may end it
+
     my %ssl = map { $_ => $opt{$_} } grep { /^SSL_/ } keys %opt;
 
     return 1 if IO::Socket::SSL->start_SSL($self->{sock}, SSL_verify_mode => 0,
