@@ -45,6 +45,7 @@ http {
 
     conductor_auth        off;
     conductor_limit_conn  off;
+    conductor_ping        off;
 
     server {
         listen 127.0.0.1:8080 sndbuf=4k;

@@ -47,6 +47,7 @@ http {
 
     conductor_auth            off;
     conductor_limit_conn      off;
+    conductor_ping            off;
     conductor_limit_messages  off;
     conductor_max_queue       256k;
 

@@ -47,6 +47,7 @@ http {
 
     conductor_auth            off;
     conductor_limit_conn      off;
+    conductor_ping            off;
     conductor_limit_messages  off;
     keepalive_timeout         60s;
 

@@ -46,6 +46,7 @@ http {
     client_max_body_size      4m;
     conductor_auth            off;
     conductor_limit_conn      off;
+    conductor_ping            off;
     conductor_limit_messages  off;
     conductor_max_message     1m;
     conductor_max_queue       16m;

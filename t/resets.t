@@ -45,6 +45,7 @@ http {
 
     conductor_auth            off;
     conductor_limit_conn      off;
+    conductor_ping            off;
     conductor_limit_messages  off;
     conductor_compress        on;
     client_header_buffer_size 8k;
