@@ -225,7 +225,7 @@ sub settle {
 
         (health($nginx))[1]{connections} == 1
             && !grep { fd_count($_) != $fds{$_} } @workers
-    });
+    }, 20);
 }
 
 
