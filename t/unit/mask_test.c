@@ -4,6 +4,7 @@
 
 #include "cdr_test.h"
 #include "cdr_mask.h"
+#include "cdr_model.h"
 
 
 typedef struct {
@@ -295,12 +296,306 @@ test_rules(void)
 }
 
 
+/* Names, and values of all kinds, from few letters, so that paths meet. */
+
+static uint32_t  seed = 1;
+
+
+static unsigned
+chance(unsigned n)
+{
+    seed = seed * 1664525 + 1013904223;
+
+    return (seed >> 16) % n;
+}
+
+
+static char *
+some_members(char *p, unsigned depth, char open)
+{
+    unsigned            i, n, from;
+    const char         *words[] = { "a", "b", "c", "\\\"", "d.e" };
+    static const char  *scalars[] = { "1", "null", "\"x\"", "\"{\\\"\"",
+                                      "-2.5", "true", "\"\"" };
+
+    n = chance(4);
+    from = chance(5);
+
+    for (i = 0; i < n; i++) {
+        p += sprintf(p, "%s", i ? "," : "");
+
+        if (open == '{') {
+            p += sprintf(p, "\"%s\":", words[(from + i) % 5]);
+        }
+
+        switch (depth ? chance(3) : 2) {
+
+        case 0:
+            p = some_members(p + sprintf(p, "{"), depth - 1, '{');
+            p += sprintf(p, "}");
+            break;
+
+        case 1:
+            p = some_members(p + sprintf(p, "["), depth - 1, '[');
+            p += sprintf(p, "]");
+            break;
+
+        default:
+            p += sprintf(p, "%s", scalars[chance(7)]);
+        }
+    }
+
+    return p;
+}
+
+
+static char *
+some_path(char *p)
+{
+    unsigned            i, n;
+    static const char  *names[] = { "a", "b", "c", "\"", "d", "e" };
+
+    n = 1 + chance(3);
+
+    for (i = 0; i < n; i++) {
+        p += sprintf(p, "%s%s", i ? "." : "", names[chance(6)]);
+    }
+
+    return p + 1;
+}
+
+
+/* One event under some paths; whether what remains is what the model says. */
+
+static bool
+like_the_model(const cdr_alloc_t *alloc)
+{
+    bool         same;
+    char         text[8192], paths[512], *p, *got, *want, *again;
+    json_t      *was, *is;
+    model_t      m = { 0 };
+    cdr_mask_t  *mask;
+
+    mask = cdr_mask_new(alloc);
+    p = paths;
+
+    for (m.nshow = chance(4); m.nshow; m.nshow--) {
+        /* most often all is shown */
+        if (chance(2)) {
+            break;
+        }
+    }
+
+    m.all = (m.nshow == 0);
+    m.nhide = chance(5);
+
+    for (unsigned i = 0; i < m.nshow; i++) {
+        m.show[i] = p;
+        p = some_path(p);
+        cdr_mask_show(mask, str(m.show[i]));
+    }
+
+    for (unsigned i = 0; i < m.nhide; i++) {
+        m.hide[i] = p;
+        p = some_path(p);
+        cdr_mask_hide(mask, str(m.hide[i]), 1);
+    }
+
+    text[0] = '{';
+    p = some_members(text + 1, 5, '{');
+    *p = '\0';
+
+    got = remains(mask, 1, text + 1);
+    strcpy(p, "}");
+
+    was = json_loads(text, 0, NULL);
+    is = model_prune(was, &m);
+    want = json_dumps(is, JSON_COMPACT);
+    again = malloc(strlen(got) + 3);
+    sprintf(again, "{%s}", got);
+
+    same = strcmp(again, want) == 0;
+
+    if (!same) {
+        printf("# %s\n# got  %s\n# want %s\n", text, again, want);
+    }
+
+    json_decref(was);
+    json_decref(is);
+    free(want);
+    free(again);
+    free(got);
+    cdr_mask_del(mask);
+
+    return same;
+}
+
+
+static void
+test_model(void)
+{
+    unsigned           i, differ;
+    cdr_test_alloc_t   counter = { 0 };
+    cdr_alloc_t        alloc = { cdr_test_alloc, cdr_test_free, &counter };
+
+    for (i = 0, differ = 0; i < 20000 && differ < 3; i++) {
+        differ += !like_the_model(&alloc);
+    }
+
+    ok(differ == 0, "of 20,000 events that remains which should");
+    ok(counter.held == 0, "and no memory");
+}
+
+
+/* The output is as long as the size, and no longer than what came in. */
+
+static void
+test_any_bytes(void)
+{
+    size_t             n, wrong;
+    uint8_t           *in, *to;
+    cdr_str_t          value;
+    cdr_mask_t        *mask;
+    cdr_json_out_t     size, out;
+    const cdr_mask_t  *node;
+    cdr_test_alloc_t   counter = { 0 };
+    cdr_alloc_t        alloc = { cdr_test_alloc, cdr_test_free, &counter };
+    const char         text[] = "{\"b\":{\"c\":[{\"d\":\"\\\"\",\"e\":1},[2]],"
+                                "\"f\":3},\"g\":null}";
+
+    mask = cdr_mask_new(&alloc);
+    each(mask, "a.b.c.d a.g", 1);
+    (void) cdr_mask_field(mask, 1, str("a"), str("{"), &node);
+
+    wrong = 0;
+
+    for (n = 0; n < 256 * (sizeof(text) - 1) * 2; n++) {
+        value.len = n / 256 % (sizeof(text) - 1) + 1;
+        in = malloc(value.len);
+        to = malloc(value.len);
+        memcpy(in, text, value.len);
+
+        if (n / 256 < sizeof(text) - 1) {
+            in[value.len - 1] = (uint8_t) n;
+
+        } else {
+            in[n % value.len] = "[]{}\",:\\"[n % 8];
+        }
+
+        value.data = in;
+
+        size = (cdr_json_out_t) { NULL, 0 };
+        cdr_mask_put(&size, node, 1, value);
+
+        if (size.len > value.len) {
+            wrong++;
+
+        } else {
+            out = (cdr_json_out_t) { to, 0 };
+            cdr_mask_put(&out, node, 1, value);
+            wrong += out.len != size.len;
+
+            out = (cdr_json_out_t) { in, 0 };
+            cdr_mask_put(&out, node, 1, value);
+            wrong += out.len != size.len || memcmp(in, to, out.len) != 0;
+        }
+
+        free(in);
+        free(to);
+    }
+
+    ok(wrong == 0, "whatever the value is, sizes are right");
+
+    cdr_mask_del(mask);
+}
+
+
+static void
+test_deep(void)
+{
+    char               text[4 * 64 + 200], want[sizeof(text)], *got;
+    cdr_mask_t        *mask;
+    cdr_test_alloc_t   counter = { 0 };
+    cdr_alloc_t        alloc = { cdr_test_alloc, cdr_test_free, &counter };
+
+    mask = cdr_mask_new(&alloc);
+    each(mask, "a.b", 1);
+
+    memset(text, '[', sizeof(text));
+    memcpy(text, "\"a\":", 4);
+    strcpy(text + 4 + 62, "{\"b\":1}");
+    memset(text + strlen(text), ']', 62);
+    text[4 + 62 + 7 + 62] = '\0';
+
+    memcpy(want, text, 4 + 62);
+    strcpy(want + 4 + 62, "{}");
+    memset(want + 4 + 62 + 2, ']', 62);
+    want[4 + 62 + 2 + 62] = '\0';
+
+    got = remains(mask, 1, text);
+    ok(strcmp(got, want) == 0, "as deep as the scanner goes, it is hidden");
+
+    free(got);
+    cdr_mask_del(mask);
+}
+
+
+static void
+test_memory(void)
+{
+    int                rc;
+    unsigned           n;
+    cdr_mask_t        *mask;
+    cdr_test_alloc_t   counter = { 0 };
+    cdr_alloc_t        alloc = { cdr_test_alloc, cdr_test_free, &counter };
+
+    rc = CDR_NOMEM;
+
+    for (n = 1; rc == CDR_NOMEM && n < 100; n++) {
+        counter.fail_at = n;
+        counter.calls = 0;
+
+        mask = cdr_mask_new(&alloc);
+
+        if (mask) {
+            rc = each(mask, "a.b a.c d", 0);
+        }
+
+        if (rc == CDR_OK) {
+            rc = each(mask, "a.b.e f", 1);
+        }
+
+        cdr_mask_del(mask);
+
+        if (counter.held) {
+            break;
+        }
+
+        rc = mask ? rc : CDR_NOMEM;
+    }
+
+    ok(rc == CDR_OK && n == 9 && counter.held == 0,
+       "each of 7 allocations may fail");
+
+    counter.fail_at = 0;
+    mask = cdr_mask_new(&alloc);
+    ok(cdr_mask_show(mask, str("a..b")) == CDR_ERROR
+       && cdr_mask_hide(mask, str(""), 1) == CDR_ERROR,
+       "a path that is none is refused");
+    cdr_mask_del(mask);
+}
+
+
 int
 main(void)
 {
     test_paths();
     test_sights();
     test_rules();
+    test_model();
+    test_any_bytes();
+    test_deep();
+    test_memory();
 
     return done_testing();
 }
