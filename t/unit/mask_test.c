@@ -69,6 +69,8 @@ static const sight_t  sights[] = {
       "the part of what is shown is hidden" },
     { "a.b", "a.b.c", "\"a\":{\"b\":{\"c\":1,\"d\":2},\"c\":3}",
       "\"a\":{\"b\":{\"d\":2}}", "and deeper" },
+    { "a.b.c a", "a.b.e", "\"a\":{\"b\":{\"c\":1,\"d\":2,\"e\":3}}",
+      "\"a\":{\"b\":{\"c\":1,\"d\":2}}", "what is shown is so to its depth" },
     { "a", "b.c", "\"b\":{\"d\":1},\"a\":1", "\"a\":1",
       "to hide shows nothing" },
 };
@@ -380,7 +382,9 @@ like_the_model(const cdr_alloc_t *alloc)
     p = paths;
 
     for (m.nshow = chance(4); m.nshow; m.nshow--) {
+
         /* most often all is shown */
+
         if (chance(2)) {
             break;
         }
