@@ -83,6 +83,23 @@ bool cdr_json_walk_key(const uint8_t **pos, const uint8_t *end,
 bool cdr_json_walk_comma(const uint8_t **pos, const uint8_t *end);
 
 
+/* Eight bytes, the first of them lowest: below it nothing is borrowed. */
+
+static inline uint64_t
+cdr_json_load(const uint8_t *p)
+{
+    uint64_t  w;
+
+    memcpy(&w, p, 8);
+
+#if (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__)
+    w = __builtin_bswap64(w);
+#endif
+
+    return w;
+}
+
+
 /* The first byte that is not plain, or "end"; eight at a time. */
 
 static inline const uint8_t *
@@ -91,14 +108,16 @@ cdr_json_skip_plain(const uint8_t *p, const uint8_t *end)
     uint64_t  w, stop;
 
     while (end - p >= 8) {
-        memcpy(&w, p, 8);
+        w = cdr_json_load(p);
 
         stop = w | cdr_json_below(w, 0x20)
                | cdr_json_zero(w ^ CDR_JSON_ONES * '"')
                | cdr_json_zero(w ^ CDR_JSON_ONES * '\\');
 
-        if (stop & CDR_JSON_HIGH_BITS) {
-            break;
+        stop &= CDR_JSON_HIGH_BITS;
+
+        if (stop) {
+            return p + __builtin_ctzll(stop) / 8;
         }
 
         p += 8;
