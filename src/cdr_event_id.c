@@ -2,11 +2,11 @@
 
 #include "cdr.h"
 #include "cdr_event_id.h"
+#include "cdr_json.h"
 
 #include <string.h>
 
 
-static uint8_t *cdr_event_id_print_u64(uint8_t *p, uint64_t n);
 static const uint8_t *cdr_event_id_parse_u64(uint64_t *n, const uint8_t *p,
     const uint8_t *end);
 
@@ -16,15 +16,16 @@ cdr_event_id_print(uint8_t *dst, const cdr_event_id_t *id)
 {
     uint8_t  *p;
 
-    p = cdr_event_id_print_u64(dst, id->ms);
+    p = dst;
+    p += cdr_json_u64(p, id->ms);
     *p++ = '-';
-    p = cdr_event_id_print_u64(p, id->n);
+    p += cdr_json_u64(p, id->n);
 
     if (id->has_origin) {
         *p++ = '~';
-        p = cdr_event_id_print_u64(p, id->server);
+        p += cdr_json_u64(p, id->server);
         *p++ = '.';
-        p = cdr_event_id_print_u64(p, id->origin_n);
+        p += cdr_json_u64(p, id->origin_n);
     }
 
     return (size_t) (p - dst);
@@ -78,27 +79,6 @@ cdr_event_id_parse(cdr_event_id_t *id, const uint8_t *data, size_t len)
     id->has_origin = true;
 
     return CDR_OK;
-}
-
-
-static uint8_t *
-cdr_event_id_print_u64(uint8_t *p, uint64_t n)
-{
-    size_t   len;
-    uint8_t  digits[20];
-
-    len = 0;
-
-    do {
-        digits[len++] = (uint8_t) ('0' + n % 10);
-        n /= 10;
-    } while (n);
-
-    while (len) {
-        *p++ = digits[--len];
-    }
-
-    return p;
 }
 
 
