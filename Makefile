@@ -26,7 +26,7 @@ all: module
 FORCE:
 
 .PHONY: all module deps deps-test check test unit suite sanitize \
-	fuzz fresh clean help nginx-too FORCE
+	fuzz fresh bench load clean help nginx-too FORCE
 
 # What the user sets here is nothing to nginx's own makefile.
 MAKEOVERRIDES =
@@ -138,7 +138,7 @@ check:		## a quick round of the tests, under three minutes
 
 ALL_PROGRAMS  = $(foreach cc,$(COMPILERS),$(call programs,$(cc))) $(STEPPED)
 
-test: nginx-too $(if $(T),,$(ALL_PROGRAMS))
+test: nginx-too build/bench/load $(if $(T),,$(ALL_PROGRAMS))
 test:		## everything, with 1 and with 4 workers; one file: T=t/x.t
 	@$(HARNESS) $(if $(T),,--compilers $(ALL_PROGRAMS) $(SELF)) $(SUITE)
 
@@ -146,7 +146,7 @@ unit: $(ALL_PROGRAMS)
 unit:		## the tests of src/ alone, by gcc and clang
 	@$(HARNESS) --compilers $(ALL_PROGRAMS)
 
-suite: nginx-too
+suite: nginx-too build/bench/load
 	@$(HARNESS) $(SUITE)
 
 # A module that stays mapped keeps its names in a report of leaks; and nginx
@@ -168,6 +168,39 @@ sanitize:	## t/ on Debian's nginx source with ASan and UBSan; also T=t/x.t
 fuzz: $(if $(T),build/fuzz/$(T)_fuzz,$(FUZZERS:%=build/fuzz/%_fuzz))
 fuzz:		## every fuzz target for FUZZ_TIME=30 seconds; T=name for one
 	@build-aux/fuzz $(FUZZ_TIME) $(or $(T),$(FUZZERS))
+
+# The bench.  ws is installed for it alone, below build/.
+
+LOAD_SOURCES  = $(filter-out bench/bare.c,$(wildcard bench/*.c))
+BENCH_CFLAGS  = -std=gnu11 -g -O2 -Wall -Wextra -Wshadow -Wconversion -Werror
+WS            = $(if $(PEERS),$(findstring ws,$(PEERS)),ws)
+
+build/bench/bare: bench/bare.c
+	@mkdir -p $(@D)
+	@$(CC) $(BENCH_CFLAGS) -o $@ $<
+
+build/bench/load: $(LOAD_SOURCES) bench/bench.h
+	@mkdir -p $(@D)
+	@$(CC) $(BENCH_CFLAGS) -o $@ $(LOAD_SOURCES) -lcrypto
+
+build/bench/node_modules/ws:
+	@build-aux/deps bench
+	@mkdir -p build/bench
+	@npm install --prefix build/bench --no-package-lock --no-save \
+		--ignore-scripts --no-audit --no-fund --silent ws@8
+
+BENCH         = BENCH_NGINX="$(abspath $(NGINX))" \
+		BENCH_MODULE="$(abspath $(MODULE))" bench/run
+
+bench:		## CPU, memory, latency beside other servers; see bench/README.md
+	@build-aux/deps build bench
+	+@$(MAKE) --no-print-directory nginx-too build/bench/load \
+		build/bench/bare $(WS:%=build/bench/node_modules/%)
+	@$(BENCH)
+
+load: nginx-too build/bench/load
+load:		## 100 clients x 1,000 messages, with their latencies
+	@$(BENCH) load
 
 fresh:		## the two commands on a new Debian 12 and 13; FRESH=trixie
 	@build-aux/fresh $(FRESH)

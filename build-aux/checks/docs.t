@@ -27,7 +27,7 @@ my $protocol = slurp('docs/protocol.md');
 
 my @zones;
 my @pages = grep { -f } 'README.md', 'CHANGES.md', glob('docs/*.md'),
-    glob('t/*.md');
+    glob('t/*.md'), glob('bench/*.md');
 
 is_deeply(documented(), declared(),
     'every directive is in the reference, with its context');

@@ -15,7 +15,7 @@ my %library = map { $_ => 1 } qw{
 
 my @core = glob('src/*.[ch]');
 my @glue = glob('ngx_conductor_module/*.[ch]');
-my @tests = (glob('t/unit/*.[ch]'), glob('t/fuzz/*.[ch]'));
+my @tests = map { glob("$_/*.[ch]") } qw{ t/unit t/fuzz bench };
 
 for my $file (@core, @glue, @tests) {
     my $text = slurp($file);

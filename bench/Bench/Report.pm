@@ -1,0 +1,196 @@
+package Bench::Report;
+
+# Tables of what was measured: medians, ratios and their intervals.
+
+use strict;
+use warnings;
+
+use Exporter qw/ import /;
+use JSON::PP;
+
+our @EXPORT_OK = qw/ report load_report median interval /;
+
+# The most that the hub should take, relative to bare; memory in bytes.
+
+my %target = (
+    'fixed-100'   => 1.20,
+    'fixed-1000'  => 1.10,
+    'fixed-10000' => 1.10,
+    'backlog'     => 0.35,
+    'handshake'   => 1.75,
+    'inbound'     => 1.15,
+    'memory'      => 1536,
+    'p99'         => 1.15,
+);
+
+my %unit = (
+    fixed => 'delivery', backlog => 'delivery', handshake => 'handshake',
+    inbound => 'message',
+);
+
+
+sub report {
+    my ($file, $order) = @_;
+    my %runs;       # case => peer => round => result
+    my @peers;
+
+    open my $fh, '<', $file or die "$file: $!\n";
+
+    while (<$fh>) {
+        my $r = decode_json($_);
+        push @peers, $r->{peer} unless grep { $_ eq $r->{peer} } @peers;
+        $runs{$r->{name}}{$r->{peer}}{$r->{round}} = $r;
+    }
+
+    cpu_table(\%runs, \@peers, $order) if grep { $_ ne 'memory' } keys %runs;
+    memory_table($runs{memory}, \@peers) if $runs{memory};
+}
+
+
+sub cpu_table {
+    my ($runs, $peers, $order) = @_;
+
+    print "\n| case | server | CPU, µs | × bare | 90 % | target | p50, ms"
+        . " | p99, ms | lost / doubled / reordered |\n";
+    print "|---|---|---:|---:|---|---|---:|---:|---|\n";
+
+    for my $case (grep { $_ ne 'memory' } @$order) {
+        for my $peer (@$peers) {
+            my $own = $runs->{$case}{$peer} or next;
+            cpu_row($case, $peer, $own, $runs->{$case}{bare}, 'cpu_us');
+
+            cpu_row($case, $peer, $own, $runs->{$case}{bare}, 'p99_us')
+                if $case eq 'fixed-10000' && $peer eq 'conductor';
+        }
+    }
+}
+
+
+# A line of the table: of CPU, or of p99 against that of bare.
+sub cpu_row {
+    my ($case, $peer, $own, $bare, $figure) = @_;
+
+    my @runs = map { $own->{$_} } sort { $a <=> $b } keys %$own;
+    my $target = $peer ne 'conductor' ? undef
+        : $figure eq 'p99_us' ? $target{p99} : $target{$case};
+
+    my @ratio = map { $own->{$_}{$figure} / $bare->{$_}{$figure} }
+        grep { $bare->{$_} } keys %$own;
+
+    my ($low, $high) = interval(@ratio);
+    my $audit = !exists $runs[0]{lost} ? ''
+        : join ' / ', map { sum($_, @runs) } qw/ lost doubled reordered /;
+    my ($name) = $case =~ /^([a-z]+)/;
+
+    printf "| %s | %s | %s | %s | %s | %s | %s | %s | %s |\n",
+        $figure eq 'p99_us' ? "$case, p99" : "$case, per $unit{$name}", $peer,
+        $figure eq 'p99_us' ? '' : sprintf('%.2f', median_of('cpu_us', @runs)),
+        $peer eq 'bare' || !@ratio ? '' : sprintf('%.2f', median(@ratio)),
+        $peer eq 'bare' || !@ratio ? '' : sprintf('%.2f-%.2f', $low, $high),
+        defined $target && @ratio ? verdict($low, $target) : '',
+        map({ sprintf '%.2f', median_of($_, @runs) / 1000 }
+            qw/ p50_us p99_us /),
+        $audit;
+}
+
+
+sub memory_table {
+    my ($runs, $peers) = @_;
+
+    print "\n| server | bytes a connection | 90 % | target | slot | private"
+        . " | zone |\n";
+    print "|---|---:|---|---|---:|---:|---:|\n";
+
+    for my $peer (@$peers) {
+        my @runs = values %{$runs->{$peer} or next};
+
+        my @all = map { ($_->{anon} + $_->{file} + $_->{shmem})
+                        / $_->{clients} + ($_->{slot} // 0) } @runs;
+        my ($low, $high) = interval(@all);
+
+        printf "| %s | %.0f | %.0f-%.0f | %s | %s | %.0f | %.0f |\n", $peer,
+            median(@all), $low, $high,
+            $peer eq 'conductor' ? verdict($low, $target{memory}) : '',
+            defined $runs[0]{slot} ? sprintf('%.0f', median_of('slot', @runs))
+                                   : '',
+            median(map { ($_->{anon} + $_->{file}) / $_->{clients} } @runs),
+            median(map { $_->{shmem} / $_->{clients} } @runs);
+    }
+}
+
+
+sub verdict {
+    my ($low, $target) = @_;
+
+    my $text = $target < 100 ? sprintf('%.2f', $target) : $target;
+
+    return "$text: " . ($low <= $target ? 'ok' : 'missed');
+}
+
+
+sub load_report {
+    my ($r) = @_;
+
+    printf "%d clients, %d messages answered, %d errors, %d messages/s\n",
+        @$r{qw/ clients messages errors per_second /};
+    printf "%d events published, %d delivered, %d lost, %d doubled, "
+        . "%d reordered\n\n",
+        @$r{qw/ events delivered lost doubled reordered /};
+
+    print "| latency, ms | min | p50 | p95 | p99 | max |\n";
+    print "|---|---:|---:|---:|---:|---:|\n";
+
+    for my $kind (qw/ replies published /) {
+        printf "| %s | %s |\n", $kind eq 'replies' ? 'message to its answer'
+            : 'publication to a client', join ' | ',
+            map { sprintf '%.2f', $r->{$kind}{$_} / 1000 }
+            qw/ min p50 p95 p99 max /;
+    }
+}
+
+
+sub sum {
+    my ($name, @runs) = @_;
+    my $sum = 0;
+
+    $sum += $_->{$name} for @runs;
+
+    return $sum;
+}
+
+
+sub median_of {
+    my ($name, @runs) = @_;
+
+    return median(map { $_->{$name} } @runs);
+}
+
+
+sub median {
+    my @x = sort { $a <=> $b } @_;
+
+    return ($x[$#x / 2] + $x[@x / 2]) / 2;
+}
+
+
+# The narrowest pair of values, as far from the lowest as from the highest,
+# between which the median lies with a chance of 90 %: that of a binomial.
+sub interval {
+    my @x = sort { $a <=> $b } @_;
+    my $n = @x or return (0, 0);
+
+    my ($k, $below, $term) = (0, 0, 0.5 ** $n);
+
+    while (2 * ($below + $term) <= 0.1) {
+        $below += $term;
+        $term *= ($n - $k) / ($k + 1);
+        $k++;
+    }
+
+    $k = 1 if $k == 0;      # too few: the lowest and the highest
+
+    return @x[$k - 1, $n - $k];
+}
+
+
+1;

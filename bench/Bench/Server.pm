@@ -1,0 +1,166 @@
+package Bench::Server;
+
+# A server under measurement: its own directory, port, processor and end.
+
+use strict;
+use warnings;
+
+use Cwd qw/ getcwd abs_path /;
+use File::Temp qw/ tempdir /;
+use FindBin;
+use IO::Socket::INET;
+use JSON::PP;
+use POSIX qw/ WNOHANG /;
+use Time::HiRes qw/ sleep time /;
+
+my $root = abs_path("$FindBin::Bin/..");
+my $out = "$root/build/bench";
+my $nginx = $ENV{BENCH_NGINX} || '/usr/sbin/nginx';
+my $module = $ENV{BENCH_MODULE} || "$root/build/ngx_conductor_module.so";
+my $nchan = $ENV{BENCH_NCHAN} || '/usr/lib/nginx/modules/ngx_nchan_module.so';
+my $server_cpu = $ENV{SERVER_CPU} // 1;
+my $client_cpu = $ENV{CLIENT_CPU} // 0;
+
+my %running;
+
+END {
+    my $status = $?;
+    $_->stop() for values %running;
+    $? = $status;
+}
+
+
+# Starts one and waits until it answers.
+sub start {
+    my ($class, $peer, %options) = @_;
+
+    my $self = bless { peer => $peer, port => free_port(),
+        dir => tempdir('bench-XXXXXX', TMPDIR => 1, CLEANUP => 1) }, $class;
+
+    my @command = $self->command(%options);
+    my $pid = fork() // die "fork: $!\n";
+
+    if ($pid == 0) {
+        delete $ENV{NGINX};
+        $ENV{NODE_PATH} = "$out/node_modules";
+
+        # a Ctrl-C is for the one who started this, who then ends us
+
+        POSIX::setpgid(0, 0);
+        exec 'taskset', '-c', $server_cpu, @command;
+        die "taskset: $!\n";
+    }
+
+    $self->{pid} = $pid;
+    $running{$pid} = $self;
+
+    my $deadline = time + 10;
+
+    until (IO::Socket::INET->new(PeerAddr => '127.0.0.1',
+        PeerPort => $self->{port}))
+    {
+        die "$peer does not start\n"
+            if time > $deadline || waitpid($pid, WNOHANG) == $pid;
+        sleep 0.02;
+    }
+
+    return $self;
+}
+
+
+sub is_nginx { return $_[0]{peer} =~ /^(?:conductor|nchan)$/ }
+
+
+sub command {
+    my ($self, %options) = @_;
+
+    my ($peer, $port, $dir) = @$self{qw/ peer port dir /};
+
+    return ("$out/bare", $port) if $peer eq 'bare';
+    return ('node', "$root/bench/servers/ws.js", $port) if $peer eq 'ws';
+
+    my %values = (
+        PORT => $port,
+        MODULE => $module,
+        NCHAN => $nchan,
+        CONNECTIONS => $options{connections} // 1024,
+        MESSAGES => $options{messages} // '100000000 per=60s bytes=1024m',
+    );
+
+    open my $in, '<', "$root/bench/servers/$peer.conf"
+        or die "there is no peer \"$peer\"\n";
+    my $conf = do { local $/; <$in> };
+
+    $conf =~ s/%%(\w+)%%/$values{$1} \/\/ die "%%$1%%\n"/ge;
+
+    open my $fh, '>', "$dir/nginx.conf" or die "$dir: $!\n";
+    print $fh $conf;
+    close $fh or die "$dir: $!\n";
+
+    chmod 0755, $dir;
+
+    return ($nginx, '-p', "$dir/", '-c', 'nginx.conf', '-e', 'error.log');
+}
+
+
+# Runs the load client on it and returns what it has measured.
+sub client {
+    my ($self, @options) = @_;
+
+    my @arguments;
+
+    while (my ($name, $value) = splice @options, 0, 2) {
+        push @arguments, "$name=$value";
+    }
+
+    my $pid = open my $fh, '-|', 'taskset', '-c', $client_cpu, "$out/load",
+        "peer=$self->{peer}", "port=$self->{port}", "pid=$self->{pid}",
+        @arguments or die "taskset: $!\n";
+
+    my $line = <$fh> // '';
+    close $fh;
+
+    my $log = $self->log();
+
+    die "the load client failed: @arguments\n$log" unless $line =~ /^\{/;
+    warn $log if $log ne '';
+
+    return decode_json($line);
+}
+
+
+sub stop {
+    my ($self) = @_;
+
+    delete $running{$self->{pid}} or return;
+
+    kill 'TERM', $self->{pid};
+
+    for (1 .. 500) {
+        return if waitpid($self->{pid}, WNOHANG) != 0;
+        sleep 0.02;
+    }
+
+    kill 'KILL', $self->{pid};
+    waitpid $self->{pid}, 0;
+}
+
+
+sub log {
+    my ($self) = @_;
+
+    open my $fh, '<', "$self->{dir}/error.log" or return '';
+    my @lines = <$fh>;
+
+    return join '', @lines > 5 ? @lines[0 .. 4] : @lines;
+}
+
+
+sub free_port {
+    my $s = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1')
+        or die "no port: $!\n";
+    return $s->sockport();
+}
+
+
+1;

@@ -1,0 +1,164 @@
+/* Does every client get everything, once, and in each publisher's order? */
+
+#define _GNU_SOURCE
+
+#include "bench.h"
+
+#include <string.h>
+
+
+#define BENCH_WINDOW  64
+
+
+static bool bench_audit_number(const unsigned char *data, size_t len,
+    unsigned *publisher, uint32_t *n);
+static void bench_audit_late(bench_t *b, bench_audit_t *a, uint32_t n);
+
+
+static const char  bench_mark[] = "bench-";
+
+
+/* "bench-P-NNNNNNNNNN" stands somewhere in the text. */
+
+void
+bench_audit(bench_t *b, bench_conn_t *c, const unsigned char *data,
+    size_t len)
+{
+    uint32_t        n, step;
+    unsigned        p;
+    bench_post_t   *post;
+    bench_audit_t  *a;
+
+    if (!bench_audit_number(data, len, &p, &n)
+        || p >= (unsigned) b->conf.publishers || n > b->posts[p].n || n == 0)
+    {
+        b->errors++;
+        return;
+    }
+
+    b->bytes += len;
+
+    post = &b->posts[p];
+    a = &c->audit[p];
+
+    bench_hist_add(&b->latency, bench_clock() - post->due[n - 1]);
+
+    c->order = (c->order ^ ((uint64_t) p << 32 | n)) * 0x100000001b3ull;
+
+    if (n <= a->last) {
+        bench_audit_late(b, a, n);
+        return;
+    }
+
+    step = n - a->last;
+
+    a->window = (step < BENCH_WINDOW) ? a->window << step | 1 : 1;
+    a->last = n;
+
+    b->lost += step - 1;
+    b->delivered++;
+}
+
+
+static bool
+bench_audit_number(const unsigned char *data, size_t len,
+    unsigned *publisher, uint32_t *n)
+{
+    int                   i;
+    const unsigned char  *p;
+
+    static size_t  where;       /* in all copies of a message the same */
+
+    p = data + where;
+
+    if (where + sizeof(bench_mark) + 12 > len
+        || memcmp(p, bench_mark, sizeof(bench_mark) - 1) != 0)
+    {
+        p = memmem(data, len, bench_mark, sizeof(bench_mark) - 1);
+
+        if (p == NULL || (size_t) (data + len - p) < sizeof(bench_mark) + 12) {
+            return false;
+        }
+
+        where = (size_t) (p - data);
+    }
+
+    p += sizeof(bench_mark) - 1;
+
+    *publisher = *p - '0';
+    p += 2;
+    *n = 0;
+
+    for (i = 0; i < 10; i++) {
+        *n = *n * 10 + *p++ - '0';
+    }
+
+    return true;
+}
+
+
+/* It was counted as lost when a later one came, unless it has come before. */
+
+static void
+bench_audit_late(bench_t *b, bench_audit_t *a, uint32_t n)
+{
+    uint32_t  age;
+
+    age = a->last - n;
+
+    if (age >= BENCH_WINDOW || a->window & 1ull << age) {
+        b->doubled++;
+        return;
+    }
+
+    a->window |= 1ull << age;
+
+    b->lost--;
+    b->reordered++;
+    b->delivered++;
+}
+
+
+/* At the end: what has not come after the last. */
+
+void
+bench_audit_end(bench_t *b)
+{
+    int            i, p;
+    bench_conn_t  *c;
+
+    for (i = 0; i < b->conf.clients; i++) {
+        c = &b->conns[i];
+
+        for (p = 0; p < b->conf.publishers; p++) {
+            b->lost += b->posts[p].n - c->audit[p].last;
+        }
+    }
+}
+
+
+/* In how many orders over all publishers did clients get the messages? */
+
+uint64_t
+bench_audit_orders(bench_t *b)
+{
+    int       i, k;
+    uint64_t  n, seen[16];
+
+    n = 0;
+
+    for (i = 0; i < b->conf.clients; i++) {
+
+        for (k = 0; k < (int) n; k++) {
+            if (seen[k] == b->conns[i].order) {
+                break;
+            }
+        }
+
+        if (k == (int) n && n < 16) {
+            seen[n++] = b->conns[i].order;
+        }
+    }
+
+    return n;
+}

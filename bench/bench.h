@@ -1,0 +1,217 @@
+/* What the files of the load client share. */
+
+#ifndef BENCH_H_INCLUDED
+#define BENCH_H_INCLUDED
+
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+
+#define BENCH_PUBLISHERS   8
+#define BENCH_TOKEN_MAX    512
+#define BENCH_BODY_MAX     1024
+#define BENCH_BUFFER       262144
+#define BENCH_OPENING      128      /* handshakes under way at once */
+#define BENCH_PER_ADDRESS  10       /* connections from one address */
+#define BENCH_SECOND       1000000000ull
+#define BENCH_HIST_SIZE    4096
+
+
+typedef struct bench_s       bench_t;
+typedef struct bench_conn_s  bench_conn_t;
+
+
+/* A server that is measured. */
+
+typedef struct {
+    const char           *name;
+    const char           *path;         /* of clients */
+    const char           *echo;         /* of clients whose messages are
+                                           answered; %d is their number */
+    bool                  welcome;      /* it speaks first */
+    bool                  event;        /* it takes events, not texts */
+} bench_peer_t;
+
+
+typedef struct {
+    const bench_peer_t   *peer;
+    const char           *test;         /* the case */
+    const char           *secret;       /* of tokens */
+    uint16_t              port;
+    pid_t                 pid;          /* of the server's first process */
+    int                   clients;
+    int                   publishers;
+    int                   count;        /* messages or handshakes */
+    int                   depth;        /* unanswered requests a publisher */
+    double                rate;         /* messages a second */
+    double                seconds;
+} bench_conf_t;
+
+
+/* Latencies, in buckets of 1/64 of their size. */
+
+typedef struct {
+    uint64_t              n;
+    uint64_t              min;
+    uint64_t              max;
+    uint64_t              buckets[BENCH_HIST_SIZE];
+} bench_hist_t;
+
+
+/* Whoever epoll tells of: the first member of connections, publishers. */
+
+typedef struct {
+    void                (*handler)(bench_t *b, void *self);
+} bench_source_t;
+
+
+/* What a client has had of one publisher. */
+
+typedef struct {
+    uint32_t              last;         /* highest number, from 1 on */
+    uint64_t              window;       /* bit i: number last - i has come */
+} bench_audit_t;
+
+
+typedef enum {
+    BENCH_CLOSED = 0,
+    BENCH_HANDSHAKE,
+    BENCH_WELCOME,
+    BENCH_OPEN,
+    BENCH_CLOSING
+} bench_state_e;
+
+
+struct bench_conn_s {
+    bench_source_t        source;
+    int                   fd;
+    int                   id;
+    bench_state_e         state;
+    unsigned char        *rest;         /* of a frame that is not whole */
+    size_t                rest_len;
+    uint64_t              sent;         /* when the message to be answered */
+    uint32_t              nsent;
+    uint64_t              order;        /* a hash of all that came */
+    bench_audit_t         audit[BENCH_PUBLISHERS];
+};
+
+
+typedef struct {
+    bench_source_t        source;
+    int                   fd;
+    uint32_t              n;            /* published */
+    uint32_t              answered;
+    uint64_t             *due;          /* when each was to be sent */
+    uint32_t              size;
+    size_t                len;          /* of an answer, so far */
+    char                  buffer[16384];
+} bench_post_t;
+
+
+struct bench_s {
+    bench_conf_t          conf;
+    int                   epoll;
+
+    bench_conn_t         *conns;
+    int                   opening;
+    int                   opened;       /* and welcome */
+    int                   done;         /* and closed again */
+
+    bench_post_t          posts[BENCH_PUBLISHERS];
+
+    void                (*message)(bench_t *b, bench_conn_t *c,
+                                   const unsigned char *data, size_t len);
+    void                (*open)(bench_t *b, bench_conn_t *c);
+    void                (*end)(bench_t *b, bench_conn_t *c);
+    void                (*answered)(bench_t *b, bench_post_t *p);
+
+    uint64_t              until;        /* no new messages from then on */
+    uint64_t              delivered;
+    uint64_t              bytes;        /* of these */
+    uint64_t              replies;
+    uint64_t              lost;
+    uint64_t              doubled;
+    uint64_t              reordered;
+    uint64_t              errors;
+
+    bench_hist_t          latency;      /* of events */
+    bench_hist_t          reply;        /* of answers */
+};
+
+
+/* load.c: the loop */
+
+uint64_t bench_clock(void);
+void bench_fail(const char *fmt, ...) __attribute__((noreturn,
+    format(printf, 1, 2)));
+
+/* Handles what is there, or comes before the time "until" in ns. */
+
+void bench_turn(bench_t *b, uint64_t until);
+
+
+/* cases.c: what is measured.  Each prints one line of JSON. */
+
+bool bench_run(bench_t *b);
+
+
+/* conn.c: clients */
+
+void bench_conn_open(bench_t *b, bench_conn_t *c);
+void bench_conn_close(bench_t *b, bench_conn_t *c);
+
+/* Sends a masked frame of at most 125 bytes. */
+
+void bench_conn_send(bench_t *b, bench_conn_t *c, unsigned opcode,
+    const char *data, size_t len);
+
+
+/* frame.c: what a server sends them */
+
+/* Takes whole frames; returns how many bytes these were. */
+
+size_t bench_frames(bench_t *b, bench_conn_t *c, const unsigned char *data,
+    size_t len);
+
+
+/* audit.c: does every client get everything once and in order? */
+
+void bench_audit(bench_t *b, bench_conn_t *c, const unsigned char *data,
+    size_t len);
+void bench_audit_end(bench_t *b);
+uint64_t bench_audit_orders(bench_t *b);
+
+
+/* post.c: publishers */
+
+void bench_posts_open(bench_t *b);
+void bench_post(bench_t *b, bench_post_t *p, uint64_t due);
+
+
+/* token.c: a JSON Web Token, signed by HS256 */
+
+size_t bench_token(char *buf, const char *secret, int user);
+
+
+/* hist.c */
+
+void bench_hist_add(bench_hist_t *h, uint64_t ns);
+double bench_hist_at(const bench_hist_t *h, double quantile);   /* in us */
+
+
+/* proc.c: a process and all that it has started */
+
+typedef struct {
+    uint64_t              anon;         /* Pss in bytes */
+    uint64_t              file;
+    uint64_t              shmem;
+} bench_memory_t;
+
+uint64_t bench_proc_cpu(pid_t root);    /* ns, of all their threads */
+bench_memory_t bench_proc_memory(pid_t root);
+
+
+#endif /* BENCH_H_INCLUDED */

@@ -1,0 +1,112 @@
+/* What a server sends to a client: its frames, RFC 6455 section 5.2. */
+
+#include "bench.h"
+
+
+static size_t bench_frame_header(const unsigned char *data, size_t len,
+    size_t *payload);
+static void bench_frame(bench_t *b, bench_conn_t *c, unsigned first,
+    const unsigned char *data, size_t len);
+
+
+size_t
+bench_frames(bench_t *b, bench_conn_t *c, const unsigned char *data,
+    size_t len)
+{
+    size_t  used, header, payload;
+
+    used = 0;
+
+    while (c->state != BENCH_CLOSED) {
+        header = bench_frame_header(data + used, len - used, &payload);
+
+        if (header == 0 || len - used - header < payload) {
+            break;
+        }
+
+        bench_frame(b, c, data[used], data + used + header, payload);
+
+        used += header + payload;
+    }
+
+    return used;
+}
+
+
+/* The size of the header, or 0 if it is not whole. */
+
+static size_t
+bench_frame_header(const unsigned char *data, size_t len, size_t *payload)
+{
+    int  i;
+
+    if (len < 2) {
+        return 0;
+    }
+
+    if (data[1] < 126) {
+        *payload = data[1];
+        return 2;
+    }
+
+    if (data[1] == 126) {
+        if (len < 4) {
+            return 0;
+        }
+
+        *payload = (size_t) data[2] << 8 | data[3];
+        return 4;
+    }
+
+    if (data[1] > 127) {
+        bench_fail("a server must not mask its frames");
+    }
+
+    if (len < 10) {
+        return 0;
+    }
+
+    *payload = 0;
+
+    for (i = 2; i < 10; i++) {
+        *payload = *payload << 8 | data[i];
+    }
+
+    return 10;
+}
+
+
+static void
+bench_frame(bench_t *b, bench_conn_t *c, unsigned first,
+    const unsigned char *data, size_t len)
+{
+    switch (first) {
+
+    case 0x81:
+        if (c->state == BENCH_WELCOME) {
+            c->state = BENCH_OPEN;
+            b->opening--;
+            b->opened++;
+            b->open(b, c);
+            return;
+        }
+
+        b->message(b, c, data, len);
+        return;
+
+    case 0x88:
+        if (c->state != BENCH_CLOSING) {
+            b->errors++;
+            bench_conn_close(b, c);
+        }
+
+        return;
+
+    case 0x89:
+        bench_conn_send(b, c, 0xa, (const char *) data, len);
+        return;
+
+    default:
+        b->errors++;
+    }
+}
