@@ -12,6 +12,7 @@
 #include <cdr.h>
 #include <cdr_codes.h>
 #include <cdr_event.h>
+#include <cdr_idem.h>
 #include <cdr_jwk.h>
 #include <cdr_jwt.h>
 #include <cdr_log.h>
@@ -132,6 +133,7 @@ struct ngx_conductor_hub_s {
     cdr_registry_t                registry;
     cdr_log_t                     log;
     ngx_conductor_rules_t        *rules;
+    cdr_idem_t                    idem;
 
     /* the state of this process */
 
@@ -250,6 +252,17 @@ typedef struct {
 } ngx_conductor_identity_t;
 
 
+/* A key, and what is known of it: see ngx_conductor_idem.c. */
+
+typedef struct {
+    ngx_conductor_hub_t          *hub;
+    cdr_idem_hash_t               key;
+    cdr_idem_hash_t               digest;     /* of what is asked for */
+    cdr_idem_ticket_t             ticket;     /* while this request has it */
+    cdr_idem_answer_t             answer;     /* as the first was answered */
+} ngx_conductor_idem_t;
+
+
 typedef struct {
     ngx_conductor_identity_t      identity;
     ngx_conductor_loc_conf_t     *conf;       /* under whose rules */
@@ -257,6 +270,8 @@ typedef struct {
     ngx_str_t                     bearer;     /* token in a subprotocol */
     unsigned                      subprotocols:2; /* 0: unread, 2: malformed */
     unsigned                      offered:1;  /* our subprotocol was */
+    unsigned                      admitted:1; /* by the identity */
+    ngx_conductor_idem_t         *idem;       /* of a publication */
     ngx_str_t                     connection; /* its id, for the variable */
     const char                   *status;     /* for $conductor_status */
     ngx_msec_t                    retry;      /* after a refusal; 0: as
@@ -463,6 +478,37 @@ ngx_str_t *ngx_conductor_refusal_name(ngx_uint_t reason);
 u_char *ngx_conductor_refusal_text(u_char *buf, ngx_conductor_ctx_t *ctx);
 void ngx_conductor_refused(ngx_http_request_t *r, ngx_uint_t reason,
     const char *detail);
+
+
+/* ngx_conductor_idem.c: what was done under a key */
+
+#define NGX_CONDUCTOR_DONE_PUBLISH     1    /* what was done, in a record */
+#define NGX_CONDUCTOR_DONE_COMMAND     2
+
+#define NGX_CONDUCTOR_IDEM_LOCATION    1    /* whose key it is */
+#define NGX_CONDUCTOR_IDEM_USER        2
+#define NGX_CONDUCTOR_IDEM_CONNECTION  3
+
+void ngx_conductor_idem_key(ngx_conductor_idem_t *idem, ngx_uint_t kind,
+    ngx_str_t *parts, ngx_uint_t n);
+void ngx_conductor_idem_digest(ngx_conductor_idem_t *idem, ngx_str_t *data);
+ngx_int_t ngx_conductor_idem_find(ngx_conductor_idem_t *idem);
+ngx_int_t ngx_conductor_idem_reserve(ngx_conductor_idem_t *idem,
+    ngx_uint_t running);
+ngx_int_t ngx_conductor_idem_complete(ngx_conductor_idem_t *idem);
+void ngx_conductor_idem_release(ngx_conductor_idem_t *idem);
+void ngx_conductor_idem_repair(ngx_conductor_hub_t *hub);
+
+
+/* ngx_conductor_publish_key.c: the header Idempotency-Key */
+
+ngx_int_t ngx_conductor_publish_key(ngx_http_request_t *r,
+    ngx_conductor_idem_t **idem);
+ngx_int_t ngx_conductor_publish_reserve(ngx_http_request_t *r,
+    ngx_conductor_idem_t *idem);
+ngx_int_t ngx_conductor_publish_lookup(ngx_conductor_idem_t *idem,
+    ngx_str_t *body);
+void ngx_conductor_publish_release(ngx_conductor_idem_t *idem);
 
 
 /* ngx_conductor_publish.c, ngx_conductor_health.c: HTTP endpoints */

@@ -13,6 +13,7 @@ ngx_int_t
 ngx_conductor_access_handler(ngx_http_request_t *r)
 {
     ngx_int_t                  rc;
+    ngx_conductor_ctx_t       *ctx;
     ngx_conductor_loc_conf_t  *lcf;
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_conductor_module);
@@ -35,6 +36,11 @@ ngx_conductor_access_handler(ngx_http_request_t *r)
     ngx_conductor_hide_arguments(r, lcf);
 
     rc = ngx_conductor_access_check(r, lcf);
+
+    if (rc == NGX_OK) {
+        ctx = ngx_http_get_module_ctx(r, ngx_http_conductor_module);
+        ctx->admitted = 1;
+    }
 
     /* the last check of all: a refusal is final, and a page is to see it */
 

@@ -10,6 +10,9 @@
 #define NGX_CONDUCTOR_KEYS_SPARE     1024
 
 #define NGX_CONDUCTOR_WINDOWS_SHARE  64     /* one of so many bytes */
+#define NGX_CONDUCTOR_IDEM_MAX       4096   /* idempotency keys of a hub */
+#define NGX_CONDUCTOR_IDEM_MIN       64
+#define NGX_CONDUCTOR_IDEM_SHARE     4096   /* bytes of the zone for each */
 
 #define ngx_conductor_keys(n)                                                 \
     ((n) * NGX_CONDUCTOR_KEYS_PER_CONN + NGX_CONDUCTOR_KEYS_SPARE)
@@ -47,6 +50,13 @@ static int ngx_conductor_log_init(ngx_conductor_hub_t *hub, u_char *mem,
 static int ngx_conductor_log_attach(ngx_conductor_hub_t *hub, u_char *mem,
     size_t size);
 static cdr_log_params_t ngx_conductor_log_params(ngx_conductor_hub_t *hub);
+static size_t ngx_conductor_idem_size(ngx_conductor_hub_t *hub,
+    ngx_uint_t n);
+static int ngx_conductor_idem_init(ngx_conductor_hub_t *hub, u_char *mem,
+    ngx_uint_t n);
+static int ngx_conductor_idem_attach(ngx_conductor_hub_t *hub, u_char *mem,
+    size_t size);
+static uint32_t ngx_conductor_idem_records(ngx_conductor_hub_t *hub);
 
 
 ngx_conductor_part_t  ngx_conductor_parts[] = {
@@ -85,6 +95,12 @@ ngx_conductor_part_t  ngx_conductor_parts[] = {
       ngx_conductor_rules_size,
       ngx_conductor_rules_create,
       ngx_conductor_rules_attach,
+      NULL },
+
+    { "idempotency keys", CDR_IDEM_VERSION,
+      ngx_conductor_idem_size,
+      ngx_conductor_idem_init,
+      ngx_conductor_idem_attach,
       NULL },
 
     { NULL, 0, NULL, NULL, NULL, NULL }
@@ -247,4 +263,37 @@ ngx_conductor_log_params(ngx_conductor_hub_t *hub)
     params.base.ms = params.epoch_ms;
 
     return params;
+}
+
+
+static size_t
+ngx_conductor_idem_size(ngx_conductor_hub_t *hub, ngx_uint_t n)
+{
+    return cdr_idem_size(ngx_conductor_idem_records(hub));
+}
+
+
+static int
+ngx_conductor_idem_init(ngx_conductor_hub_t *hub, u_char *mem, ngx_uint_t n)
+{
+    return cdr_idem_init(mem, ngx_conductor_idem_records(hub));
+}
+
+
+static int
+ngx_conductor_idem_attach(ngx_conductor_hub_t *hub, u_char *mem, size_t size)
+{
+    return cdr_idem_attach(&hub->idem, mem, size);
+}
+
+
+static uint32_t
+ngx_conductor_idem_records(ngx_conductor_hub_t *hub)
+{
+    size_t  n;
+
+    n = hub->zone_size / NGX_CONDUCTOR_IDEM_SHARE;
+    n = ngx_max(n, NGX_CONDUCTOR_IDEM_MIN);
+
+    return (uint32_t) ngx_min(n, NGX_CONDUCTOR_IDEM_MAX);
 }

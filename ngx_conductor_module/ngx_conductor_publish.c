@@ -1,57 +1,30 @@
-/*
- * Publishing over HTTP: a POST of one event, an array of events or NDJSON.
- *
- * All or nothing.  The body is checked to its end, the events are put into
- * the form of the log in the request's own memory, and only copied under the
- * lock; then everyone is woken.
- */
+/* Publishing over HTTP: a POST of one event, an array of events or NDJSON. */
 
-#include "ngx_conductor.h"
+#include "ngx_conductor_append.h"
 
 #include <cdr_json.h>
-#include <cdr_publish.h>
 
 
 #define NGX_CONDUCTOR_METHODS  "POST, OPTIONS"
 
 
-typedef struct {
-    const cdr_event_type_t       *type;
-    u_char                       *payload;
-    size_t                        len;
-} ngx_conductor_prepared_t;
-
-
-typedef struct {
-    ngx_http_request_t           *request;
-    ngx_conductor_hub_t          *hub;
-    ngx_str_t                     body;
-    ngx_flag_t                    ndjson;
-    ngx_uint_t                    n;
-    size_t                        bytes;      /* in the log */
-    size_t                        payload;
-    ngx_conductor_prepared_t     *events;
-    u_char                       *ids;        /* the answer's list */
-    size_t                        ids_len;
-} ngx_conductor_publication_t;
-
-
 static ngx_int_t ngx_conductor_publish_type(ngx_http_request_t *r,
     ngx_flag_t *ndjson);
+static ngx_int_t ngx_conductor_publish_begin(ngx_http_request_t *r);
 static void ngx_conductor_publish_body(ngx_http_request_t *r);
 static ngx_int_t ngx_conductor_publish_read(ngx_http_request_t *r,
     ngx_str_t *body);
-static ngx_int_t ngx_conductor_publish_run(ngx_conductor_publication_t *pub);
-static ngx_int_t ngx_conductor_publish_check(
-    ngx_conductor_publication_t *pub, cdr_publish_t *p);
-static ngx_int_t ngx_conductor_publish_prepare(
-    ngx_conductor_publication_t *pub, cdr_publish_t *p);
-static ngx_int_t ngx_conductor_publish_append(
-    ngx_conductor_publication_t *pub);
-static ngx_int_t ngx_conductor_publish_log(ngx_conductor_publication_t *pub,
-    cdr_log_tx_t *tx);
-static ngx_int_t ngx_conductor_publish_accepted(
-    ngx_conductor_publication_t *pub);
+static ngx_int_t ngx_conductor_publish_run(ngx_http_request_t *r,
+    ngx_conductor_ctx_t *ctx, ngx_str_t *body);
+static ngx_int_t ngx_conductor_publish_answer(ngx_http_request_t *r,
+    ngx_conductor_publication_t *pub, ngx_conductor_append_e rc);
+static ngx_int_t ngx_conductor_publish_again(ngx_http_request_t *r,
+    ngx_conductor_idem_t *idem);
+static ngx_int_t ngx_conductor_publish_running(ngx_http_request_t *r);
+static ngx_int_t ngx_conductor_publish_accepted(ngx_http_request_t *r,
+    ngx_conductor_hub_t *hub, cdr_log_pos_t *first, ngx_uint_t n);
+static ngx_int_t ngx_conductor_publish_forbidden(ngx_http_request_t *r,
+    size_t index);
 static ngx_int_t ngx_conductor_publish_invalid(ngx_http_request_t *r,
     cdr_publish_error_t *err);
 static ngx_int_t ngx_conductor_publish_error(ngx_http_request_t *r,
@@ -101,11 +74,63 @@ ngx_conductor_publish_handler(ngx_http_request_t *r)
                              "application/x-ndjson");
     }
 
+    return ngx_conductor_publish_begin(r);
+}
+
+
+/* A key is taken before the body, which may take its time. */
+
+static ngx_int_t
+ngx_conductor_publish_begin(ngx_http_request_t *r)
+{
+    ngx_int_t             rc;
+    ngx_conductor_ctx_t  *ctx;
+
+    ctx = ngx_conductor_get_ctx(r);
+    if (ctx == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    rc = ngx_conductor_publish_key(r, &ctx->idem);
+
+    if (rc == NGX_OK && ctx->idem) {
+        rc = ngx_conductor_publish_reserve(r, ctx->idem);
+    }
+
+    switch (rc) {
+
+    case NGX_OK:
+    case NGX_DONE:
+
+        /* the answer depends on the body */
+
+        break;
+
+    case NGX_AGAIN:
+        (void) ngx_http_discard_request_body(r);
+        return ngx_conductor_publish_running(r);
+
+    case NGX_BUSY:
+        (void) ngx_http_discard_request_body(r);
+        return ngx_conductor_publish_error(r, NGX_HTTP_SERVICE_UNAVAILABLE,
+                             "too many requests with a key are under way");
+
+    case NGX_DECLINED:
+        (void) ngx_http_discard_request_body(r);
+        return ngx_conductor_publish_error(r, NGX_HTTP_BAD_REQUEST,
+                             "Idempotency-Key has to be there once, with 1 "
+                             "to 255 octets");
+
+    default:
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     r->request_body_in_single_buf = 1;
 
     rc = ngx_http_read_client_request_body(r, ngx_conductor_publish_body);
 
     if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+        ngx_conductor_publish_release(ctx->idem);
         return rc;
     }
 
@@ -163,27 +188,22 @@ ngx_conductor_publish_type(ngx_http_request_t *r, ngx_flag_t *ndjson)
 static void
 ngx_conductor_publish_body(ngx_http_request_t *r)
 {
-    ngx_int_t                     rc;
-    ngx_conductor_loc_conf_t     *lcf;
-    ngx_conductor_publication_t   pub;
+    ngx_int_t             rc;
+    ngx_str_t             body;
+    ngx_conductor_ctx_t  *ctx;
 
-    lcf = ngx_http_get_module_loc_conf(r, ngx_http_conductor_module);
+    ctx = ngx_http_get_module_ctx(r, ngx_http_conductor_module);
 
-    ngx_memzero(&pub, sizeof(ngx_conductor_publication_t));
+    rc = ngx_conductor_publish_read(r, &body);
 
-    pub.request = r;
-    pub.hub = lcf->hub;
+    if (rc == NGX_OK) {
+        rc = ngx_conductor_publish_run(r, ctx, &body);
 
-    (void) ngx_conductor_publish_type(r, &pub.ndjson);
-
-    rc = ngx_conductor_publish_read(r, &pub.body);
-
-    if (rc != NGX_OK) {
-        ngx_http_finalize_request(r, rc);
-        return;
+    } else {
+        ngx_conductor_publish_release(ctx->idem);
     }
 
-    ngx_http_finalize_request(r, ngx_conductor_publish_run(&pub));
+    ngx_http_finalize_request(r, rc);
 }
 
 
@@ -259,42 +279,80 @@ ngx_conductor_publish_read(ngx_http_request_t *r, ngx_str_t *body)
 
 
 static ngx_int_t
-ngx_conductor_publish_run(ngx_conductor_publication_t *pub)
+ngx_conductor_publish_run(ngx_http_request_t *r, ngx_conductor_ctx_t *ctx,
+    ngx_str_t *body)
 {
-    ngx_int_t            rc;
-    cdr_publish_t       *p;
-    ngx_http_request_t  *r;
+    ngx_conductor_append_e        rc;
+    ngx_conductor_loc_conf_t     *lcf;
+    ngx_conductor_publication_t   pub;
 
-    r = pub->request;
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_conductor_module);
 
-    p = ngx_palloc(r->pool, sizeof(cdr_publish_t));
-    if (p == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    switch (ngx_conductor_publish_lookup(ctx->idem, body)) {
+
+    case NGX_DONE:
+        return ngx_conductor_publish_again(r, ctx->idem);
+
+    case NGX_AGAIN:
+        return ngx_conductor_publish_running(r);
     }
 
-    if (ngx_conductor_publish_check(pub, p) != NGX_OK) {
-        return ngx_conductor_publish_invalid(r, &p->error);
-    }
+    ngx_memzero(&pub, sizeof(ngx_conductor_publication_t));
 
-    rc = ngx_conductor_publish_prepare(pub, p);
+    pub.hub = lcf->hub;
+    pub.pool = r->pool;
+    pub.body = *body;
+    pub.max = NGX_CONDUCTOR_BATCH;
+    pub.role = ctx->admitted ? &ctx->identity.role : NULL;
+    pub.open = (lcf->roles != NULL);
+    pub.idem = ctx->idem;
 
-    if (rc != NGX_OK) {
-        return rc;
-    }
+    (void) ngx_conductor_publish_type(r, &pub.ndjson);
 
-    rc = ngx_conductor_publish_append(pub);
+    rc = ngx_conductor_append(&pub);
 
+    /* who is told that it failed may use the key at once */
+
+    ngx_conductor_publish_release(ctx->idem);
+
+    return ngx_conductor_publish_answer(r, &pub, rc);
+}
+
+
+static ngx_int_t
+ngx_conductor_publish_answer(ngx_http_request_t *r,
+    ngx_conductor_publication_t *pub, ngx_conductor_append_e rc)
+{
     switch (rc) {
 
-    case NGX_OK:
-        ngx_conductor_wake_all(pub->hub);
-        return ngx_conductor_publish_accepted(pub);
+    case NGX_CONDUCTOR_APPENDED:
+        return ngx_conductor_publish_accepted(r, pub->hub, &pub->first,
+                                              pub->n);
 
-    case NGX_DECLINED:
+    case NGX_CONDUCTOR_APPENDED_BEFORE:
+        return ngx_conductor_publish_again(r, pub->idem);
+
+    case NGX_CONDUCTOR_APPEND_RUNNING:
+        return ngx_conductor_publish_running(r);
+
+    case NGX_CONDUCTOR_APPEND_INVALID:
+        return ngx_conductor_publish_invalid(r, &pub->error);
+
+    case NGX_CONDUCTOR_APPEND_FORBIDDEN:
+        return ngx_conductor_publish_forbidden(r, pub->error.index);
+
+    case NGX_CONDUCTOR_APPEND_TOO_LARGE:
         return ngx_conductor_publish_error(r,
                              NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
                              "the events are larger than a quarter of the "
                              "hub's history");
+
+    case NGX_CONDUCTOR_APPEND_FULL:
+        return ngx_conductor_publish_error(r, NGX_HTTP_SERVICE_UNAVAILABLE,
+                             "too many requests with a key are under way");
+
+    case NGX_CONDUCTOR_APPEND_NO_MEMORY:
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
 
     default:
         return ngx_conductor_publish_error(r, NGX_HTTP_SERVICE_UNAVAILABLE,
@@ -304,181 +362,60 @@ ngx_conductor_publish_run(ngx_conductor_publication_t *pub)
 }
 
 
-/* The first pass: is every event what the hub knows, and how much is it? */
+/* It was published before: the first answer once more, if it is the same. */
 
 static ngx_int_t
-ngx_conductor_publish_check(ngx_conductor_publication_t *pub,
-    cdr_publish_t *p)
+ngx_conductor_publish_again(ngx_http_request_t *r, ngx_conductor_idem_t *idem)
 {
-    int        rc;
-    size_t     len;
-    cdr_str_t  body;
+    cdr_log_pos_t       first;
+    cdr_idem_answer_t  *answer;
 
-    body.data = pub->body.data;
-    body.len = pub->body.len;
+    answer = &idem->answer;
 
-    cdr_publish_init(p, body, pub->ndjson, &pub->hub->policy->catalogue,
-                     NGX_CONDUCTOR_BATCH);
-
-    while ((rc = cdr_publish_next(p)) == CDR_OK) {
-        len = cdr_event_payload_size(p->members, p->nmembers);
-
-        pub->n++;
-        pub->payload += len;
-        pub->bytes += cdr_log_record_size(p->type->name.len, len);
+    if (answer->digest.word[0] != idem->digest.word[0]
+        || answer->digest.word[1] != idem->digest.word[1])
+    {
+        return ngx_conductor_publish_error(r, NGX_CONDUCTOR_UNPROCESSABLE,
+                             "this Idempotency-Key was used with another "
+                             "body");
     }
 
-    return (rc == CDR_DECLINED) ? NGX_OK : NGX_DECLINED;
+    first.ms = answer->ms;
+    first.n = answer->n;
+    first.local = 0;
+
+    return ngx_conductor_publish_accepted(r, idem->hub, &first,
+                                          answer->count);
 }
 
 
-/* The second: the events as the log has them. */
-
 static ngx_int_t
-ngx_conductor_publish_prepare(ngx_conductor_publication_t *pub,
-    cdr_publish_t *p)
+ngx_conductor_publish_running(ngx_http_request_t *r)
 {
-    u_char              *dst;
-    cdr_str_t            body;
-    ngx_uint_t           i;
-    ngx_pool_t          *pool;
+    ngx_str_t  value;
 
-    pool = pub->request->pool;
+    ngx_str_set(&value, "1");
 
-    pub->events = ngx_palloc(pool, pub->n * sizeof(ngx_conductor_prepared_t));
-    dst = ngx_pnalloc(pool, ngx_max(pub->payload, 1));
-    pub->ids = ngx_pnalloc(pool, pub->n * (CDR_EVENT_ID_LEN + 3));
-
-    if (pub->events == NULL || dst == NULL || pub->ids == NULL) {
+    if (ngx_conductor_add_header(r, "Retry-After", &value) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    body.data = pub->body.data;
-    body.len = pub->body.len;
-
-    cdr_publish_init(p, body, pub->ndjson, &pub->hub->policy->catalogue,
-                     NGX_CONDUCTOR_BATCH);
-
-    for (i = 0; i < pub->n; i++) {
-
-        if (cdr_publish_next(p) != CDR_OK) {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
-
-        pub->events[i].type = p->type;
-        pub->events[i].payload = dst;
-        pub->events[i].len = cdr_event_payload(dst, p->type, p->members,
-                                               p->nmembers);
-
-        dst += pub->events[i].len;
-    }
-
-    return NGX_OK;
-}
-
-
-/*
- * NGX_OK: every event has its place.  NGX_DECLINED if they are too large,
- * NGX_ERROR if the log cannot take them: then none of them has one.
- */
-
-static ngx_int_t
-ngx_conductor_publish_append(ngx_conductor_publication_t *pub)
-{
-    int                   rc;
-    ngx_int_t             result;
-    cdr_log_tx_t          tx;
-    ngx_conductor_hub_t  *hub;
-
-    hub = pub->hub;
-
-    ngx_conductor_zone_lock(hub);
-
-    rc = cdr_log_begin(&hub->log, &tx, pub->bytes, pub->n);
-
-    if (rc == CDR_ERROR) {
-        (void) cdr_log_repair(&hub->log);
-        rc = cdr_log_begin(&hub->log, &tx, pub->bytes, pub->n);
-    }
-
-    if (rc == CDR_OK) {
-        result = ngx_conductor_publish_log(pub, &tx);
-
-    } else {
-        result = (rc == CDR_TOOBIG) ? NGX_DECLINED : NGX_ERROR;
-    }
-
-    ngx_conductor_zone_unlock(hub);
-
-    if (result == NGX_OK && hub->slot != NGX_CONDUCTOR_NO_SLOT) {
-        cdr_slot_add(&hub->slots.slots[hub->slot],
-                     NGX_CONDUCTOR_FIGURE_EVENTS, pub->n);
-    }
-
-    return result;
+    return ngx_conductor_publish_error(r, NGX_HTTP_CONFLICT,
+                             "the first request with this Idempotency-Key "
+                             "is still under way");
 }
 
 
 static ngx_int_t
-ngx_conductor_publish_log(ngx_conductor_publication_t *pub, cdr_log_tx_t *tx)
+ngx_conductor_publish_accepted(ngx_http_request_t *r,
+    ngx_conductor_hub_t *hub, cdr_log_pos_t *first, ngx_uint_t n)
 {
-    u_char                    *p, *dst;
-    ngx_uint_t                 i;
-    cdr_event_id_t             id;
-    cdr_log_fields_t           fields;
-    ngx_conductor_hub_t       *hub;
-    ngx_conductor_prepared_t  *ev;
+    u_char      *p;
+    ngx_str_t    body;
+    ngx_uint_t   i;
 
-    hub = pub->hub;
-    p = pub->ids;
-
-    ngx_memzero(&fields, sizeof(cdr_log_fields_t));
-
-    fields.time_ms = ngx_conductor_now();
-    fields.server = hub->zone->boot;
-    fields.boot = hub->zone->boot;
-
-    for (i = 0; i < pub->n; i++) {
-        ev = &pub->events[i];
-
-        fields.n = tx->seq;
-
-        dst = cdr_log_add(&hub->log, tx, &fields, ev->type->name, ev->len);
-
-        if (dst == NULL) {
-            return NGX_ERROR;
-        }
-
-        ngx_memcpy(dst, ev->payload, ev->len);
-
-        cdr_event_id_set(&id, &tx->last, fields.server);
-
-        *p++ = (i == 0) ? '[' : ',';
-        *p++ = '"';
-        p += cdr_event_id_print(p, &id);
-        *p++ = '"';
-    }
-
-    pub->ids_len = p - pub->ids;
-
-    cdr_log_commit(&hub->log, tx);
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_conductor_publish_accepted(ngx_conductor_publication_t *pub)
-{
-    u_char     *p;
-    ngx_str_t   body, ids;
-
-    ids.data = pub->ids;
-    ids.len = pub->ids_len;
-
-    p = ngx_pnalloc(pub->request->pool,
-                    sizeof("{\"accepted\":,\"eventIds\":]}\n")
-                    + NGX_INT_T_LEN + ids.len);
+    p = ngx_pnalloc(r->pool, sizeof("{\"accepted\":,\"eventIds\":[]}\n")
+                             + NGX_INT_T_LEN + n * (CDR_EVENT_ID_LEN + 3));
     if (p == NULL) {
 
         /* it is published all the same */
@@ -487,11 +424,47 @@ ngx_conductor_publish_accepted(ngx_conductor_publication_t *pub)
     }
 
     body.data = p;
-    body.len = ngx_sprintf(p, "{\"accepted\":%ui,\"eventIds\":%V]}\n",
-                           pub->n, &ids)
+
+    p = ngx_sprintf(p, "{\"accepted\":%ui,\"eventIds\":[", n);
+
+    for (i = 0; i < n; i++) {
+
+        if (i) {
+            *p++ = ',';
+        }
+
+        *p++ = '"';
+        p += ngx_conductor_append_id(hub, p, first, i);
+        *p++ = '"';
+    }
+
+    *p++ = ']';
+    *p++ = '}';
+    *p++ = '\n';
+
+    body.len = p - body.data;
+
+    return ngx_conductor_send_json(r, NGX_HTTP_OK, &body);
+}
+
+
+static ngx_int_t
+ngx_conductor_publish_forbidden(ngx_http_request_t *r, size_t index)
+{
+    u_char     *p;
+    ngx_str_t   body;
+
+    p = ngx_pnalloc(r->pool, 128);
+    if (p == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    body.data = p;
+    body.len = ngx_sprintf(p, "{\"error\":\"this role may not publish this "
+                           "type of event\",\"index\":%uz}\n", index)
                - p;
 
-    return ngx_conductor_send_json(pub->request, NGX_HTTP_OK, &body);
+    return ngx_conductor_send_json(r, NGX_HTTP_FORBIDDEN, &body);
 }
 
 

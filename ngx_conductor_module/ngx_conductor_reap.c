@@ -70,10 +70,21 @@ ngx_conductor_give_back(ngx_conductor_hub_t *hub, ngx_uint_t slot,
     uint32_t incarnation)
 {
     int       rc;
-    uint32_t  cursor, live, n;
+    uint32_t  cursor, live, n, keys;
 
     n = 0;
     cursor = 0;
+
+    ngx_conductor_zone_lock(hub);
+
+    if (cdr_idem_release_owner(&hub->idem, slot, incarnation, &keys)
+        != CDR_OK)
+    {
+        ngx_conductor_idem_repair(hub);
+        (void) cdr_idem_release_owner(&hub->idem, slot, incarnation, &keys);
+    }
+
+    ngx_conductor_zone_unlock(hub);
 
     do {
         ngx_conductor_zone_lock(hub);

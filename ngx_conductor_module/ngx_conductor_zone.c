@@ -481,4 +481,6 @@ ngx_conductor_zone_repair(ngx_conductor_hub_t *hub)
                       "the event log of hub \"%V\" was damaged: its history "
                       "is dropped", &hub->name);
     }
+
+    ngx_conductor_idem_repair(hub);
 }

@@ -40,7 +40,7 @@ http {
         zone 4m;
         history events=1000 size=256k;
         channel c { default on; }
-        event e { channel c; }
+        event e { channel c; publish_roles editor admin; }
     }
 
     server {

@@ -46,7 +46,7 @@ http {
         zone 4m;
         history events=1000 size=256k;
         channel c { default on; }
-        event e { channel c; }
+        event e { channel c; publish_roles editor; }
     }
 
     server {
@@ -290,9 +290,9 @@ is_deeply(who($t, '/page/kept', [], token => token()), [ 'ann', undef ],
 is(code(publish($t, { type => 'e' }, path => '/if/publish?x=1')), 401,
     'publishing asks for a token, with an "if" inside');
 is(code(publish($t, { type => 'e' }, path => '/if/publish?x=1',
-                token => token())), 200, 'and takes it');
-is(code(publish($t, { type => 'e' }, path => '/except', token => token())),
-    200, 'publishing beside limit_except');
+                token => token(role => 'editor'))), 200, 'and takes it');
+is(code(publish($t, { type => 'e' }, path => '/except',
+                token => token(role => 'editor'))), 200, 'publishing beside limit_except');
 is(code(api($t, 'GET', '/except', token => token())), 403,
     'and what that forbids');
 is_deeply(who($t, '/except/conductor', [], token => token()),

@@ -39,7 +39,7 @@ http {
         zone 4m;
         history events=1000 size=256k;
         channel c { default on; }
-        event e { channel c; }
+        event e { channel c; publish_roles editor; }
     }
 
     server {
@@ -76,7 +76,7 @@ CONF
 
 $t->run();
 
-my %token = map { $_ => jwt({ sub => $_ },
+my %token = map { $_ => jwt({ sub => $_, role => 'editor' },
     key => 'the secret, which is 32 octets or longer') } qw/ a b c d e /;
 my $bad = jwt({ sub => 'x' }, key => 'not the secret, but 32 octets or more');
 my $app = 'https://app.example.com';

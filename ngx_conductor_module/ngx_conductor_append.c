@@ -1,0 +1,333 @@
+/*
+ * From the text of a publication into the event log.
+ *
+ * All or nothing.  The text is checked to its end, the events are put into
+ * the form of the log in memory of the caller's, and only copied under the
+ * lock; then everyone is woken.
+ */
+
+#include "ngx_conductor_append.h"
+
+
+static ngx_conductor_append_e ngx_conductor_append_check(
+    ngx_conductor_publication_t *pub);
+static ngx_int_t ngx_conductor_append_allowed(
+    ngx_conductor_publication_t *pub, const cdr_event_type_t *type);
+static ngx_conductor_append_e ngx_conductor_append_prepare(
+    ngx_conductor_publication_t *pub);
+static ngx_conductor_append_e ngx_conductor_append_locked(
+    ngx_conductor_publication_t *pub);
+static ngx_conductor_append_e ngx_conductor_append_log(
+    ngx_conductor_publication_t *pub);
+static ngx_conductor_append_e ngx_conductor_append_copy(
+    ngx_conductor_publication_t *pub, cdr_log_tx_t *tx);
+static ngx_int_t ngx_conductor_append_key(ngx_conductor_publication_t *pub,
+    uint64_t seq);
+
+
+/* About 11 KB; one publication is handled at a time. */
+
+static cdr_publish_t  ngx_conductor_parser;
+
+
+ngx_conductor_append_e
+ngx_conductor_append(ngx_conductor_publication_t *pub)
+{
+    ngx_conductor_hub_t     *hub;
+    ngx_conductor_append_e   rc;
+
+    hub = pub->hub;
+
+    rc = ngx_conductor_append_check(pub);
+
+    if (rc == NGX_CONDUCTOR_APPENDED) {
+        rc = ngx_conductor_append_prepare(pub);
+    }
+
+    if (rc != NGX_CONDUCTOR_APPENDED) {
+        return rc;
+    }
+
+    ngx_conductor_zone_lock(hub);
+
+    rc = ngx_conductor_append_locked(pub);
+
+    ngx_conductor_zone_unlock(hub);
+
+    if (rc != NGX_CONDUCTOR_APPENDED) {
+        return rc;
+    }
+
+    if (hub->slot != NGX_CONDUCTOR_NO_SLOT) {
+        cdr_slot_add(&hub->slots.slots[hub->slot],
+                     NGX_CONDUCTOR_FIGURE_EVENTS, pub->n);
+    }
+
+    ngx_conductor_wake_all(hub);
+
+    return NGX_CONDUCTOR_APPENDED;
+}
+
+
+/* The first pass: is every event what the hub knows, and how much is it? */
+
+static ngx_conductor_append_e
+ngx_conductor_append_check(ngx_conductor_publication_t *pub)
+{
+    int             rc;
+    size_t          len;
+    cdr_str_t       body;
+    cdr_publish_t  *p;
+
+    p = &ngx_conductor_parser;
+
+    body.data = pub->body.data;
+    body.len = pub->body.len;
+
+    cdr_publish_init(p, body, pub->ndjson, &pub->hub->policy->catalogue,
+                     pub->max);
+
+    while ((rc = cdr_publish_next(p)) == CDR_OK) {
+
+        if (ngx_conductor_append_allowed(pub, p->type) != NGX_OK) {
+            pub->error.index = pub->n;
+            return NGX_CONDUCTOR_APPEND_FORBIDDEN;
+        }
+
+        len = cdr_event_payload_size(p->members, p->nmembers);
+
+        pub->n++;
+        pub->payload += len;
+        pub->bytes += cdr_log_record_size(p->type->name.len, len);
+    }
+
+    if (rc != CDR_DECLINED) {
+        pub->error = p->error;
+        return NGX_CONDUCTOR_APPEND_INVALID;
+    }
+
+    return NGX_CONDUCTOR_APPENDED;
+}
+
+
+static ngx_int_t
+ngx_conductor_append_allowed(ngx_conductor_publication_t *pub,
+    const cdr_event_type_t *type)
+{
+    if (pub->role == NULL || (pub->open && type->publish_roles == 0)) {
+        return NGX_OK;
+    }
+
+    return ngx_conductor_may_publish(pub->hub, type, pub->role);
+}
+
+
+/* The second: the events as the log has them. */
+
+static ngx_conductor_append_e
+ngx_conductor_append_prepare(ngx_conductor_publication_t *pub)
+{
+    u_char         *dst;
+    cdr_str_t       body;
+    ngx_uint_t      i;
+    cdr_publish_t  *p;
+
+    p = &ngx_conductor_parser;
+
+    pub->events = ngx_palloc(pub->pool,
+                             pub->n * sizeof(ngx_conductor_prepared_t));
+    dst = ngx_pnalloc(pub->pool, ngx_max(pub->payload, 1));
+
+    if (pub->events == NULL || dst == NULL) {
+        return NGX_CONDUCTOR_APPEND_NO_MEMORY;
+    }
+
+    body.data = pub->body.data;
+    body.len = pub->body.len;
+
+    cdr_publish_init(p, body, pub->ndjson, &pub->hub->policy->catalogue,
+                     pub->max);
+
+    for (i = 0; i < pub->n; i++) {
+
+        if (cdr_publish_next(p) != CDR_OK) {
+            return NGX_CONDUCTOR_APPEND_FAILED;
+        }
+
+        pub->events[i].type = p->type;
+        pub->events[i].payload = dst;
+        pub->events[i].len = cdr_event_payload(dst, p->type, p->members,
+                                               p->nmembers);
+
+        dst += pub->events[i].len;
+    }
+
+    return NGX_CONDUCTOR_APPENDED;
+}
+
+
+static ngx_conductor_append_e
+ngx_conductor_append_locked(ngx_conductor_publication_t *pub)
+{
+    ngx_uint_t              held;
+    ngx_conductor_append_e  rc;
+
+    held = (pub->idem && pub->idem->ticket.link == 0);
+
+    if (held) {
+        switch (ngx_conductor_idem_reserve(pub->idem, 0)) {
+
+        case NGX_OK:
+            break;
+
+        case NGX_DONE:
+            return NGX_CONDUCTOR_APPENDED_BEFORE;
+
+        case NGX_AGAIN:
+            return NGX_CONDUCTOR_APPEND_RUNNING;
+
+        default:
+            return NGX_CONDUCTOR_APPEND_FULL;
+        }
+    }
+
+    rc = ngx_conductor_append_log(pub);
+
+    if (held) {
+
+        /* of no use beyond this lock; nothing if it is complete */
+
+        ngx_conductor_idem_release(pub->idem);
+    }
+
+    return rc;
+}
+
+
+static ngx_conductor_append_e
+ngx_conductor_append_log(ngx_conductor_publication_t *pub)
+{
+    int                   rc;
+    cdr_log_tx_t          tx;
+    ngx_conductor_hub_t  *hub;
+
+    hub = pub->hub;
+
+    rc = cdr_log_begin(&hub->log, &tx, pub->bytes, pub->n);
+
+    if (rc == CDR_ERROR) {
+        (void) cdr_log_repair(&hub->log);
+        rc = cdr_log_begin(&hub->log, &tx, pub->bytes, pub->n);
+    }
+
+    switch (rc) {
+
+    case CDR_OK:
+        return ngx_conductor_append_copy(pub, &tx);
+
+    case CDR_TOOBIG:
+        return NGX_CONDUCTOR_APPEND_TOO_LARGE;
+
+    default:
+        return NGX_CONDUCTOR_APPEND_FAILED;
+    }
+}
+
+
+static ngx_conductor_append_e
+ngx_conductor_append_copy(ngx_conductor_publication_t *pub, cdr_log_tx_t *tx)
+{
+    u_char                    *dst;
+    uint64_t                   seq;
+    ngx_uint_t                 i;
+    cdr_log_fields_t           fields;
+    ngx_conductor_hub_t       *hub;
+    ngx_conductor_prepared_t  *ev;
+
+    hub = pub->hub;
+    seq = tx->seq;
+
+    ngx_memzero(&fields, sizeof(cdr_log_fields_t));
+
+    fields.time_ms = ngx_conductor_now();
+    fields.server = hub->zone->boot;
+    fields.boot = hub->zone->boot;
+
+    for (i = 0; i < pub->n; i++) {
+        ev = &pub->events[i];
+
+        fields.n = tx->seq;
+
+        dst = cdr_log_add(&hub->log, tx, &fields, ev->type->name, ev->len);
+
+        if (dst == NULL) {
+            return NGX_CONDUCTOR_APPEND_FAILED;
+        }
+
+        ngx_memcpy(dst, ev->payload, ev->len);
+
+        if (i == 0) {
+            pub->first = tx->last;
+        }
+    }
+
+    /*
+     * The key is complete before the events count: killed in between, the
+     * repair finds that the log does not have them.
+     */
+
+    if (pub->idem && ngx_conductor_append_key(pub, seq) != NGX_OK) {
+        return NGX_CONDUCTOR_APPEND_FAILED;
+    }
+
+    cdr_log_commit(&hub->log, tx);
+
+    return NGX_CONDUCTOR_APPENDED;
+}
+
+
+static ngx_int_t
+ngx_conductor_append_key(ngx_conductor_publication_t *pub, uint64_t seq)
+{
+    cdr_idem_answer_t  *answer;
+
+    answer = &pub->idem->answer;
+
+    answer->kind = NGX_CONDUCTOR_DONE_PUBLISH;
+    answer->count = (uint32_t) pub->n;
+    answer->seq = seq;
+    answer->ms = pub->first.ms;
+    answer->n = pub->first.n;
+
+    return ngx_conductor_idem_complete(pub->idem);
+}
+
+
+ngx_int_t
+ngx_conductor_may_publish(ngx_conductor_hub_t *hub,
+    const cdr_event_type_t *type, ngx_str_t *role)
+{
+    cdr_str_t  roles;
+
+    roles.data = role->data;
+    roles.len = role->len;
+
+    return (cdr_policy_roles(hub->policy, roles) & type->publish_roles)
+           ? NGX_OK : NGX_DECLINED;
+}
+
+
+size_t
+ngx_conductor_append_id(ngx_conductor_hub_t *hub, u_char *dst,
+    const cdr_log_pos_t *first, ngx_uint_t i)
+{
+    cdr_log_pos_t   pos;
+    cdr_event_id_t  id;
+
+    pos = *first;
+    pos.n += i;
+
+    cdr_event_id_set(&id, &pos, hub->zone->boot);
+
+    return cdr_event_id_print(dst, &id);
+}

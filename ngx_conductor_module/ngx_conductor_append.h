@@ -1,0 +1,79 @@
+/* A publication on its way into the event log, whoever brought it. */
+
+#ifndef NGX_CONDUCTOR_APPEND_H_INCLUDED
+#define NGX_CONDUCTOR_APPEND_H_INCLUDED
+
+
+#include "ngx_conductor.h"
+
+#include <cdr_publish.h>
+
+
+typedef enum {
+    NGX_CONDUCTOR_APPENDED = 0,     /* all of it */
+    NGX_CONDUCTOR_APPENDED_BEFORE,  /* under this key: see idem->answer */
+    NGX_CONDUCTOR_APPEND_RUNNING,   /* just now, under this key */
+    NGX_CONDUCTOR_APPEND_INVALID,   /* see error */
+    NGX_CONDUCTOR_APPEND_FORBIDDEN, /* to this role: see error.index */
+    NGX_CONDUCTOR_APPEND_TOO_LARGE, /* for the log */
+    NGX_CONDUCTOR_APPEND_FULL,      /* so many keys are running */
+    NGX_CONDUCTOR_APPEND_FAILED,    /* the log cannot take it */
+    NGX_CONDUCTOR_APPEND_NO_MEMORY
+} ngx_conductor_append_e;
+
+
+/* An event as the log is to have it. */
+
+typedef struct {
+    const cdr_event_type_t       *type;
+    u_char                       *payload;
+    size_t                        len;
+} ngx_conductor_prepared_t;
+
+
+typedef struct {
+    ngx_conductor_hub_t          *hub;
+    ngx_pool_t                   *pool;
+    ngx_str_t                     body;
+    ngx_flag_t                    ndjson;     /* each line is an event */
+    ngx_uint_t                    max;        /* events */
+
+    ngx_str_t                    *role;       /* NULL: may publish all */
+    ngx_flag_t                    open;       /* also what names no role */
+    ngx_conductor_idem_t         *idem;       /* NULL: no key */
+
+    /* made of it */
+
+    ngx_uint_t                    n;
+    size_t                        bytes;      /* in the log */
+    size_t                        payload;
+    ngx_conductor_prepared_t     *events;
+
+    /* the result */
+
+    cdr_log_pos_t                 first;      /* the rest follow in a row */
+    cdr_publish_error_t           error;
+} ngx_conductor_publication_t;
+
+
+/*
+ * Checks all events, and appends all of them or none; then everyone is woken.
+ * A key that is not yet reserved is reserved here; the record of either is
+ * complete after NGX_CONDUCTOR_APPENDED, and the caller's to release after
+ * anything else.
+ */
+
+ngx_conductor_append_e ngx_conductor_append(ngx_conductor_publication_t *pub);
+
+/* May who has one of these comma-joined roles publish such an event? */
+
+ngx_int_t ngx_conductor_may_publish(ngx_conductor_hub_t *hub,
+    const cdr_event_type_t *type, ngx_str_t *role);
+
+/* The id of the i-th event from "first" on: as cdr_event_id_print(). */
+
+size_t ngx_conductor_append_id(ngx_conductor_hub_t *hub, u_char *dst,
+    const cdr_log_pos_t *first, ngx_uint_t i);
+
+
+#endif /* NGX_CONDUCTOR_APPEND_H_INCLUDED */
