@@ -68,7 +68,10 @@ ngx_conductor_message(ngx_conductor_session_t *s, ngx_uint_t opcode,
         return;
     }
 
-    ngx_conductor_command(s, cmd);
+    if (ngx_conductor_key_begin(s, cmd) == NGX_OK) {
+        ngx_conductor_command(s, cmd);
+        ngx_conductor_key_end();
+    }
 }
 
 
@@ -287,6 +290,10 @@ ngx_conductor_command(ngx_conductor_session_t *s, cdr_command_t *cmd)
         ngx_conductor_command_unsubscribe(s, cmd);
         break;
 
+    case CDR_COMMAND_PUBLISH:
+        ngx_conductor_command_publish(s, cmd);
+        break;
+
     default:
         ngx_conductor_error(s, cmd, CDR_ERR_UNKNOWN_TYPE,
                             "this type of message is not known here");
@@ -443,6 +450,8 @@ ngx_conductor_ack(ngx_conductor_session_t *s, cdr_command_t *cmd,
     u_char     *p;
     size_t      len;
     cdr_str_t   more;
+
+    ngx_conductor_key_done();
 
     if (cmd->id.data == NULL) {
         return;

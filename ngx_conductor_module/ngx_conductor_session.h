@@ -208,6 +208,23 @@ void ngx_conductor_error(ngx_conductor_session_t *s, cdr_command_t *cmd,
     ngx_uint_t code, const char *text);
 
 
+/* ngx_conductor_command_key.c: what was done under a key */
+
+ngx_int_t ngx_conductor_key_begin(ngx_conductor_session_t *s,
+    cdr_command_t *cmd);
+void ngx_conductor_key_done(void);
+void ngx_conductor_key_end(void);
+ngx_conductor_idem_t *ngx_conductor_key_publication(cdr_command_t *cmd);
+void ngx_conductor_ack_event(ngx_conductor_session_t *s, cdr_command_t *cmd,
+    const cdr_log_pos_t *pos);
+
+
+/* ngx_conductor_command_publish.c: an event of a client */
+
+void ngx_conductor_command_publish(ngx_conductor_session_t *s,
+    cdr_command_t *cmd);
+
+
 /* ngx_conductor_compress.c: this worker's streams */
 
 void ngx_conductor_inflate_conf(cdr_receiver_conf_t *conf);

@@ -68,6 +68,7 @@ typedef struct {
 typedef struct {
     const char              *error;
     cdr_str_t                field;     /* plain; data is NULL if none */
+    bool                     unknown;   /* a type that nobody configured */
 } cdr_event_error_t;
 
 

@@ -86,8 +86,11 @@ cdr_event_check_type(const cdr_event_catalogue_t *cat,
     *found = cdr_event_find_text(cat, cdr_json_text(type->value));
 
     if (*found == NULL) {
-        return cdr_event_fail(err, "the type of the event is unknown",
+        (void) cdr_event_fail(err, "the type of the event is unknown",
                               cdr_event_type_key);
+        err->unknown = true;
+
+        return CDR_ERROR;
     }
 
     return CDR_OK;
@@ -211,6 +214,7 @@ cdr_event_fail(cdr_event_error_t *err, const char *error, cdr_str_t field)
 {
     err->error = error;
     err->field = field;
+    err->unknown = false;
 
     return CDR_ERROR;
 }

@@ -29,7 +29,7 @@ cdr_publish_init(cdr_publish_t *p, cdr_str_t body, bool ndjson,
     p->type = NULL;
     p->nmembers = 0;
     p->error = (cdr_publish_error_t) { CDR_PUBLISH_NOT_JSON, NULL, 0, 0,
-                                       cdr_str_null };
+                                       cdr_str_null, false };
 }
 
 
@@ -236,6 +236,7 @@ cdr_publish_event(cdr_publish_t *p, size_t end)
         != CDR_OK)
     {
         p->error.field = err.field;
+        p->error.unknown = err.unknown;
         return cdr_publish_fail(p, CDR_PUBLISH_INVALID, err.error);
     }
 

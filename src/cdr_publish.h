@@ -44,6 +44,7 @@ typedef struct {
     size_t                        index;    /* of the event, from 0 */
     size_t                        offset;   /* in the body, from 0 */
     cdr_str_t                     field;    /* plain; data is NULL if none */
+    bool                          unknown;  /* a type nobody configured */
 } cdr_publish_error_t;
 
 
