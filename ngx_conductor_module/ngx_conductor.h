@@ -258,6 +258,7 @@ typedef struct {
     ngx_conductor_hub_t          *hub;
     cdr_idem_hash_t               key;
     cdr_idem_hash_t               digest;     /* of what is asked for */
+    cdr_idem_share_t              share;
     cdr_idem_ticket_t             ticket;     /* while this request has it */
     cdr_idem_answer_t             answer;     /* as the first was answered */
 } ngx_conductor_idem_t;

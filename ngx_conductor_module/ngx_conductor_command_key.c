@@ -43,6 +43,13 @@ ngx_conductor_key_begin(ngx_conductor_session_t *s, cdr_command_t *cmd)
 
     idem->hub = s->hub;
 
+    if (cmd->type != CDR_COMMAND_PUBLISH) {
+
+        /* anybody may have it done */
+
+        idem->share = CDR_IDEM_SMALL;
+    }
+
     ngx_conductor_zone_lock(s->hub);
 
     /* the last one is that under which the command is kept */

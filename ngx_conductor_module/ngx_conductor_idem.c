@@ -114,12 +114,13 @@ ngx_conductor_idem_reserve(ngx_conductor_idem_t *idem, ngx_uint_t running)
     owner.slot = (uint32_t) hub->slot;
     owner.incarnation = hub->incarnation;
 
-    rc = cdr_idem_reserve(&hub->idem, &idem->key, running ? &owner : NULL,
-                          ngx_current_msec, &idem->ticket, &idem->answer);
+    rc = cdr_idem_reserve(&hub->idem, &idem->key, idem->share,
+                          running ? &owner : NULL, ngx_current_msec,
+                          &idem->ticket, &idem->answer);
 
     if (rc == CDR_ERROR) {
         ngx_conductor_idem_repair(hub);
-        rc = cdr_idem_reserve(&hub->idem, &idem->key,
+        rc = cdr_idem_reserve(&hub->idem, &idem->key, idem->share,
                               running ? &owner : NULL, ngx_current_msec,
                               &idem->ticket, &idem->answer);
     }

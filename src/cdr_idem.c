@@ -7,17 +7,25 @@
 /* What is too old goes on any use, so many at a time. */
 #define CDR_IDEM_TIDY  4
 
+/* The small share is this part of the table. */
+#define CDR_IDEM_PART  4
+
 
 static int cdr_idem_lookup(cdr_idem_t *t, const cdr_idem_hash_t *key,
     cdr_idem_record_t **found);
 static int cdr_idem_known(cdr_idem_t *t, const cdr_idem_hash_t *key,
     uint64_t now_ms, cdr_idem_record_t **found);
-static int cdr_idem_obtain(cdr_idem_t *t, cdr_idem_record_t **found);
+static int cdr_idem_obtain(cdr_idem_t *t, cdr_idem_share_t share,
+    cdr_idem_record_t **found);
+static int cdr_idem_make_way(cdr_idem_t *t, cdr_idem_share_t share);
 static int cdr_idem_ticket(cdr_idem_t *t, const cdr_idem_ticket_t *ticket,
     cdr_idem_record_t **found);
 static int cdr_idem_tidy(cdr_idem_t *t, uint64_t now_ms, uint32_t max);
 static bool cdr_idem_over(cdr_idem_record_t *e, uint64_t now_ms);
-static int cdr_idem_oldest(cdr_idem_t *t, cdr_idem_record_t **found);
+static int cdr_idem_tidy_share(cdr_idem_t *t, uint32_t share,
+    uint64_t now_ms, uint32_t max);
+static int cdr_idem_oldest(cdr_idem_t *t, uint32_t share,
+    cdr_idem_record_t **found);
 static int cdr_idem_drop_oldest(cdr_idem_t *t, cdr_idem_record_t *e);
 static int cdr_idem_drop(cdr_idem_t *t, cdr_idem_record_t *e);
 
@@ -47,8 +55,8 @@ cdr_idem_find(cdr_idem_t *t, const cdr_idem_hash_t *key, uint64_t now_ms,
 
 int
 cdr_idem_reserve(cdr_idem_t *t, const cdr_idem_hash_t *key,
-    const cdr_idem_owner_t *owner, uint64_t now_ms, cdr_idem_ticket_t *ticket,
-    cdr_idem_answer_t *answer)
+    cdr_idem_share_t share, const cdr_idem_owner_t *owner, uint64_t now_ms,
+    cdr_idem_ticket_t *ticket, cdr_idem_answer_t *answer)
 {
     int                 rc;
     uint32_t           *bucket;
@@ -69,7 +77,7 @@ cdr_idem_reserve(cdr_idem_t *t, const cdr_idem_hash_t *key,
         return (rc == CDR_OK) ? CDR_DECLINED : rc;
     }
 
-    rc = cdr_idem_obtain(t, &e);
+    rc = cdr_idem_obtain(t, share, &e);
 
     if (rc != CDR_OK) {
         return rc;
@@ -78,6 +86,7 @@ cdr_idem_reserve(cdr_idem_t *t, const cdr_idem_hash_t *key,
     bucket = cdr_idem_bucket(t, key);
 
     e->serial++;
+    e->share = share;
     e->key = *key;
     e->next = *bucket;
     e->owner.slot = owner ? owner->slot : 0;
@@ -107,11 +116,11 @@ cdr_idem_complete(cdr_idem_t *t, const cdr_idem_ticket_t *ticket,
         return CDR_DECLINED;
     }
 
-    order = cdr_idem_get(&t->shm->newest);
-
-    if (order - cdr_idem_get(&t->shm->oldest) >= t->n) {
+    if (e->share >= CDR_IDEM_SHARES || cdr_idem_count(t, e->share) >= t->n) {
         return CDR_ERROR;
     }
+
+    order = cdr_idem_get(&t->shm->newest[e->share]);
 
     e->order = order;
     e->time_ms = now_ms;
@@ -119,8 +128,8 @@ cdr_idem_complete(cdr_idem_t *t, const cdr_idem_ticket_t *ticket,
 
     atomic_store_explicit(&e->state, CDR_IDEM_DONE, memory_order_release);
 
-    *cdr_idem_place(t, order) = ticket->link;
-    cdr_idem_set(&t->shm->newest, order + 1);
+    *cdr_idem_place(t, e->share, order) = ticket->link;
+    cdr_idem_set(&t->shm->newest[e->share], order + 1);
     cdr_idem_set(&t->shm->running, cdr_idem_get(&t->shm->running) - 1);
 
     return CDR_OK;
@@ -250,13 +259,25 @@ cdr_idem_known(cdr_idem_t *t, const cdr_idem_hash_t *key, uint64_t now_ms,
 /* A free record; if there is none, that of the oldest which is DONE. */
 
 static int
-cdr_idem_obtain(cdr_idem_t *t, cdr_idem_record_t **found)
+cdr_idem_obtain(cdr_idem_t *t, cdr_idem_share_t share,
+    cdr_idem_record_t **found)
 {
     int                 rc;
     uint32_t            high;
     cdr_idem_record_t  *e;
 
     high = cdr_idem_high(t);
+
+    if (share == CDR_IDEM_SMALL
+        && cdr_idem_count(t, share) >= (t->n + CDR_IDEM_PART - 1)
+                                       / CDR_IDEM_PART)
+    {
+        rc = cdr_idem_make_way(t, share);
+
+        if (rc != CDR_OK) {
+            return rc;
+        }
+    }
 
     if (t->shm->free == 0 && high < t->n) {
         e = &t->records[high];
@@ -271,10 +292,10 @@ cdr_idem_obtain(cdr_idem_t *t, cdr_idem_record_t **found)
     }
 
     if (t->shm->free == 0) {
-        rc = cdr_idem_oldest(t, &e);
+        rc = cdr_idem_make_way(t, CDR_IDEM_LARGE);
 
-        if (rc == CDR_OK) {
-            rc = cdr_idem_drop_oldest(t, e);
+        if (rc == CDR_DECLINED) {
+            rc = cdr_idem_make_way(t, CDR_IDEM_SMALL);
         }
 
         if (rc != CDR_OK) {
@@ -296,6 +317,20 @@ cdr_idem_obtain(cdr_idem_t *t, cdr_idem_record_t **found)
     *found = e;
 
     return CDR_OK;
+}
+
+
+/* Drops the oldest of a share: CDR_DECLINED if nothing is DONE in it. */
+
+static int
+cdr_idem_make_way(cdr_idem_t *t, cdr_idem_share_t share)
+{
+    int                 rc;
+    cdr_idem_record_t  *e;
+
+    rc = cdr_idem_oldest(t, share, &e);
+
+    return (rc == CDR_OK) ? cdr_idem_drop_oldest(t, e) : rc;
 }
 
 
@@ -325,16 +360,33 @@ cdr_idem_ticket(cdr_idem_t *t, const cdr_idem_ticket_t *ticket,
 }
 
 
-/* Drops what is too old, the oldest first, at most "max" of them. */
+/* Drops what is too old, the oldest first, at most "max" of a share. */
 
 static int
 cdr_idem_tidy(cdr_idem_t *t, uint64_t now_ms, uint32_t max)
+{
+    int       rc;
+    uint32_t  share;
+
+    rc = CDR_OK;
+
+    for (share = 0; share < CDR_IDEM_SHARES && rc == CDR_OK; share++) {
+        rc = cdr_idem_tidy_share(t, share, now_ms, max);
+    }
+
+    return rc;
+}
+
+
+static int
+cdr_idem_tidy_share(cdr_idem_t *t, uint32_t share, uint64_t now_ms,
+    uint32_t max)
 {
     int                 rc;
     cdr_idem_record_t  *e;
 
     for ( /* void */ ; max; max--) {
-        rc = cdr_idem_oldest(t, &e);
+        rc = cdr_idem_oldest(t, share, &e);
 
         if (rc != CDR_OK) {
             return (rc == CDR_DECLINED) ? CDR_OK : rc;
@@ -362,22 +414,21 @@ cdr_idem_over(cdr_idem_record_t *e, uint64_t now_ms)
 }
 
 
-/* CDR_DECLINED if nothing is DONE. */
+/* CDR_DECLINED if nothing is DONE in this share. */
 
 static int
-cdr_idem_oldest(cdr_idem_t *t, cdr_idem_record_t **found)
+cdr_idem_oldest(cdr_idem_t *t, uint32_t share, cdr_idem_record_t **found)
 {
     uint32_t            link;
     uint64_t            order;
     cdr_idem_record_t  *e;
 
-    order = cdr_idem_get(&t->shm->oldest);
-
-    if (order == cdr_idem_get(&t->shm->newest)) {
+    if (cdr_idem_count(t, share) == 0) {
         return CDR_DECLINED;
     }
 
-    link = *cdr_idem_place(t, order);
+    order = cdr_idem_get(&t->shm->oldest[share]);
+    link = *cdr_idem_place(t, share, order);
 
     if (link == 0 || link > cdr_idem_high(t)) {
         return CDR_ERROR;
@@ -385,7 +436,9 @@ cdr_idem_oldest(cdr_idem_t *t, cdr_idem_record_t **found)
 
     e = &t->records[link - 1];
 
-    if (cdr_idem_get(&e->state) != CDR_IDEM_DONE || e->order != order) {
+    if (cdr_idem_get(&e->state) != CDR_IDEM_DONE || e->order != order
+        || e->share != share)
+    {
         return CDR_ERROR;
     }
 
@@ -398,14 +451,12 @@ cdr_idem_oldest(cdr_idem_t *t, cdr_idem_record_t **found)
 static int
 cdr_idem_drop_oldest(cdr_idem_t *t, cdr_idem_record_t *e)
 {
-    int       rc;
-    uint64_t  order;
+    int  rc;
 
-    order = e->order;
     rc = cdr_idem_drop(t, e);
 
     if (rc == CDR_OK) {
-        cdr_idem_set(&t->shm->oldest, order + 1);
+        cdr_idem_set(&t->shm->oldest[e->share], e->order + 1);
     }
 
     return rc;

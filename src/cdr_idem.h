@@ -3,14 +3,18 @@
  * key, so that a request that is repeated is not done again and is answered
  * as the first was.
  *
+ * Records are of two shares.  What is DONE in the small one takes at most a
+ * quarter of the table, so what anybody may have done does not drive out what
+ * counts.
+ *
  * A key is a keyed hash, of 128 bits, of all that makes it one key; the
  * caller makes it.  A record is primary, and what it is by a single store of
  * its state; buckets, free list and the queue by age are derived.
  *
  *   RUNNING  the first request is under way.  Only its owner ends it, or
  *            whoever finds that the owner is gone.
- *   DONE     kept for CDR_IDEM_KEEP_MS, and no longer than the table has room:
- *            the oldest one makes way.  RUNNING ones never do.
+ *   DONE     kept for CDR_IDEM_KEEP_MS, and no longer than its share has
+ *            room: the oldest one makes way.  RUNNING ones never do.
  *   HELD     being made within one hold of the mutex: a repair drops it.
  *
  * All of this runs under the caller's mutex.  Where a record stands for
@@ -45,6 +49,13 @@ typedef enum {
 } cdr_idem_state_t;
 
 
+typedef enum {
+    CDR_IDEM_LARGE = 0,
+    CDR_IDEM_SMALL,
+    CDR_IDEM_SHARES
+} cdr_idem_share_t;
+
+
 typedef struct {
     uint64_t                  word[2];
 } cdr_idem_hash_t;
@@ -74,12 +85,12 @@ typedef struct {
     _Atomic uint32_t          state;        /* cdr_idem_state_t */
     uint32_t                  serial;       /* one more with every use */
     cdr_idem_hash_t           key;
-    uint64_t                  order;        /* among those that are DONE */
+    uint64_t                  order;        /* among those DONE in its share */
     uint64_t                  time_ms;      /* when it was done */
     cdr_idem_owner_t          owner;        /* while RUNNING */
     cdr_idem_answer_t         answer;
     uint32_t                  next;         /* in its bucket or free list */
-    uint32_t                  spare;
+    uint32_t                  share;        /* cdr_idem_share_t */
 } cdr_idem_record_t;
 
 
@@ -158,8 +169,8 @@ int cdr_idem_find(cdr_idem_t *t, const cdr_idem_hash_t *key, uint64_t now_ms,
  */
 
 int cdr_idem_reserve(cdr_idem_t *t, const cdr_idem_hash_t *key,
-    const cdr_idem_owner_t *owner, uint64_t now_ms, cdr_idem_ticket_t *ticket,
-    cdr_idem_answer_t *answer);
+    cdr_idem_share_t share, const cdr_idem_owner_t *owner, uint64_t now_ms,
+    cdr_idem_ticket_t *ticket, cdr_idem_answer_t *answer);
 
 /*
  * It was done: the record is kept from now on.  CDR_OK; CDR_DECLINED if the

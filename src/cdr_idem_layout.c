@@ -5,10 +5,12 @@
 
 
 #define CDR_IDEM_MAGIC  0x49726443U      /* "CdrI" */
+#define CDR_IDEM_LINKS  (1 + CDR_IDEM_SHARES)   /* buckets and rings */
 
 #define cdr_idem_align(n)  (((n) + 63) & ~(size_t) 63)
 
 
+static void cdr_idem_limits(cdr_idem_t *t, uint32_t share, uint64_t head);
 static bool cdr_idem_done(cdr_idem_record_t *e, uint64_t head);
 static void cdr_idem_rebuild(cdr_idem_t *t, cdr_idem_record_t *e);
 
@@ -21,7 +23,7 @@ cdr_idem_size(uint32_t n)
     }
 
     return sizeof(cdr_idem_shm_t)
-           + cdr_idem_align(2 * n * sizeof(uint32_t))
+           + cdr_idem_align(n * CDR_IDEM_LINKS * sizeof(uint32_t))
            + n * sizeof(cdr_idem_record_t);
 }
 
@@ -29,7 +31,7 @@ cdr_idem_size(uint32_t n)
 size_t
 cdr_idem_bytes_per_record(void)
 {
-    return sizeof(cdr_idem_record_t) + 2 * sizeof(uint32_t);
+    return sizeof(cdr_idem_record_t) + CDR_IDEM_LINKS * sizeof(uint32_t);
 }
 
 
@@ -48,8 +50,11 @@ cdr_idem_init(void *mem, uint32_t n)
     cdr_idem_set(&shm->magic, 0);
     cdr_idem_set(&shm->high, 0);
     cdr_idem_set(&shm->running, 0);
-    cdr_idem_set(&shm->oldest, 0);
-    cdr_idem_set(&shm->newest, 0);
+
+    for (i = 0; i < CDR_IDEM_SHARES; i++) {
+        cdr_idem_set(&shm->oldest[i], 0);
+        cdr_idem_set(&shm->newest[i], 0);
+    }
 
     shm->version = CDR_IDEM_VERSION;
     shm->n = n;
@@ -107,6 +112,37 @@ cdr_idem_attach(cdr_idem_t *t, void *mem, size_t size)
 void
 cdr_idem_repair(cdr_idem_t *t, uint64_t head)
 {
+    uint32_t  i, high;
+
+    high = cdr_idem_high(t);
+
+    cdr_idem_set(&t->shm->high, high);
+    cdr_idem_set(&t->shm->running, 0);
+    t->shm->free = 0;
+
+    for (i = 0; i < CDR_IDEM_SHARES; i++) {
+        cdr_idem_limits(t, i, head);
+    }
+
+    for (i = 0; i < t->n; i++) {
+        t->buckets[i] = 0;
+    }
+
+    for (i = 0; i < t->n * CDR_IDEM_SHARES; i++) {
+        t->ring[i] = 0;
+    }
+
+    for (i = 0; i < high; i++) {
+        cdr_idem_rebuild(t, &t->records[i]);
+    }
+}
+
+
+/* From which number to which a share goes. */
+
+static void
+cdr_idem_limits(cdr_idem_t *t, uint32_t share, uint64_t head)
+{
     uint32_t            i, high;
     uint64_t            oldest, newest, done;
     cdr_idem_record_t  *e;
@@ -119,7 +155,7 @@ cdr_idem_repair(cdr_idem_t *t, uint64_t head)
     for (i = 0; i < high; i++) {
         e = &t->records[i];
 
-        if (cdr_idem_done(e, head)) {
+        if (e->share == share && cdr_idem_done(e, head)) {
             oldest = e->order < oldest ? e->order : oldest;
             newest = e->order >= newest ? e->order + 1 : newest;
             done++;
@@ -133,20 +169,8 @@ cdr_idem_repair(cdr_idem_t *t, uint64_t head)
         oldest = newest;
     }
 
-    cdr_idem_set(&t->shm->high, high);
-    cdr_idem_set(&t->shm->running, 0);
-    cdr_idem_set(&t->shm->oldest, oldest);
-    cdr_idem_set(&t->shm->newest, newest);
-    t->shm->free = 0;
-
-    for (i = 0; i < t->n; i++) {
-        t->buckets[i] = 0;
-        t->ring[i] = 0;
-    }
-
-    for (i = 0; i < high; i++) {
-        cdr_idem_rebuild(t, &t->records[i]);
-    }
+    cdr_idem_set(&t->shm->oldest[share], oldest);
+    cdr_idem_set(&t->shm->newest[share], newest);
 }
 
 
@@ -185,12 +209,16 @@ cdr_idem_rebuild(cdr_idem_t *t, cdr_idem_record_t *e)
         break;
 
     case CDR_IDEM_DONE:
-        place = cdr_idem_place(t, e->order);
+        if (e->share >= CDR_IDEM_SHARES) {
+            cdr_idem_push_free(t, e);
+            return;
+        }
+
+        place = cdr_idem_place(t, e->share, e->order);
 
         if (*place == 0
-            && e->order - cdr_idem_get(&t->shm->oldest)
-               < cdr_idem_get(&t->shm->newest)
-                 - cdr_idem_get(&t->shm->oldest))
+            && e->order - cdr_idem_get(&t->shm->oldest[e->share])
+               < cdr_idem_count(t, e->share))
         {
             *place = cdr_idem_link(t, e);
             break;
@@ -214,6 +242,6 @@ cdr_idem_fill(const cdr_idem_t *t, cdr_idem_fill_t *fill)
 {
     fill->records = t->n;
     fill->running = cdr_idem_get(&t->shm->running);
-    fill->done = (uint32_t) (cdr_idem_get(&t->shm->newest)
-                             - cdr_idem_get(&t->shm->oldest));
+    fill->done = (uint32_t) (cdr_idem_count(t, CDR_IDEM_LARGE)
+                             + cdr_idem_count(t, CDR_IDEM_SMALL));
 }

@@ -12,8 +12,9 @@
  * Links are record numbers + 1, and 0 for none.  Records at "high" and above
  * were never used and their memory never touched.
  *
- * What is DONE is numbered by "order" in a row, from "oldest" to before
- * "newest", and goes in that order; "ring" tells where a number's record is.
+ * What is DONE in a share is numbered by "order" in a row, from "oldest" to
+ * before "newest", and goes in that order; the share's ring tells where a
+ * number's record is.
  */
 
 struct cdr_idem_shm_s {
@@ -24,8 +25,8 @@ struct cdr_idem_shm_s {
     _Atomic uint32_t  high;
     _Atomic uint32_t  running;
     uint32_t          free;
-    _Atomic uint64_t  oldest;
-    _Atomic uint64_t  newest;
+    _Atomic uint64_t  oldest[CDR_IDEM_SHARES];
+    _Atomic uint64_t  newest[CDR_IDEM_SHARES];
 };
 
 
@@ -68,9 +69,19 @@ cdr_idem_bucket(const cdr_idem_t *t, const cdr_idem_hash_t *key)
 
 
 static inline uint32_t *
-cdr_idem_place(const cdr_idem_t *t, uint64_t order)
+cdr_idem_place(const cdr_idem_t *t, uint32_t share, uint64_t order)
 {
-    return &t->ring[order % t->n];
+    return &t->ring[share * t->n + order % t->n];
+}
+
+
+/* How many are DONE in a share. */
+
+static inline uint64_t
+cdr_idem_count(const cdr_idem_t *t, uint32_t share)
+{
+    return cdr_idem_get(&t->shm->newest[share])
+           - cdr_idem_get(&t->shm->oldest[share]);
 }
 
 

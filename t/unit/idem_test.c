@@ -10,6 +10,7 @@
 
 
 #define RECORDS  8
+#define SMALL    1000                   /* keys from here on: the small share */
 #define START    1700000000000U
 #define HEAD     1000                   /* of the log */
 
@@ -61,7 +62,9 @@ reserve(cdr_idem_t *t, uint64_t n, const cdr_idem_owner_t *owner,
 
     k = key(n);
 
-    return cdr_idem_reserve(t, &k, owner, now, ticket, &answer);
+    return cdr_idem_reserve(t, &k, (n < SMALL) ? CDR_IDEM_LARGE
+                                               : CDR_IDEM_SMALL,
+                            owner, now, ticket, &answer);
 }
 
 
@@ -126,7 +129,7 @@ whole(cdr_idem_t *t)
         case CDR_IDEM_DONE:
             done++;
 
-            if (t->ring[e->order % RECORDS] != i + 1
+            if (t->ring[e->share * RECORDS + e->order % RECORDS] != i + 1
                 || cdr_idem_find(t, &e->key, START, &answer) != CDR_OK)
             {
                 return false;
@@ -288,6 +291,68 @@ test_full(void *mem)
 
 
 static void
+test_shares(void *mem)
+{
+    uint64_t           i;
+    cdr_idem_t         t;
+    cdr_idem_fill_t    fill;
+    cdr_idem_ticket_t  ticket;
+
+    t = table(mem);
+
+    for (i = 1; i <= RECORDS; i++) {
+        (void) add(&t, i, i, START);
+    }
+
+    for (i = 0; i < 20; i++) {
+        (void) add(&t, SMALL + i, 1, START);
+    }
+
+    ok(find(&t, 3, START, NULL) == CDR_OK
+       && find(&t, 2, START, NULL) == CDR_DECLINED,
+       "the small share takes a quarter and not more");
+    ok(find(&t, SMALL + 19, START, NULL) == CDR_OK
+       && find(&t, SMALL + 18, START, NULL) == CDR_OK
+       && find(&t, SMALL + 17, START, NULL) == CDR_DECLINED && whole(&t),
+       "in which the oldest makes way");
+
+    for (i = 10; i < 30; i++) {
+        (void) add(&t, i, 1, START);
+    }
+
+    ok(find(&t, SMALL + 18, START, NULL) == CDR_OK
+       && find(&t, 29, START, NULL) == CDR_OK && whole(&t),
+       "and the large one leaves it that");
+
+    cdr_idem_repair(&t, HEAD);
+
+    ok(find(&t, SMALL + 18, START, NULL) == CDR_OK && whole(&t),
+       "also after a repair");
+    ok(add(&t, SMALL + 40, 1, START) == CDR_OK
+       && find(&t, SMALL + 18, START, NULL) == CDR_DECLINED
+       && find(&t, SMALL + 19, START, NULL) == CDR_OK,
+       "which knows what is oldest");
+
+    t = table(mem);
+
+    for (i = 0; i < 20; i++) {
+        (void) add(&t, SMALL + i, 1, START);
+    }
+
+    cdr_idem_fill(&t, &fill);
+
+    ok(fill.done == RECORDS / 4, "where there is room it takes no more");
+
+    for (i = 0; i < RECORDS; i++) {
+        (void) reserve(&t, i, &me, START, &ticket);
+    }
+
+    ok(whole(&t) && find(&t, SMALL + 19, START, NULL) == CDR_DECLINED,
+       "but makes way for what is under way");
+}
+
+
+static void
 test_owner(void *mem)
 {
     uint32_t           n;
@@ -357,6 +422,7 @@ test_repair(void *mem)
     for (i = 0; i < RECORDS; i++) {
         t.buckets[i] = 0xffffff;
         t.ring[i] = 0xffffff;
+        t.ring[RECORDS + i] = 0xffffff;
     }
 
     ok(find(&t, 9, START, NULL) == CDR_ERROR
@@ -397,6 +463,7 @@ work(void *mem)
 
     for (i = 30; i < 34; i++) {
         (void) add(&t, i, i, START);
+        (void) add(&t, SMALL + i, i, START);
     }
 
     (void) add(&t, 34, HEAD + 1, START);
@@ -453,6 +520,7 @@ main(void)
     test_once(mem);
     test_expiry(mem);
     test_full(mem);
+    test_shares(mem);
     test_owner(mem);
     test_repair(mem);
 
