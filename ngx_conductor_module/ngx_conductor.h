@@ -18,6 +18,7 @@
 #include <cdr_log.h>
 #include <cdr_policy.h>
 #include <cdr_registry.h>
+#include <cdr_revoke.h>
 #include <cdr_counter.h>
 #include <cdr_slots.h>
 
@@ -33,6 +34,11 @@
 #define NGX_CONDUCTOR_FIGURE_OVERRUNS     2    /* of this worker's reading */
 #define NGX_CONDUCTOR_FIGURE_DRY_RUN      3    /* over a limit, let pass */
 #define NGX_CONDUCTOR_FIGURE_REFUSED      16   /* by reason */
+
+/* In the flags of an event of the log: whom it is for, its field "to". */
+
+#define NGX_CONDUCTOR_TO_ROLE             1
+#define NGX_CONDUCTOR_TO_USER             2
 
 #define NGX_CONDUCTOR_UNPROCESSABLE       422
 #define NGX_CONDUCTOR_UPGRADE_REQUIRED    426
@@ -71,6 +77,12 @@ typedef struct {
     uint8_t                       secret[16]; /* of the hashed keys */
     volatile uint32_t             dirty;      /* inside a critical section */
     u_char                        label[64];  /* this server's, if generated */
+
+    /* what workers are asked to do, see ngx_conductor_control.c */
+
+    _Atomic uint32_t              drain;      /* odd: draining */
+    _Atomic uint32_t              marked[CDR_SLOTS];  /* one more with every
+                                                         connection marked */
 
     struct {
         size_t                    offset;
@@ -131,6 +143,7 @@ struct ngx_conductor_hub_s {
     cdr_counter_t                 counters;   /* of connections */
     cdr_counter_t                 windows;    /* of handshakes */
     cdr_registry_t                registry;
+    cdr_revoke_t                  revoke;
     cdr_log_t                     log;
     ngx_conductor_rules_t        *rules;
     cdr_idem_t                    idem;
@@ -140,6 +153,8 @@ struct ngx_conductor_hub_s {
     ngx_uint_t                    slot;       /* NGX_CONDUCTOR_NO_SLOT: none */
     uint32_t                      incarnation;
     cdr_log_cursor_t              cursor;     /* next event to fan out */
+    uint32_t                      drain_seen; /* what is done of the zone's */
+    uint32_t                      marked_seen;
     uint64_t                      last_ms;    /* position of the last one */
     uint64_t                      last_n;
     ngx_queue_t                   groups;     /* ngx_conductor_group_t */
@@ -166,7 +181,8 @@ typedef enum {
     NGX_CONDUCTOR_NONE = 0,
     NGX_CONDUCTOR_SOCKET,
     NGX_CONDUCTOR_PUBLISH,
-    NGX_CONDUCTOR_HEALTH
+    NGX_CONDUCTOR_HEALTH,
+    NGX_CONDUCTOR_ADMIN
 } ngx_conductor_endpoint_e;
 
 
@@ -249,6 +265,7 @@ typedef struct {
     unsigned                      expired:1;
     unsigned                      cookie:1;   /* the token came by cookie */
     unsigned                      missing:1;  /* no token at all */
+    unsigned                      revoked:1;
 } ngx_conductor_identity_t;
 
 
@@ -262,6 +279,16 @@ typedef struct {
     cdr_idem_ticket_t             ticket;     /* while this request has it */
     cdr_idem_answer_t             answer;     /* as the first was answered */
 } ngx_conductor_idem_t;
+
+
+/* A notification; the strings are values of JSON. */
+
+typedef struct {
+    cdr_str_t                     level;
+    cdr_str_t                     message;
+    cdr_str_t                     to;
+    uint32_t                      flags;      /* 0: to all, or whom "to" is */
+} ngx_conductor_notice_t;
 
 
 typedef struct {
@@ -447,6 +474,23 @@ ngx_uint_t ngx_conductor_stalled(ngx_conductor_hub_t *hub);
 uint64_t ngx_conductor_now(void);
 
 
+/* ngx_conductor_control.c: what all workers are told to do */
+
+#define NGX_CONDUCTOR_CONN_LEAVE  0x000001  /* in the registry: to be closed */
+
+#define ngx_conductor_draining(hub)                                           \
+    (atomic_load_explicit(&(hub)->zone->drain, memory_order_relaxed) & 1)
+
+ngx_int_t ngx_conductor_disconnect(ngx_conductor_hub_t *hub, u_char *id,
+    size_t len);
+ngx_int_t ngx_conductor_revoke(ngx_conductor_hub_t *hub,
+    cdr_revoke_kind_t kind, ngx_str_t *name, uint64_t until);
+void ngx_conductor_drain(ngx_conductor_hub_t *hub, ngx_uint_t on);
+ngx_int_t ngx_conductor_control(ngx_conductor_hub_t *hub);
+ngx_uint_t ngx_conductor_revoked(ngx_conductor_hub_t *hub,
+    ngx_conductor_identity_t *id);
+
+
 /* ngx_conductor_reap.c: what the dead leave behind */
 
 void ngx_conductor_reap(ngx_conductor_hub_t *hub);
@@ -512,10 +556,29 @@ ngx_int_t ngx_conductor_publish_lookup(ngx_conductor_idem_t *idem,
 void ngx_conductor_publish_release(ngx_conductor_idem_t *idem);
 
 
-/* ngx_conductor_publish.c, ngx_conductor_health.c: HTTP endpoints */
+/*
+ * ngx_conductor_publish.c, ngx_conductor_health.c, ngx_conductor_admin.c:
+ * HTTP endpoints
+ */
 
 ngx_int_t ngx_conductor_publish_handler(ngx_http_request_t *r);
+ngx_int_t ngx_conductor_publish_type(ngx_http_request_t *r,
+    ngx_flag_t *ndjson);
+ngx_int_t ngx_conductor_publish_read(ngx_http_request_t *r, ngx_str_t *body);
+ngx_int_t ngx_conductor_publish_error(ngx_http_request_t *r,
+    ngx_uint_t status, const char *text);
 ngx_int_t ngx_conductor_health_handler(ngx_http_request_t *r);
+ngx_int_t ngx_conductor_admin_handler(ngx_http_request_t *r);
+
+
+/* ngx_conductor_notify.c: notifications of an administrator */
+
+#define NGX_CONDUCTOR_NOTIFICATION  "admin-notification"
+#define NGX_CONDUCTOR_ADMIN_CHANNEL  "admin:notifications"
+
+ngx_int_t ngx_conductor_notify(ngx_conductor_hub_t *hub,
+    ngx_conductor_notice_t *notice, u_char *id, size_t *len,
+    ngx_pool_t *pool);
 
 
 /* ngx_conductor_fanout.c: from the log to the clients of this worker */

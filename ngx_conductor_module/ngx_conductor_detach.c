@@ -308,11 +308,13 @@ ngx_conductor_detach_begin(ngx_conductor_session_t *s, u_char *refused,
             }
         }
 
-        if (s->state == NGX_CONDUCTOR_OPEN) {
+        if (s->state == NGX_CONDUCTOR_OPEN
+            && ngx_conductor_control_begin(s) == NGX_OK)
+        {
             ngx_conductor_session_arm(s);
         }
 
-        if (ngx_exiting) {
+        if (ngx_exiting || ngx_conductor_draining(s->hub)) {
             ngx_conductor_session_drain(s);
         }
     }

@@ -62,7 +62,7 @@ ngx_conductor_complex_value(ngx_conf_t *cf, ngx_str_t *value,
 }
 
 
-/* "conductor", "conductor_publish", "conductor_health": what a location is */
+/* "conductor", "conductor_publish" and so on: what a location is */
 
 char *
 ngx_conductor_endpoint(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
@@ -102,8 +102,20 @@ ngx_conductor_endpoint(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         lcf->optional = 1;
     }
 
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (lcf->endpoint == NGX_CONDUCTOR_ADMIN
+        && (clcf->exact_match || clcf->named
+#if (NGX_PCRE)
+            || clcf->regex
+#endif
+           ))
+    {
+        return "needs a location that is a prefix: what follows it says what "
+               "to do";
+    }
+
     if (lcf->endpoint != NGX_CONDUCTOR_SOCKET) {
-        clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
         clcf->handler = ngx_conductor_content_handler(lcf->endpoint);
     }
 
@@ -123,6 +135,9 @@ ngx_conductor_content_handler(ngx_conductor_endpoint_e endpoint)
 
     case NGX_CONDUCTOR_HEALTH:
         return ngx_conductor_health_handler;
+
+    case NGX_CONDUCTOR_ADMIN:
+        return ngx_conductor_admin_handler;
 
     default:
         return NULL;

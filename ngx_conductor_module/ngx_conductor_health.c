@@ -97,7 +97,7 @@ ngx_conductor_health_probe(ngx_http_request_t *r, ngx_conductor_hub_t *hub,
 
     if (probe.len == 5 && ngx_strncmp(probe.data, "ready", 5) == 0) {
 
-        if (ngx_exiting) {
+        if (ngx_exiting || ngx_conductor_draining(hub)) {
             *why = "draining";
 
         } else if (hub->slot == NGX_CONDUCTOR_NO_SLOT) {

@@ -268,6 +268,10 @@ ngx_conductor_hub_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     if (rv == NGX_CONF_OK) {
+        rv = ngx_conductor_hub_builtin(cf, hub);
+    }
+
+    if (rv == NGX_CONF_OK) {
         rv = ngx_conductor_hub_policy(cf, hub);
     }
 

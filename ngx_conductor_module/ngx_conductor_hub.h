@@ -52,6 +52,7 @@ void ngx_conductor_hub_str(cdr_str_t *dst, ngx_str_t *src);
 
 char *ngx_conductor_hub_default_channels(ngx_conf_t *cf,
     ngx_conductor_hub_t *hub);
+char *ngx_conductor_hub_builtin(ngx_conf_t *cf, ngx_conductor_hub_t *hub);
 char *ngx_conductor_hub_channel(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_conductor_hub_event(ngx_conf_t *cf, ngx_command_t *cmd,

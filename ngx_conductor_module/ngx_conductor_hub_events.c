@@ -3,6 +3,8 @@
 #include "ngx_conductor_hub.h"
 
 
+static ngx_conductor_event_conf_t *ngx_conductor_hub_event_new(
+    ngx_conf_t *cf, ngx_conductor_hub_t *hub, ngx_str_t *name);
 static char *ngx_conductor_hub_names(ngx_conf_t *cf, ngx_array_t *list,
     ngx_uint_t paths);
 static char *ngx_conductor_hub_name(ngx_conf_t *cf, ngx_str_t *value,
@@ -135,12 +137,27 @@ ngx_conductor_hub_event(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
                                         "a hub has at most 256 events");
     }
 
-    ev = ngx_array_push(&hub->events);
+    ev = ngx_conductor_hub_event_new(cf, hub, &value[1]);
     if (ev == NULL) {
         return NGX_CONF_ERROR;
     }
 
-    ev->name = value[1];
+    return ngx_conductor_hub_parse(cf, NGX_CONDUCTOR_EVENT_CONF, ev);
+}
+
+
+static ngx_conductor_event_conf_t *
+ngx_conductor_hub_event_new(ngx_conf_t *cf, ngx_conductor_hub_t *hub,
+    ngx_str_t *name)
+{
+    ngx_conductor_event_conf_t  *ev;
+
+    ev = ngx_array_push(&hub->events);
+    if (ev == NULL) {
+        return NULL;
+    }
+
+    ev->name = *name;
     ngx_str_null(&ev->channel);
 
     if (ngx_array_init(&ev->require, cf->pool, 4, sizeof(cdr_str_t))
@@ -155,10 +172,53 @@ ngx_conductor_hub_event(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
                           sizeof(cdr_redact_conf_t))
            != NGX_OK)
     {
+        return NULL;
+    }
+
+    return ev;
+}
+
+
+/* An event that every hub has which has its channel, unless it is defined. */
+
+char *
+ngx_conductor_hub_builtin(ngx_conf_t *cf, ngx_conductor_hub_t *hub)
+{
+    ngx_str_t                    name, channel;
+    cdr_str_t                   *field;
+    ngx_conductor_event_conf_t  *ev;
+
+    ngx_str_set(&name, NGX_CONDUCTOR_NOTIFICATION);
+    ngx_str_set(&channel, NGX_CONDUCTOR_ADMIN_CHANNEL);
+
+    if (hub->events.nelts == CDR_POLICY_MAX_EVENTS
+        || ngx_conductor_hub_index(&hub->channels,
+                                   sizeof(ngx_conductor_channel_conf_t),
+                                   &channel)
+           == NGX_DECLINED
+        || ngx_conductor_hub_index(&hub->events,
+                                   sizeof(ngx_conductor_event_conf_t), &name)
+           != NGX_DECLINED)
+    {
+        return NGX_CONF_OK;
+    }
+
+    ev = ngx_conductor_hub_event_new(cf, hub, &name);
+    if (ev == NULL) {
         return NGX_CONF_ERROR;
     }
 
-    return ngx_conductor_hub_parse(cf, NGX_CONDUCTOR_EVENT_CONF, ev);
+    ev->channel = channel;
+
+    field = ngx_array_push_n(&ev->require, 2);
+    if (field == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    field[0] = (cdr_str_t) cdr_str("level");
+    field[1] = (cdr_str_t) cdr_str("message");
+
+    return NGX_CONF_OK;
 }
 
 

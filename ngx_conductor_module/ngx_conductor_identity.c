@@ -3,7 +3,6 @@
 #include "ngx_conductor.h"
 
 #include <cdr_handshake.h>
-#include <cdr_siphash.h>
 #include <cdr_utf8.h>
 
 
@@ -73,6 +72,12 @@ ngx_conductor_identity(ngx_http_request_t *r)
         id->reason = "no way of identity is configured";
     }
 
+    if (id->rc == NGX_OK && ngx_conductor_revoked(lcf->hub, id)) {
+        id->rc = NGX_DECLINED;
+        id->revoked = 1;
+        id->reason = "revoked";
+    }
+
     if (id->rc != NGX_OK) {
         ngx_str_null(&id->user);
         ngx_str_null(&id->role);
@@ -128,7 +133,7 @@ void
 ngx_conductor_identity_record(ngx_conductor_hub_t *hub,
     ngx_conductor_identity_t *id, cdr_conn_identity_t *record)
 {
-    uint8_t  secret[CDR_SIPHASH_KEY_LEN];
+    cdr_str_t  jti;
 
     ngx_memzero(record, sizeof(cdr_conn_identity_t));
 
@@ -140,12 +145,10 @@ ngx_conductor_identity_record(ngx_conductor_hub_t *hub,
 
     if (id->jti.len) {
 
-        /* the same in every zone and server, to be compared there */
+        jti.data = id->jti.data;
+        jti.len = id->jti.len;
 
-        ngx_memzero(secret, sizeof(secret));
-        record->jti[0] = cdr_siphash(secret, id->jti.data, id->jti.len);
-        secret[0] = 1;
-        record->jti[1] = cdr_siphash(secret, id->jti.data, id->jti.len);
+        cdr_revoke_hash(jti, record->jti);
     }
 }
 

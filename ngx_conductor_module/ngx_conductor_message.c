@@ -49,6 +49,10 @@ ngx_conductor_message(ngx_conductor_session_t *s, ngx_uint_t opcode,
         return;
     }
 
+    if (ngx_conductor_control_check(s) != NGX_OK) {
+        return;
+    }
+
     if (ngx_conductor_message_allowed(s, data, len) != NGX_OK) {
         return;
     }
@@ -385,6 +389,7 @@ ngx_conductor_auth_replace(ngx_conductor_session_t *s,
 {
     int                    rc;
     cdr_str_t              user;
+    ngx_uint_t             revoked;
     cdr_conn_identity_t    identity;
     cdr_registry_entry_t  *e;
     ngx_conductor_hub_t   *hub;
@@ -411,12 +416,24 @@ ngx_conductor_auth_replace(ngx_conductor_session_t *s,
     ngx_conductor_identity_record(hub, id, &identity);
     identity.user_key = e->conn.user_key;
 
+    rc = CDR_OK;
+
     ngx_conductor_zone_lock(hub);
 
-    rc = cdr_registry_set_identity(&hub->registry, s->entry, s->generation,
-                                   &identity);
+    revoked = cdr_revoke_check(&hub->revoke, identity.user, identity.jti,
+                               ngx_conductor_now());
+
+    if (!revoked) {
+        rc = cdr_registry_set_identity(&hub->registry, s->entry,
+                                       s->generation, &identity);
+    }
 
     ngx_conductor_zone_unlock(hub);
+
+    if (revoked) {
+        ngx_conductor_error(s, cmd, CDR_ERR_REVOKED, "the token was revoked");
+        return NGX_DECLINED;
+    }
 
     if (rc != CDR_OK) {
         ngx_conductor_error(s, cmd, CDR_ERR_UNAVAILABLE,

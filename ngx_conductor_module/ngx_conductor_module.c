@@ -61,6 +61,13 @@ static ngx_command_t  ngx_conductor_commands[] = {
       NGX_CONDUCTOR_HEALTH,
       NULL },
 
+    { ngx_string("conductor_admin"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conductor_endpoint,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      NGX_CONDUCTOR_ADMIN,
+      NULL },
+
     { ngx_string("conductor_protocol"),
       NGX_CONDUCTOR_ALL_CONF|NGX_CONF_TAKE1,
       ngx_conductor_enum,

@@ -13,6 +13,7 @@
 #define NGX_CONDUCTOR_IDEM_MAX       4096   /* idempotency keys of a hub */
 #define NGX_CONDUCTOR_IDEM_MIN       64
 #define NGX_CONDUCTOR_IDEM_SHARE     4096   /* bytes of the zone for each */
+#define NGX_CONDUCTOR_REVOKE_MAX     4096   /* in a zone of 16m or more */
 
 #define ngx_conductor_keys(n)                                                 \
     ((n) * NGX_CONDUCTOR_KEYS_PER_CONN + NGX_CONDUCTOR_KEYS_SPARE)
@@ -44,6 +45,13 @@ static int ngx_conductor_registry_init(ngx_conductor_hub_t *hub, u_char *mem,
     ngx_uint_t n);
 static int ngx_conductor_registry_attach(ngx_conductor_hub_t *hub,
     u_char *mem, size_t size);
+static size_t ngx_conductor_revoke_size(ngx_conductor_hub_t *hub,
+    ngx_uint_t n);
+static int ngx_conductor_revoke_init(ngx_conductor_hub_t *hub, u_char *mem,
+    ngx_uint_t n);
+static int ngx_conductor_revoke_attach(ngx_conductor_hub_t *hub, u_char *mem,
+    size_t size);
+static uint32_t ngx_conductor_revoke_entries(ngx_conductor_hub_t *hub);
 static size_t ngx_conductor_log_size(ngx_conductor_hub_t *hub, ngx_uint_t n);
 static int ngx_conductor_log_init(ngx_conductor_hub_t *hub, u_char *mem,
     ngx_uint_t n);
@@ -84,6 +92,12 @@ ngx_conductor_part_t  ngx_conductor_parts[] = {
       ngx_conductor_registry_init,
       ngx_conductor_registry_attach,
       cdr_registry_bytes_per_entry },
+
+    { "revocations", CDR_REVOKE_VERSION,
+      ngx_conductor_revoke_size,
+      ngx_conductor_revoke_init,
+      ngx_conductor_revoke_attach,
+      NULL },
 
     { "history", CDR_LOG_VERSION,
       ngx_conductor_log_size,
@@ -218,6 +232,36 @@ ngx_conductor_registry_attach(ngx_conductor_hub_t *hub, u_char *mem,
     size_t size)
 {
     return cdr_registry_attach(&hub->registry, mem, size);
+}
+
+
+static size_t
+ngx_conductor_revoke_size(ngx_conductor_hub_t *hub, ngx_uint_t n)
+{
+    return cdr_revoke_size(ngx_conductor_revoke_entries(hub));
+}
+
+
+static int
+ngx_conductor_revoke_init(ngx_conductor_hub_t *hub, u_char *mem, ngx_uint_t n)
+{
+    return cdr_revoke_init(mem, ngx_conductor_revoke_entries(hub));
+}
+
+
+static int
+ngx_conductor_revoke_attach(ngx_conductor_hub_t *hub, u_char *mem,
+    size_t size)
+{
+    return cdr_revoke_attach(&hub->revoke, mem, size);
+}
+
+
+static uint32_t
+ngx_conductor_revoke_entries(ngx_conductor_hub_t *hub)
+{
+    return (uint32_t) ngx_min(hub->zone_size / 4096,
+                              NGX_CONDUCTOR_REVOKE_MAX);
 }
 
 

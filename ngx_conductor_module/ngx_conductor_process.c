@@ -177,7 +177,7 @@ ngx_conductor_process_exit(ngx_cycle_t *cycle)
 }
 
 
-/* Tells every process of the hub that the log has grown. */
+/* Tells every process of the hub that the log, or what is asked, has grown. */
 
 void
 ngx_conductor_wake_all(ngx_conductor_hub_t *hub)
@@ -288,6 +288,9 @@ ngx_conductor_process_start(ngx_conductor_hub_t *hub, ngx_log_t *log)
 
     cdr_log_cursor_end(&hub->log, &hub->cursor);
 
+    hub->marked_seen = atomic_load(&hub->zone->marked[ngx_process_slot]);
+    hub->drain_seen = atomic_load(&hub->zone->drain);
+
     if (cdr_log_last(&hub->log, &pos) == CDR_OK) {
         hub->last_ms = pos.ms;
         hub->last_n = pos.n;
@@ -376,7 +379,7 @@ ngx_conductor_wake_handler(ngx_event_t *ev)
 static void
 ngx_conductor_posted_handler(ngx_event_t *ev)
 {
-    ngx_uint_t                   i;
+    ngx_uint_t                   i, again;
     ngx_conductor_hub_t        **hub;
     ngx_conductor_main_conf_t   *cmcf;
 
@@ -398,7 +401,11 @@ ngx_conductor_posted_handler(ngx_event_t *ev)
             ngx_conductor_rules_update(hub[i]);
         }
 
-        if (ngx_conductor_fanout(hub[i]) == NGX_AGAIN) {
+        /* who has to go sees none of the events that come after that */
+
+        again = (ngx_conductor_control(hub[i]) == NGX_AGAIN);
+
+        if (ngx_conductor_fanout(hub[i]) == NGX_AGAIN || again) {
 
             /* a turn for the clients, then the rest */
 

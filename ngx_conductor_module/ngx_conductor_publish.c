@@ -8,12 +8,8 @@
 #define NGX_CONDUCTOR_METHODS  "POST, OPTIONS"
 
 
-static ngx_int_t ngx_conductor_publish_type(ngx_http_request_t *r,
-    ngx_flag_t *ndjson);
 static ngx_int_t ngx_conductor_publish_begin(ngx_http_request_t *r);
 static void ngx_conductor_publish_body(ngx_http_request_t *r);
-static ngx_int_t ngx_conductor_publish_read(ngx_http_request_t *r,
-    ngx_str_t *body);
 static ngx_int_t ngx_conductor_publish_run(ngx_http_request_t *r,
     ngx_conductor_ctx_t *ctx, ngx_str_t *body);
 static ngx_int_t ngx_conductor_publish_answer(ngx_http_request_t *r,
@@ -27,8 +23,6 @@ static ngx_int_t ngx_conductor_publish_forbidden(ngx_http_request_t *r,
     size_t index);
 static ngx_int_t ngx_conductor_publish_invalid(ngx_http_request_t *r,
     cdr_publish_error_t *err);
-static ngx_int_t ngx_conductor_publish_error(ngx_http_request_t *r,
-    ngx_uint_t status, const char *text);
 
 
 ngx_int_t
@@ -143,7 +137,7 @@ ngx_conductor_publish_begin(ngx_http_request_t *r)
  * asking first (RFC 9110 calls none of them JSON) are refused.
  */
 
-static ngx_int_t
+ngx_int_t
 ngx_conductor_publish_type(ngx_http_request_t *r, ngx_flag_t *ndjson)
 {
     size_t       len;
@@ -209,7 +203,7 @@ ngx_conductor_publish_body(ngx_http_request_t *r)
 
 /* The body in one piece. */
 
-static ngx_int_t
+ngx_int_t
 ngx_conductor_publish_read(ngx_http_request_t *r, ngx_str_t *body)
 {
     off_t                     len;
@@ -525,7 +519,7 @@ ngx_conductor_publish_invalid(ngx_http_request_t *r, cdr_publish_error_t *err)
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_conductor_publish_error(ngx_http_request_t *r, ngx_uint_t status,
     const char *text)
 {

@@ -58,6 +58,15 @@ ngx_conductor_register(ngx_http_request_t *r, ngx_conductor_session_t *s,
 
     ngx_conductor_zone_lock(hub);
 
+    s->revoke = cdr_revoke_generation(&hub->revoke);
+
+    if (cdr_revoke_check(&hub->revoke, info.identity.user, info.identity.jti,
+                         ngx_conductor_now()))
+    {
+        ngx_conductor_zone_unlock(hub);
+        return CDR_REFUSE_REVOKED;
+    }
+
     reason = ngx_conductor_register_count(hub, &info, &n);
 
     if (reason == NGX_CONDUCTOR_ADMITTED) {

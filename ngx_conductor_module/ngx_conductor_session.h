@@ -100,6 +100,7 @@ struct ngx_conductor_session_s {
 
     uint32_t                      entry;        /* in the registry */
     uint32_t                      generation;
+    uint32_t                      revoke;       /* generation checked at */
 
     ngx_conductor_link_t         *out;
     ngx_conductor_link_t        **last;
@@ -186,6 +187,13 @@ void ngx_conductor_session_arm(ngx_conductor_session_t *s);
 void ngx_conductor_session_timer(ngx_conductor_session_t *s);
 void ngx_conductor_session_drain(ngx_conductor_session_t *s);
 void ngx_conductor_session_restart(ngx_conductor_session_t *s);
+void ngx_conductor_session_stay(ngx_conductor_session_t *s);
+
+
+/* ngx_conductor_control.c: what a session is told to do */
+
+ngx_int_t ngx_conductor_control_begin(ngx_conductor_session_t *s);
+ngx_int_t ngx_conductor_control_check(ngx_conductor_session_t *s);
 
 
 /* ngx_conductor_frame.c: from bytes to messages */

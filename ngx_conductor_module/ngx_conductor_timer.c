@@ -158,6 +158,17 @@ ngx_conductor_session_restart(ngx_conductor_session_t *s)
 }
 
 
+/* The drain was taken back; the timer finds by itself that nothing is due. */
+
+void
+ngx_conductor_session_stay(ngx_conductor_session_t *s)
+{
+    if (s->state == NGX_CONDUCTOR_OPEN) {
+        s->draining = 0;
+    }
+}
+
+
 static ngx_uint_t
 ngx_conductor_timer_due(ngx_msec_t due)
 {

@@ -272,7 +272,7 @@ ngx_conductor_admit(ngx_http_request_t *r, ngx_conductor_loc_conf_t *lcf,
     ngx_conductor_session_t   *s;
     ngx_conductor_identity_t  *id;
 
-    if (ngx_exiting || ngx_terminate) {
+    if (ngx_exiting || ngx_terminate || ngx_conductor_draining(lcf->hub)) {
         return CDR_REFUSE_DRAINING;
     }
 
@@ -301,6 +301,11 @@ ngx_conductor_admit(ngx_http_request_t *r, ngx_conductor_loc_conf_t *lcf,
 
     if (id->rc != NGX_OK) {
         *detail = id->reason;
+
+        if (id->revoked) {
+            return CDR_REFUSE_REVOKED;
+        }
+
         return id->expired ? CDR_REFUSE_EXPIRED : CDR_REFUSE_TOKEN;
     }
 
@@ -325,6 +330,11 @@ ngx_conductor_admit(ngx_http_request_t *r, ngx_conductor_loc_conf_t *lcf,
     if (reason != NGX_CONDUCTOR_ADMITTED) {
         ngx_conductor_session_abandon(s);
         ngx_str_null(&ctx->connection);
+
+        /* for the challenge, if it was revoked just now */
+
+        id->reason = "revoked";
+
         return reason;
     }
 

@@ -7,7 +7,7 @@
 
 
 #define NGX_CONDUCTOR_ZONE_MAGIC    0x524f545544434e43ull
-#define NGX_CONDUCTOR_ZONE_VERSION  2
+#define NGX_CONDUCTOR_ZONE_VERSION  3
 
 #define ngx_conductor_align(n)       ngx_align(n, 64)
 
@@ -461,6 +461,7 @@ ngx_conductor_zone_repair(ngx_conductor_hub_t *hub)
 
     cdr_slots_repair(&hub->slots);
     cdr_registry_repair(&hub->registry);
+    cdr_revoke_repair(&hub->revoke);
     cdr_counter_reset_counts(&hub->counters);
     cdr_counter_repair(&hub->windows);
 

@@ -82,6 +82,8 @@
       "the token is missing or not valid")                                    \
     X(CDR_REFUSE_EXPIRED,     401, 4401, "token_expired",                     \
       "the token has expired")                                                \
+    X(CDR_REFUSE_REVOKED,     401, 4500, "revoked",                           \
+      "the user or the token was revoked")                                    \
     X(CDR_REFUSE_ORIGIN,      403, 4503, "bad_origin",                        \
       "this origin is not allowed")                                           \
     X(CDR_REFUSE_ROLE,        403, 4503, "bad_role",                          \

@@ -1,0 +1,55 @@
+/* A request of an administrator, and what its files share. */
+
+#ifndef NGX_CONDUCTOR_ADMIN_H_INCLUDED
+#define NGX_CONDUCTOR_ADMIN_H_INCLUDED
+
+
+#include "ngx_conductor.h"
+
+#include <cdr_json.h>
+
+
+/* A request, and the answer as it comes to be. */
+
+typedef struct {
+    ngx_http_request_t           *request;
+    ngx_conductor_hub_t          *hub;
+    ngx_str_t                     id;         /* behind the action's path */
+    ngx_str_t                     body;
+    ngx_str_t                     answer;
+    ngx_uint_t                    status;     /* if declined: why */
+    const char                   *error;
+    const char                   *field;
+} ngx_conductor_admin_t;
+
+
+/* A field of a body; "value" is JSON, and its data NULL if it is not there. */
+
+typedef struct {
+    cdr_str_t                     name;
+    cdr_json_type_e               type;
+    cdr_str_t                     value;
+} ngx_conductor_field_t;
+
+
+/*
+ * ngx_conductor_action.c: NGX_OK with the answer; NGX_DECLINED with status
+ * and error; NGX_ERROR without memory
+ */
+
+ngx_int_t ngx_conductor_admin_disconnect(ngx_conductor_admin_t *a);
+ngx_int_t ngx_conductor_admin_revoke(ngx_conductor_admin_t *a);
+ngx_int_t ngx_conductor_admin_notify(ngx_conductor_admin_t *a);
+ngx_int_t ngx_conductor_admin_drain(ngx_conductor_admin_t *a);
+ngx_int_t ngx_conductor_admin_undrain(ngx_conductor_admin_t *a);
+
+
+/* ngx_conductor_admin.c: NGX_OK, or NGX_DECLINED with status and error */
+
+ngx_int_t ngx_conductor_admin_fields(ngx_conductor_admin_t *a,
+    ngx_conductor_field_t *field, ngx_uint_t n);
+ngx_int_t ngx_conductor_admin_wrong(ngx_conductor_admin_t *a,
+    ngx_uint_t status, const char *error, const char *field);
+
+
+#endif /* NGX_CONDUCTOR_ADMIN_H_INCLUDED */

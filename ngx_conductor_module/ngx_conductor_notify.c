@@ -1,0 +1,168 @@
+/*
+ * Notifications of an administrator: events of a type that every hub has
+ * which has their channel.
+ *
+ * One that is for a role or a user only says so in the flags of its record,
+ * and its first field "to", which no client gets, says for whom.
+ */
+
+#include "ngx_conductor.h"
+
+#include <cdr_json.h>
+
+
+static const cdr_event_type_t *ngx_conductor_notify_type(
+    ngx_conductor_hub_t *hub);
+static size_t ngx_conductor_notify_members(ngx_conductor_notice_t *notice,
+    cdr_json_member_t *members);
+static void ngx_conductor_notify_member(cdr_json_member_t *m,
+    const char *name, cdr_str_t value);
+static ngx_int_t ngx_conductor_notify_append(ngx_conductor_hub_t *hub,
+    cdr_str_t type, uint32_t flags, ngx_str_t *payload, u_char *id,
+    size_t *len);
+
+
+/*
+ * NGX_OK with the id of the event, of at most CDR_EVENT_ID_LEN bytes;
+ * NGX_DECLINED if the hub has no such channel; NGX_ABORT if it is too large;
+ * NGX_ERROR if the log cannot take it.
+ */
+
+ngx_int_t
+ngx_conductor_notify(ngx_conductor_hub_t *hub, ngx_conductor_notice_t *notice,
+    u_char *id, size_t *len, ngx_pool_t *pool)
+{
+    size_t                   n;
+    ngx_int_t                rc;
+    ngx_str_t                payload;
+    cdr_json_member_t        members[3];
+    const cdr_event_type_t  *type;
+
+    type = ngx_conductor_notify_type(hub);
+
+    if (type == NULL) {
+        return NGX_DECLINED;
+    }
+
+    n = ngx_conductor_notify_members(notice, members);
+
+    payload.len = cdr_event_payload_size(members, n);
+    payload.data = ngx_pnalloc(pool, payload.len);
+
+    if (payload.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    payload.len = cdr_event_payload(payload.data, type, members, n);
+
+    ngx_conductor_zone_lock(hub);
+
+    rc = ngx_conductor_notify_append(hub, type->name, notice->flags, &payload,
+                                     id, len);
+
+    ngx_conductor_zone_unlock(hub);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    if (hub->slot != NGX_CONDUCTOR_NO_SLOT) {
+        cdr_slot_add(&hub->slots.slots[hub->slot],
+                     NGX_CONDUCTOR_FIGURE_EVENTS, 1);
+    }
+
+    ngx_conductor_wake_all(hub);
+
+    return NGX_OK;
+}
+
+
+static const cdr_event_type_t *
+ngx_conductor_notify_type(ngx_conductor_hub_t *hub)
+{
+    static const cdr_str_t  name = cdr_str(NGX_CONDUCTOR_NOTIFICATION);
+
+    return cdr_event_find(&hub->policy->catalogue, name);
+}
+
+
+static size_t
+ngx_conductor_notify_members(ngx_conductor_notice_t *notice,
+    cdr_json_member_t *members)
+{
+    size_t  n;
+
+    n = 0;
+
+    if (notice->flags) {
+        ngx_conductor_notify_member(&members[n++], "to", notice->to);
+    }
+
+    ngx_conductor_notify_member(&members[n++], "level", notice->level);
+    ngx_conductor_notify_member(&members[n++], "message", notice->message);
+
+    return n;
+}
+
+
+static void
+ngx_conductor_notify_member(cdr_json_member_t *m, const char *name,
+    cdr_str_t value)
+{
+    m->key.data = (u_char *) name;
+    m->key.len = ngx_strlen(name);
+    m->value = value;
+    m->type = CDR_JSON_STRING;
+    m->key_escaped = false;
+}
+
+
+/* Under the lock. */
+
+static ngx_int_t
+ngx_conductor_notify_append(ngx_conductor_hub_t *hub, cdr_str_t type,
+    uint32_t flags, ngx_str_t *payload, u_char *id, size_t *len)
+{
+    int                rc;
+    u_char            *p;
+    size_t             size;
+    cdr_log_tx_t       tx;
+    cdr_event_id_t     event_id;
+    cdr_log_fields_t   fields;
+
+    size = cdr_log_record_size(type.len, payload->len);
+
+    rc = cdr_log_begin(&hub->log, &tx, size, 1);
+
+    if (rc == CDR_ERROR) {
+        (void) cdr_log_repair(&hub->log);
+        rc = cdr_log_begin(&hub->log, &tx, size, 1);
+    }
+
+    if (rc != CDR_OK) {
+        return (rc == CDR_TOOBIG) ? NGX_ABORT : NGX_ERROR;
+    }
+
+    ngx_memzero(&fields, sizeof(cdr_log_fields_t));
+
+    fields.time_ms = ngx_conductor_now();
+    fields.server = hub->zone->boot;
+    fields.boot = hub->zone->boot;
+    fields.n = tx.seq;
+    fields.flags = flags;
+
+    p = cdr_log_add(&hub->log, &tx, &fields, type, payload->len);
+
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(p, payload->data, payload->len);
+
+    cdr_event_id_set(&event_id, &tx.last, fields.server);
+    *len = cdr_event_id_print(id, &event_id);
+
+    cdr_log_commit(&hub->log, &tx);
+
+    return NGX_OK;
+}
