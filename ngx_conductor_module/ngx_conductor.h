@@ -39,6 +39,8 @@
 
 #define NGX_CONDUCTOR_TO_ROLE             1
 #define NGX_CONDUCTOR_TO_USER             2
+#define NGX_CONDUCTOR_TO                                                      \
+    (NGX_CONDUCTOR_TO_ROLE|NGX_CONDUCTOR_TO_USER)
 
 #define NGX_CONDUCTOR_UNPROCESSABLE       422
 #define NGX_CONDUCTOR_UPGRADE_REQUIRED    426

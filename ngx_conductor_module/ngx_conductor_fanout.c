@@ -14,6 +14,7 @@
 static ngx_conductor_buf_t *ngx_conductor_group_batch(
     ngx_conductor_hub_t *hub, ngx_conductor_group_t *g);
 static void ngx_conductor_group_fail(ngx_conductor_group_t *g);
+static void ngx_conductor_fanout_targeted(ngx_conductor_hub_t *hub);
 static void ngx_conductor_fanout_gap(ngx_conductor_hub_t *hub);
 
 
@@ -33,6 +34,13 @@ ngx_conductor_fanout(ngx_conductor_hub_t *hub)
     }
 
     if (ngx_conductor_stage_count() == 0) {
+        return more ? NGX_AGAIN : NGX_OK;
+    }
+
+    if (ngx_conductor_stage_targeted()) {
+        ngx_conductor_fanout_targeted(hub);
+        ngx_conductor_stage_reset();
+
         return more ? NGX_AGAIN : NGX_OK;
     }
 
@@ -129,6 +137,43 @@ ngx_conductor_group_fail(ngx_conductor_group_t *g)
     while (g->n) {
         ngx_conductor_session_dead(g->members[g->n - 1].session,
                                    CDR_CLOSE_INTERNAL);
+    }
+}
+
+
+/* The one event that is staged, to those it is for. */
+
+static void
+ngx_conductor_fanout_targeted(ngx_conductor_hub_t *hub)
+{
+    u_char                   *p;
+    ngx_int_t                 rc;
+    ngx_queue_t              *q;
+    ngx_conductor_piece_t     text;
+    ngx_conductor_session_t  *s;
+
+    for (q = ngx_queue_head(&hub->sessions);
+         q != ngx_queue_sentinel(&hub->sessions);
+         q = ngx_queue_next(q))
+    {
+        s = ngx_queue_data(q, ngx_conductor_session_t, queue);
+
+        rc = s->group ? ngx_conductor_stage_text(hub, s, &text) : NGX_DECLINED;
+
+        if (rc == NGX_ERROR) {
+            ngx_conductor_session_dead(s, CDR_CLOSE_INTERNAL);
+        }
+
+        if (rc != NGX_OK) {
+            continue;
+        }
+
+        p = ngx_conductor_output_frame(s, CDR_WS_FIN|CDR_WS_OP_TEXT,
+                                       text.len);
+        if (p) {
+            ngx_memcpy(p, ngx_conductor_stage_bytes(&text), text.len);
+            (void) ngx_conductor_output_flush(s);
+        }
     }
 }
 

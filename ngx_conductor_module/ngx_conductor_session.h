@@ -294,10 +294,23 @@ typedef struct {
 ngx_int_t ngx_conductor_stage_fill(ngx_conductor_hub_t *hub,
     ngx_uint_t *more);
 ngx_uint_t ngx_conductor_stage_count(void);
+ngx_uint_t ngx_conductor_stage_targeted(void);
+ngx_int_t ngx_conductor_stage_text(ngx_conductor_hub_t *hub,
+    ngx_conductor_session_t *s, ngx_conductor_piece_t *text);
 ngx_int_t ngx_conductor_stage_piece(ngx_conductor_hub_t *hub,
     ngx_conductor_group_t *g, ngx_uint_t i, ngx_conductor_piece_t *piece);
 u_char *ngx_conductor_stage_bytes(ngx_conductor_piece_t *piece);
 void ngx_conductor_stage_reset(void);
+
+
+/* ngx_conductor_targeted.c: events for a role or a user only */
+
+#define NGX_CONDUCTOR_TO_MAX  CDR_CONN_USER_MAX     /* bytes, as of a role */
+
+ngx_int_t ngx_conductor_targeted(cdr_str_t *payload, u_char *text,
+    cdr_str_t *to);
+ngx_uint_t ngx_conductor_targeted_at(ngx_conductor_session_t *s,
+    uint32_t flags, cdr_str_t to);
 
 
 /* ngx_conductor_detach.c: out of the HTTP request */

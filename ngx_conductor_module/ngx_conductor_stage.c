@@ -44,6 +44,9 @@ typedef struct {
     size_t                        len;
     size_t                        size;
     ngx_uint_t                    n;
+    uint32_t                      targeted;   /* flags of its one event, */
+    cdr_str_t                     to;         /* and whom it is for */
+    u_char                        to_text[NGX_CONDUCTOR_TO_MAX];
     ngx_uint_t                    nencodings;
     ngx_uint_t                    max_encodings;
     ngx_conductor_encoding_t     *encodings;
@@ -91,6 +94,14 @@ ngx_conductor_stage_fill(ngx_conductor_hub_t *hub, ngx_uint_t *more)
             return NGX_OK;
         }
 
+        if (rc == CDR_OK && ngx_conductor_stage.n
+            && (event.fields.flags & NGX_CONDUCTOR_TO))
+        {
+            /* it goes alone, after what came before */
+
+            break;
+        }
+
         /* an event may be younger than these rules */
 
         if (ngx_conductor_rules_changed(hub)) {
@@ -118,6 +129,10 @@ ngx_conductor_stage_fill(ngx_conductor_hub_t *hub, ngx_uint_t *more)
         hub->cursor = cursor;
         hub->last_ms = event.fields.pos.ms;
         hub->last_n = event.fields.pos.n;
+
+        if (ngx_conductor_stage.targeted) {
+            break;
+        }
     }
 
     *more = 1;
@@ -191,6 +206,52 @@ ngx_conductor_stage_piece(ngx_conductor_hub_t *hub, ngx_conductor_group_t *g,
 }
 
 
+/* Is the one event of this turn for a role or a user only? */
+
+ngx_uint_t
+ngx_conductor_stage_targeted(void)
+{
+    return ngx_conductor_stage.targeted != 0;
+}
+
+
+/*
+ * The text of such an event for a client, whatever its role may see of the
+ * channel: NGX_OK; NGX_DECLINED if it is not for it; NGX_ERROR without memory.
+ */
+
+ngx_int_t
+ngx_conductor_stage_text(ngx_conductor_hub_t *hub,
+    ngx_conductor_session_t *s, ngx_conductor_piece_t *text)
+{
+    uint32_t                   class;
+    ngx_conductor_staged_t    *ev;
+    ngx_conductor_encoding_t  *enc;
+
+    if (!ngx_conductor_targeted_at(s, ngx_conductor_stage.targeted,
+                                   ngx_conductor_stage.to))
+    {
+        return NGX_DECLINED;
+    }
+
+    ev = &ngx_conductor_stage.events[0];
+
+    class = s->group->view->sees.classes[ev->type
+                                         - hub->policy->catalogue.types];
+
+    enc = ngx_conductor_stage_encoding(ev,
+                                       (class == CDR_CLASS_NONE) ? 0 : class);
+    if (enc == NULL) {
+        return NGX_ERROR;
+    }
+
+    text->offset = enc->text;
+    text->len = enc->text_len;
+
+    return NGX_OK;
+}
+
+
 /* Until the next piece is asked for. */
 
 u_char *
@@ -205,6 +266,7 @@ ngx_conductor_stage_reset(void)
 {
     ngx_conductor_stage.n = 0;
     ngx_conductor_stage.len = 0;
+    ngx_conductor_stage.targeted = 0;
     ngx_conductor_stage.nencodings = 0;
 
     if (ngx_conductor_stage.size > NGX_CONDUCTOR_STAGE_KEEP) {
@@ -219,7 +281,7 @@ static ngx_int_t
 ngx_conductor_stage_event(ngx_conductor_hub_t *hub, cdr_log_event_t *event)
 {
     u_char                  *p;
-    cdr_str_t                name;
+    cdr_str_t                name, payload;
     cdr_event_id_t           id;
     const cdr_event_type_t  *type;
     ngx_conductor_staged_t  *ev;
@@ -252,12 +314,27 @@ ngx_conductor_stage_event(ngx_conductor_hub_t *hub, cdr_log_event_t *event)
         return NGX_DECLINED;
     }
 
+    payload.data = p;
+    payload.len = event->payload.len;
+
+    if (event->fields.flags & NGX_CONDUCTOR_TO) {
+
+        if (ngx_conductor_targeted(&payload, ngx_conductor_stage.to_text,
+                                   &ngx_conductor_stage.to)
+            != NGX_OK)
+        {
+            return NGX_OK;
+        }
+
+        ngx_conductor_stage.targeted = event->fields.flags;
+    }
+
     ev = &ngx_conductor_stage.events[ngx_conductor_stage.n++];
 
     ev->type = type;
     ev->timestamp = event->fields.time_ms;
-    ev->payload = ngx_conductor_stage.len;
-    ev->payload_len = event->payload.len;
+    ev->payload = payload.data - ngx_conductor_stage.data;
+    ev->payload_len = payload.len;
     ev->encodings = 0;
 
     cdr_event_id_set(&id, &event->fields.pos, event->fields.server);
