@@ -18,7 +18,7 @@ use Test::Conductor;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = need_conductor(Test::Nginx->new()->has(qw/ http /))->plan(27);
+my $t = need_conductor(Test::Nginx->new()->has(qw/ http /))->plan(28);
 
 $t->todo_alerts(qr/exited on signal 9/);
 
@@ -89,12 +89,17 @@ $_->drop() for @stay, $again;
 # A worker that stands still while very much is asked.
 
 SKIP: {
-    skip 'one worker answers for itself', 6 if workers() == 1;
+    skip 'one worker answers for itself', 7 if workers() == 1;
 
     my @clients = map { client($t, "s$_") } 1 .. 24;
     my $stopped = first { stop($t, $_, @clients) } worker_pids($t);
 
     ok($stopped, 'a worker that has clients stands still');
+
+    # a message is there before the revocation, and read after it
+
+    my @late = grep { !$_->sync(0.3) } @clients[map { $_ * 3 } 0 .. 7];
+    $_->send_json({ type => 'ping', id => 'late' }) for @late;
 
     for my $n (1 .. 24) {
         disconnect($t, $clients[$n - 1]) if $n % 3 == 0;
@@ -106,6 +111,9 @@ SKIP: {
     revoke($t, user => 's4', until => 0);
 
     kill 'CONT', $stopped;
+
+    my @answer = grep { $_ ne $clients[3] && $_->recv_json() } @late;
+    is(scalar(@answer), 0, 'it carries out nothing for who was revoked');
 
     my @code = map { my $n = $_; [ map { $_ // '' }
         $n % 3 == 2 || $n == 4 ? () : $clients[$n - 1]->expect_close() ] }
