@@ -80,16 +80,16 @@ typedef struct {
     volatile uint32_t             dirty;      /* inside a critical section */
     u_char                        label[64];  /* this server's, if generated */
 
+    struct {
+        size_t                    offset;
+        uint32_t                  version;
+    } parts[NGX_CONDUCTOR_MAX_PARTS];
+
     /* what workers are asked to do, see ngx_conductor_control.c */
 
     _Atomic uint32_t              drain;      /* odd: draining */
     _Atomic uint32_t              marked[CDR_SLOTS];  /* one more with every
                                                          connection marked */
-
-    struct {
-        size_t                    offset;
-        uint32_t                  version;
-    } parts[NGX_CONDUCTOR_MAX_PARTS];
 } ngx_conductor_zone_t;
 
 

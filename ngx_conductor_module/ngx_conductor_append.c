@@ -38,6 +38,10 @@ ngx_conductor_append(ngx_conductor_publication_t *pub)
 
     hub = pub->hub;
 
+    if (ngx_conductor_rules_changed(hub)) {
+        ngx_conductor_rules_update(hub);
+    }
+
     rc = ngx_conductor_append_check(pub);
 
     if (rc == NGX_CONDUCTOR_APPENDED) {

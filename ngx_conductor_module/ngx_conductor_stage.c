@@ -216,8 +216,9 @@ ngx_conductor_stage_targeted(void)
 
 
 /*
- * The text of such an event for a client, whatever its role may see of the
- * channel: NGX_OK; NGX_DECLINED if it is not for it; NGX_ERROR without memory.
+ * The text of such an event for a client that has its channel, whether its
+ * role may see that or not: then without all that is hidden from anybody.
+ * NGX_OK; NGX_DECLINED if it is not for it; NGX_ERROR without memory.
  */
 
 ngx_int_t
@@ -228,19 +229,24 @@ ngx_conductor_stage_text(ngx_conductor_hub_t *hub,
     ngx_conductor_staged_t    *ev;
     ngx_conductor_encoding_t  *enc;
 
-    if (!ngx_conductor_targeted_at(s, ngx_conductor_stage.targeted,
-                                   ngx_conductor_stage.to))
+    ev = &ngx_conductor_stage.events[0];
+
+    if (!(s->group->channels >> ev->type->channel & 1)
+        || !ngx_conductor_targeted_at(s, ngx_conductor_stage.targeted,
+                                      ngx_conductor_stage.to))
     {
         return NGX_DECLINED;
     }
 
-    ev = &ngx_conductor_stage.events[0];
-
     class = s->group->view->sees.classes[ev->type
                                          - hub->policy->catalogue.types];
 
-    enc = ngx_conductor_stage_encoding(ev,
-                                       (class == CDR_CLASS_NONE) ? 0 : class);
+    if (class == CDR_CLASS_NONE) {
+        class = UINT32_MAX;
+    }
+
+    enc = ngx_conductor_stage_encoding(ev, class);
+
     if (enc == NULL) {
         return NGX_ERROR;
     }

@@ -18,7 +18,7 @@ select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
 my $t = need_conductor(Test::Nginx->new()->has(qw/ http http_ssl /)
-    ->has_daemon('openssl'))->plan(29);
+    ->has_daemon('openssl'))->plan(31);
 
 $t->write_file_expand('nginx.conf', conductor_conf(<<'EOF_CONF'));
 
@@ -41,11 +41,11 @@ http {
         event e { channel c; }
     }
 
-    # nobody has the channel from the start
+    # nobody's role sees the channel
     conductor_hub off {
         zone 2m;
         history size=64k;
-        channel admin:notifications { default off; roles nobody; }
+        channel admin:notifications { default on; roles nobody; }
     }
 
     conductor_hub own {
@@ -156,6 +156,11 @@ is($said->{eventId} =~ /-(\d+)$/ && $1, 6, 'it has its place among the events');
 
 my @off = map { client($t, "/off?user=$_&role=r") } qw/ ann bob /;
 
+my $gone = client($t, '/off?user=cid&role=r');
+$gone->send_json({ type => 'unsubscribe', id => 1,
+                   channel => 'admin:notifications' });
+is($gone->recv_json()->{type}, 'ack', 'a client wants none of them');
+
 notify($t, { message => 'all' }, '/admin/off');
 notify($t, { message => 'ann', user => 'ann' }, '/admin/off');
 notify($t, { message => 'r', role => 'r' }, '/admin/off');
@@ -163,7 +168,9 @@ notify($t, { message => 'r', role => 'r' }, '/admin/off');
 is($off[0]->recv_json()->{message}, 'ann',
     'one to all is for those who have the channel, one to a user for her');
 is($off[0]->recv_json()->{message}, 'r', 'and one to a role for all of it');
-is($off[1]->recv_json()->{message}, 'r', 'whoever has the channel');
+is($off[1]->recv_json()->{message}, 'r', 'whoever sees the channel');
+$gone->send_json({ type => 'ping', id => 2 });
+is($gone->recv_json()->{type}, 'pong', 'but who does not want it gets none');
 
 # A type that the configuration defines; a publisher's own field "to".
 

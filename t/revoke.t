@@ -42,7 +42,7 @@ http {
         history size=256k;
         drain 1h;
         channel c { default on; }
-        event e { channel c; }
+        event e { channel c; publish_roles staff; }
     }
 
     map $http_x_user $who { default $http_x_user; }
@@ -228,7 +228,7 @@ $_->drop() for @ann, @bob, $echo, $eve, $nobody, $one, $two, $ping, @dan,
 
 sub token {
     my ($user, %claims) = @_;
-    return jwt({ sub => $user, exp => time() + 600, %claims },
+    return jwt({ sub => $user, role => "staff", exp => time() + 600, %claims },
                key => $secret);
 }
 
