@@ -20,20 +20,14 @@
 #include <cdr_registry.h>
 #include <cdr_revoke.h>
 #include <cdr_counter.h>
+#include <cdr_cells.h>
+#include <cdr_figures.h>
 #include <cdr_slots.h>
 
 
 #define NGX_CONDUCTOR_BATCH          1024     /* events of a publication */
 #define NGX_CONDUCTOR_MAX_FRAGMENTS  65536    /* frames of a message */
 #define NGX_CONDUCTOR_MAX_PARTS      16       /* of a zone */
-
-/* A process's own figures, in its slot. */
-
-#define NGX_CONDUCTOR_FIGURE_CONNECTIONS  0    /* taken since the start */
-#define NGX_CONDUCTOR_FIGURE_EVENTS       1    /* accepted */
-#define NGX_CONDUCTOR_FIGURE_OVERRUNS     2    /* of this worker's reading */
-#define NGX_CONDUCTOR_FIGURE_DRY_RUN      3    /* over a limit, let pass */
-#define NGX_CONDUCTOR_FIGURE_REFUSED      16   /* by reason */
 
 /* In the flags of an event of the log: whom it is for, its field "to". */
 
@@ -133,6 +127,8 @@ struct ngx_conductor_hub_s {
     ngx_str_t                     block;      /* the policy, packed */
     cdr_policy_t                 *policy;     /* that this process follows */
     uint64_t                      generation; /* and its number */
+    uint32_t                      sent[CDR_POLICY_MAX_EVENTS];
+                                              /* figures of event types */
 
     ngx_uint_t                    capacity;   /* connections, as configured */
     ngx_shm_zone_t               *shm_zone;
@@ -142,6 +138,7 @@ struct ngx_conductor_hub_s {
     /* the handles of this process */
 
     cdr_slots_t                   slots;
+    cdr_cells_t                   cells;
     cdr_counter_t                 counters;   /* of connections */
     cdr_counter_t                 windows;    /* of handshakes */
     cdr_registry_t                registry;
@@ -154,6 +151,7 @@ struct ngx_conductor_hub_s {
 
     ngx_uint_t                    slot;       /* NGX_CONDUCTOR_NO_SLOT: none */
     uint32_t                      incarnation;
+    _Atomic uint64_t             *figures;    /* of the slot; NULL: none */
     cdr_log_cursor_t              cursor;     /* next event to fan out */
     uint32_t                      drain_seen; /* what is done of the zone's */
     uint32_t                      marked_seen;
@@ -463,6 +461,43 @@ void ngx_conductor_views_free(ngx_conductor_hub_t *hub);
 extern ngx_conductor_part_t  ngx_conductor_parts[];
 
 
+/* ngx_conductor_figures.c: what this process counts */
+
+ngx_uint_t ngx_conductor_figures_cells(ngx_conductor_hub_t *hub);
+void ngx_conductor_figures_start(ngx_conductor_hub_t *hub, ngx_uint_t slot,
+    ngx_log_t *log);
+void ngx_conductor_figures_resolve(ngx_conductor_hub_t *hub);
+void ngx_conductor_figures_repair(ngx_conductor_hub_t *hub);
+void ngx_conductor_count_shared(ngx_conductor_hub_t *hub, ngx_uint_t figure,
+    uint64_t n);
+
+void ngx_conductor_count_publication(ngx_http_request_t *r,
+    ngx_uint_t status);
+
+/* Not under the lock, unless this process has a slot. */
+
+static ngx_inline void
+ngx_conductor_count(ngx_conductor_hub_t *hub, ngx_uint_t figure, uint64_t n)
+{
+    if (hub->figures) {
+        cdr_figure_add(&hub->figures[figure], n);
+
+    } else {
+        ngx_conductor_count_shared(hub, figure, n);
+    }
+}
+
+/* Under the lock: what is counted for others. */
+
+static ngx_inline void
+ngx_conductor_count_locked(ngx_conductor_hub_t *hub, ngx_uint_t figure,
+    uint64_t n)
+{
+    cdr_figure_add(&cdr_slots_figures(&hub->slots, CDR_SLOTS_SHARED)[figure],
+                   n);
+}
+
+
 /* ngx_conductor_process.c: process slots, wake-ups, the tick */
 
 #define NGX_CONDUCTOR_NO_SLOT  ((ngx_uint_t) -1)
@@ -499,7 +534,7 @@ void ngx_conductor_reap(ngx_conductor_hub_t *hub);
 void ngx_conductor_slot_release(ngx_conductor_hub_t *hub,
     ngx_uint_t slot, uint32_t incarnation);
 void ngx_conductor_give_back(ngx_conductor_hub_t *hub, ngx_uint_t slot,
-    uint32_t incarnation);
+    uint32_t incarnation, ngx_uint_t ending);
 ngx_uint_t ngx_conductor_process_gone(cdr_slot_t *slot);
 ngx_int_t ngx_conductor_process_start_time(ngx_pid_t pid,
     uint64_t *start);

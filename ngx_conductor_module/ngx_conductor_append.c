@@ -62,10 +62,7 @@ ngx_conductor_append(ngx_conductor_publication_t *pub)
         return rc;
     }
 
-    if (hub->slot != NGX_CONDUCTOR_NO_SLOT) {
-        cdr_slot_add(&hub->slots.slots[hub->slot],
-                     NGX_CONDUCTOR_FIGURE_EVENTS, pub->n);
-    }
+    ngx_conductor_count(hub, CDR_FIGURE_EVENTS, pub->n);
 
     ngx_conductor_wake_all(hub);
 

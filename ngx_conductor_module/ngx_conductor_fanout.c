@@ -121,9 +121,12 @@ ngx_conductor_group_batch(ngx_conductor_hub_t *hub, ngx_conductor_group_t *g)
     for (i = 0; i < n; i++) {
         p = ngx_cpymem(p, ngx_conductor_stage_bytes(&pieces[i]),
                        pieces[i].len);
+
+        ngx_conductor_count(hub, pieces[i].figure, g->n);
     }
 
     buf->len = len;
+    buf->messages = n;
 
     return buf;
 }
@@ -172,6 +175,7 @@ ngx_conductor_fanout_targeted(ngx_conductor_hub_t *hub)
                                        text.len);
         if (p) {
             ngx_memcpy(p, ngx_conductor_stage_bytes(&text), text.len);
+            ngx_conductor_count(hub, text.figure, 1);
             (void) ngx_conductor_output_flush(s);
         }
     }
@@ -194,8 +198,7 @@ ngx_conductor_fanout_gap(ngx_conductor_hub_t *hub)
     ngx_conductor_session_t  *s;
     u_char                    text[CDR_EVENT_ID_LEN];
 
-    cdr_slot_add(&hub->slots.slots[hub->slot],
-                 NGX_CONDUCTOR_FIGURE_OVERRUNS, 1);
+    ngx_conductor_count(hub, CDR_FIGURE_OVERRUNS, 1);
 
     if (!hub->overrun) {
         hub->overrun = 1;
@@ -223,7 +226,7 @@ ngx_conductor_fanout_gap(ngx_conductor_hub_t *hub)
             continue;
         }
 
-        p = ngx_conductor_output_frame(s, CDR_WS_FIN|CDR_WS_OP_TEXT, len);
+        p = ngx_conductor_output_message(s, CDR_SENT_RESUMED, len);
 
         if (p) {
             (void) cdr_reply_resumed(p, false, 0, id, reason);

@@ -269,6 +269,7 @@ ngx_conductor_member_send(ngx_conductor_session_t *s,
 
         if (err != NGX_EAGAIN && err != NGX_EINTR) {
             ngx_conductor_session_dead(s, CDR_CLOSE_ABNORMAL);
+            ngx_conductor_output_lost(s, buf, 0);
             return;
         }
 

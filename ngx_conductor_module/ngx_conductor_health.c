@@ -2,9 +2,13 @@
 
 #include "ngx_conductor.h"
 
+#include <cdr_json.h>
+
 
 static ngx_int_t ngx_conductor_health_probe(ngx_http_request_t *r,
     ngx_conductor_hub_t *hub, const char **why);
+static size_t ngx_conductor_health_figures(ngx_http_request_t *r,
+    cdr_cells_t *cells, uint64_t *sums, u_char *dst);
 static ngx_uint_t ngx_conductor_health_full(ngx_conductor_hub_t *hub);
 static ngx_uint_t ngx_conductor_health_workers(ngx_conductor_hub_t *hub);
 static u_char *ngx_conductor_health_time(u_char *p);
@@ -14,9 +18,11 @@ ngx_int_t
 ngx_conductor_health_handler(ngx_http_request_t *r)
 {
     u_char                    *p;
+    uint64_t                  *sums;
     ngx_int_t                  rc, status;
     ngx_str_t                  body;
     const char                *why;
+    cdr_cells_t                cells;
     ngx_conductor_hub_t       *hub;
     ngx_conductor_loc_conf_t  *lcf;
 
@@ -52,7 +58,21 @@ ngx_conductor_health_handler(ngx_http_request_t *r)
         return NGX_HTTP_BAD_REQUEST;
     }
 
-    p = ngx_pnalloc(r->pool, 512 + hub->label.len + hub->name.len);
+    sums = ngx_palloc(r->pool, hub->slots.nfigures * sizeof(uint64_t));
+    if (sums == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    cdr_slots_sums(&hub->slots, sums);
+
+    /* no name more while it is written than when it was measured */
+
+    cells = hub->cells;
+    cells.n = cdr_cells_used(&cells);
+
+    p = ngx_pnalloc(r->pool, 512 + hub->label.len + hub->name.len
+                             + ngx_conductor_health_figures(r, &cells, sums,
+                                                            NULL));
     if (p == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -70,6 +90,8 @@ ngx_conductor_health_handler(ngx_http_request_t *r)
                     cdr_registry_live(&hub->registry), &hub->name,
                     &hub->label, ngx_conductor_health_workers(hub),
                     hub->zone->capacity);
+
+    p += ngx_conductor_health_figures(r, &cells, sums, p);
 
     if (why) {
         p = ngx_sprintf(p, ",\"reason\":\"%s\"", why);
@@ -118,6 +140,37 @@ ngx_conductor_health_probe(ngx_http_request_t *r, ngx_conductor_hub_t *hub,
     }
 
     return *why ? NGX_HTTP_SERVICE_UNAVAILABLE : NGX_HTTP_OK;
+}
+
+
+/* The totals, and with "figures=1" all that they are made of. */
+
+static size_t
+ngx_conductor_health_figures(ngx_http_request_t *r, cdr_cells_t *cells,
+    uint64_t *sums, u_char *dst)
+{
+    ngx_str_t                   value;
+    cdr_json_out_t              out = { dst, 0 };
+    const cdr_figure_family_t  *f;
+
+    for (f = cdr_figure_families(); f->n; f++) {
+
+        if (f->total) {
+            cdr_json_put_lit(&out, ",");
+            cdr_json_put_string(&out, f->name);
+            cdr_json_put_lit(&out, ":");
+            cdr_json_put_u64(&out, cdr_figure_total(f, cells, sums));
+        }
+    }
+
+    if (ngx_http_arg(r, (u_char *) "figures", 7, &value) == NGX_OK
+        && value.len == 1 && value.data[0] == '1')
+    {
+        cdr_json_put_lit(&out, ",\"figures\":");
+        out.len += cdr_figures_json(dst ? dst + out.len : NULL, cells, sums);
+    }
+
+    return out.len;
 }
 
 

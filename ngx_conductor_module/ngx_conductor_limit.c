@@ -114,8 +114,13 @@ void
 ngx_conductor_limit_dry_run(ngx_conductor_hub_t *hub, ngx_log_t *log,
     ngx_uint_t reason)
 {
-    cdr_slot_add(&hub->slots.slots[hub->slot], NGX_CONDUCTOR_FIGURE_DRY_RUN,
-                 1);
+    ngx_uint_t  limit;
+
+    limit = (reason == CDR_REFUSE_ADDRESS) ? CDR_DRY_RUN_CONN
+            : (reason == CDR_REFUSE_USER) ? CDR_DRY_RUN_USER
+            : CDR_DRY_RUN_HANDSHAKES;
+
+    ngx_conductor_count(hub, CDR_FIGURE_DRY_RUN + limit, 1);
 
     ngx_log_error(NGX_LOG_WARN, log, 0,
                   "conductor: handshake over a limit, dry run: %V, "

@@ -6,6 +6,8 @@
 #include <cdr_reply.h>
 
 
+static int ngx_conductor_message_parse(ngx_conductor_session_t *s,
+    u_char *data, size_t len);
 static ngx_int_t ngx_conductor_message_allowed(ngx_conductor_session_t *s,
     u_char *data, size_t len);
 static ngx_int_t ngx_conductor_message_excess(ngx_conductor_session_t *s,
@@ -24,6 +26,10 @@ static void ngx_conductor_error_str(ngx_conductor_session_t *s,
     ngx_uint_t code, cdr_str_t text, cdr_str_t id);
 
 
+#define ngx_conductor_message_count(s, kind)                                  \
+    ngx_conductor_count((s)->hub, CDR_FIGURE_RECEIVED + (kind), 1)
+
+
 static ngx_str_t  ngx_conductor_welcome =
     ngx_string("Connected to AIConductor WebSocket server");
 
@@ -37,7 +43,6 @@ void
 ngx_conductor_message(ngx_conductor_session_t *s, ngx_uint_t opcode,
     u_char *data, size_t len)
 {
-    cdr_str_t       text;
     cdr_command_t  *cmd;
 
     s->data_time = ngx_current_msec;
@@ -45,11 +50,13 @@ ngx_conductor_message(ngx_conductor_session_t *s, ngx_uint_t opcode,
     /* the timer may be a moment late */
 
     if (s->expires <= ngx_time()) {
+        ngx_conductor_message_count(s, CDR_RECEIVED_UNREAD);
         ngx_conductor_session_close(s, CDR_CLOSE_TOKEN, "token expired");
         return;
     }
 
     if (ngx_conductor_control_check(s) != NGX_OK) {
+        ngx_conductor_message_count(s, CDR_RECEIVED_UNREAD);
         return;
     }
 
@@ -58,16 +65,14 @@ ngx_conductor_message(ngx_conductor_session_t *s, ngx_uint_t opcode,
     }
 
     if (s->conf->protocol == NGX_CONDUCTOR_ECHO) {
+        ngx_conductor_message_count(s, CDR_RECEIVED_ECHO);
         ngx_conductor_message_echo(s, opcode, data, len);
         return;
     }
 
     cmd = &ngx_conductor_cmd;
 
-    text.data = data;
-    text.len = len;
-
-    if (cdr_command_parse(cmd, text) != CDR_OK) {
+    if (ngx_conductor_message_parse(s, data, len) != CDR_OK) {
         ngx_conductor_error_str(s, cmd->code, cmd->error, cmd->id);
         return;
     }
@@ -76,6 +81,27 @@ ngx_conductor_message(ngx_conductor_session_t *s, ngx_uint_t opcode,
         ngx_conductor_command(s, cmd);
         ngx_conductor_key_end();
     }
+}
+
+
+/* Every message is counted once, by its type where that is known. */
+
+static int
+ngx_conductor_message_parse(ngx_conductor_session_t *s, u_char *data,
+    size_t len)
+{
+    int        rc;
+    cdr_str_t  text;
+
+    text.data = data;
+    text.len = len;
+
+    rc = cdr_command_parse(&ngx_conductor_cmd, text);
+
+    ngx_conductor_message_count(s, (rc == CDR_OK) ? ngx_conductor_cmd.type
+                                                  : CDR_RECEIVED_INVALID);
+
+    return rc;
 }
 
 
@@ -127,7 +153,7 @@ ngx_conductor_session_welcome(ngx_conductor_session_t *s)
 
     len = cdr_reply_welcome(NULL, &w);
 
-    p = ngx_conductor_output_frame(s, CDR_WS_FIN|CDR_WS_OP_TEXT, len);
+    p = ngx_conductor_output_message(s, CDR_SENT_WELCOME, len);
 
     if (p) {
         (void) cdr_reply_welcome(p, &w);
@@ -163,7 +189,7 @@ ngx_conductor_message_allowed(ngx_conductor_session_t *s, u_char *data,
     u_char                    *p;
     size_t                     size;
     uint64_t                   retry;
-    cdr_str_t                  id, text;
+    cdr_str_t                  id;
     cdr_rate_limits_t          limits;
     cdr_registry_entry_t      *e;
     ngx_conductor_loc_conf_t  *conf;
@@ -194,6 +220,7 @@ ngx_conductor_message_allowed(ngx_conductor_session_t *s, u_char *data,
         /* nor is any more of it inflated, in wait for its close frame */
 
         s->discard = 1;
+        ngx_conductor_message_count(s, CDR_RECEIVED_UNREAD);
         ngx_conductor_session_close(s, CDR_CLOSE_FLOOD, (char *) reason);
         return NGX_DECLINED;
     }
@@ -202,21 +229,24 @@ ngx_conductor_message_allowed(ngx_conductor_session_t *s, u_char *data,
     id.len = 0;
 
     if (conf->protocol == NGX_CONDUCTOR_NATIVE) {
-        text.data = data;
-        text.len = len;
 
         /* only for the id of the answer */
 
-        (void) cdr_command_parse(&ngx_conductor_cmd, text);
+        (void) ngx_conductor_message_parse(s, data, len);
         id = ngx_conductor_cmd.id;
+
+    } else {
+        ngx_conductor_message_count(s, CDR_RECEIVED_ECHO);
     }
 
     size = cdr_reply_rate_limited(NULL, retry, id);
 
-    p = ngx_conductor_output_frame(s, CDR_WS_FIN|CDR_WS_OP_TEXT, size);
+    p = ngx_conductor_output_message(s, CDR_SENT_ERROR, size);
 
     if (p) {
         (void) cdr_reply_rate_limited(p, retry, id);
+        ngx_conductor_count(s->hub, CDR_FIGURE_ERRORS + CDR_ERR_RATE_LIMITED,
+                            1);
     }
 
     return NGX_DECLINED;
@@ -228,10 +258,8 @@ ngx_conductor_message_allowed(ngx_conductor_session_t *s, u_char *data,
 static ngx_int_t
 ngx_conductor_message_excess(ngx_conductor_session_t *s, cdr_rate_t *rate)
 {
-    ngx_uint_t            dry_run, level;
-    ngx_conductor_hub_t  *hub;
+    ngx_uint_t  dry_run, level;
 
-    hub = s->hub;
     dry_run = s->conf->limit_dry_run;
 
     if (rate->refused == 1) {
@@ -246,8 +274,7 @@ ngx_conductor_message_excess(ngx_conductor_session_t *s, cdr_rate_t *rate)
         return NGX_DECLINED;
     }
 
-    cdr_slot_add(&hub->slots.slots[hub->slot], NGX_CONDUCTOR_FIGURE_DRY_RUN,
-                 1);
+    ngx_conductor_count(s->hub, CDR_FIGURE_DRY_RUN + CDR_DRY_RUN_MESSAGES, 1);
 
     return NGX_OK;
 }
@@ -264,12 +291,14 @@ ngx_conductor_message_echo(ngx_conductor_session_t *s, ngx_uint_t opcode,
         && ngx_conductor_deflate(s->conf->compress, data, len, &deflated)
            == NGX_OK)
     {
-        (void) ngx_conductor_output(s, CDR_WS_FIN|CDR_WS_RSV1|opcode,
-                                    deflated.data, deflated.len);
-        return;
+        opcode |= CDR_WS_RSV1;
+        data = deflated.data;
+        len = deflated.len;
     }
 
-    (void) ngx_conductor_output(s, CDR_WS_FIN|opcode, data, len);
+    if (ngx_conductor_output(s, CDR_WS_FIN|opcode, data, len) == NGX_OK) {
+        ngx_conductor_count(s->hub, CDR_FIGURE_SENT + CDR_SENT_ECHO, 1);
+    }
 }
 
 
@@ -320,7 +349,7 @@ ngx_conductor_command_ping(ngx_conductor_session_t *s, cdr_command_t *cmd)
 
     len = cdr_reply_pong(NULL, cmd->id, now, last);
 
-    p = ngx_conductor_output_frame(s, CDR_WS_FIN|CDR_WS_OP_TEXT, len);
+    p = ngx_conductor_output_message(s, CDR_SENT_PONG, len);
 
     if (p) {
         (void) cdr_reply_pong(p, cmd->id, now, last);
@@ -479,7 +508,7 @@ ngx_conductor_ack(ngx_conductor_session_t *s, cdr_command_t *cmd,
 
     len = cdr_reply_ack(NULL, cmd->id, more);
 
-    p = ngx_conductor_output_frame(s, CDR_WS_FIN|CDR_WS_OP_TEXT, len);
+    p = ngx_conductor_output_message(s, CDR_SENT_ACK, len);
 
     if (p) {
         (void) cdr_reply_ack(p, cmd->id, more);
@@ -511,9 +540,10 @@ ngx_conductor_error_str(ngx_conductor_session_t *s, ngx_uint_t code,
     name = cdr_reply_code((unsigned) code);
     len = cdr_reply_error(NULL, name, text, id);
 
-    p = ngx_conductor_output_frame(s, CDR_WS_FIN|CDR_WS_OP_TEXT, len);
+    p = ngx_conductor_output_message(s, CDR_SENT_ERROR, len);
 
     if (p) {
         (void) cdr_reply_error(p, name, text, id);
+        ngx_conductor_count(s->hub, CDR_FIGURE_ERRORS + code, 1);
     }
 }

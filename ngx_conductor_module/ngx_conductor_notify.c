@@ -66,10 +66,7 @@ ngx_conductor_notify(ngx_conductor_hub_t *hub, ngx_conductor_notice_t *notice,
         return rc;
     }
 
-    if (hub->slot != NGX_CONDUCTOR_NO_SLOT) {
-        cdr_slot_add(&hub->slots.slots[hub->slot],
-                     NGX_CONDUCTOR_FIGURE_EVENTS, 1);
-    }
+    ngx_conductor_count(hub, CDR_FIGURE_EVENTS, 1);
 
     ngx_conductor_wake_all(hub);
 

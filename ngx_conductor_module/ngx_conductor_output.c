@@ -16,6 +16,10 @@ static ngx_int_t ngx_conductor_output_link(ngx_conductor_session_t *s,
 static u_char *ngx_conductor_output_gather(ngx_conductor_session_t *s,
     size_t *len);
 static void ngx_conductor_output_sent(ngx_conductor_session_t *s, size_t n);
+static ngx_uint_t ngx_conductor_output_unsent(ngx_conductor_buf_t *buf,
+    size_t pos);
+static void ngx_conductor_output_dropped(ngx_conductor_session_t *s,
+    ngx_uint_t messages, size_t bytes);
 
 
 static u_char  ngx_conductor_gather[NGX_CONDUCTOR_GATHER_SIZE];
@@ -36,6 +40,7 @@ ngx_conductor_buf_new(size_t size)
     buf->len = 0;
     buf->size = size;
     buf->refs = 1;
+    buf->messages = 0;
 
     return buf;
 }
@@ -85,7 +90,26 @@ ngx_conductor_output_frame(ngx_conductor_session_t *s, ngx_uint_t first,
     p += cdr_ws_header(p, (uint8_t) first, len);
 
     buf->len += size;
+    buf->messages += !(first & CDR_WS_OP_CONTROL);
     s->queued += size;
+
+    return p;
+}
+
+
+/* The same for a message of the native protocol, CDR_SENT_... */
+
+u_char *
+ngx_conductor_output_message(ngx_conductor_session_t *s, ngx_uint_t type,
+    size_t len)
+{
+    u_char  *p;
+
+    p = ngx_conductor_output_frame(s, CDR_WS_FIN|CDR_WS_OP_TEXT, len);
+
+    if (p) {
+        ngx_conductor_count(s->hub, CDR_FIGURE_SENT + type, 1);
+    }
 
     return p;
 }
@@ -121,11 +145,13 @@ ngx_conductor_output_buf(ngx_conductor_session_t *s, ngx_conductor_buf_t *buf,
     size_t pos)
 {
     if (ngx_conductor_output_room(s, buf->len - pos) != NGX_OK) {
+        ngx_conductor_output_lost(s, buf, pos);
         return NGX_ERROR;
     }
 
     if (ngx_conductor_output_link(s, buf) != NGX_OK) {
         ngx_conductor_session_dead(s, CDR_CLOSE_INTERNAL);
+        ngx_conductor_output_lost(s, buf, pos);
         return NGX_ERROR;
     }
 
@@ -209,6 +235,8 @@ ngx_conductor_output_flush(ngx_conductor_session_t *s)
 void
 ngx_conductor_output_drop(ngx_conductor_session_t *s, ngx_uint_t all)
 {
+    size_t                 pos, queued;
+    ngx_uint_t             n;
     ngx_conductor_link_t  *link, *next;
 
     link = s->out;
@@ -216,6 +244,10 @@ ngx_conductor_output_drop(ngx_conductor_session_t *s, ngx_uint_t all)
     if (link == NULL) {
         return;
     }
+
+    n = 0;
+    pos = all ? s->out_pos : 0;
+    queued = s->queued;
 
     if (all) {
         s->out = NULL;
@@ -238,9 +270,46 @@ ngx_conductor_output_drop(ngx_conductor_session_t *s, ngx_uint_t all)
 
     for ( /* void */ ; link; link = next) {
         next = link->next;
+        n += ngx_conductor_output_unsent(link->buf, pos);
+        pos = 0;
         ngx_conductor_buf_unref(link->buf);
         ngx_free(link);
     }
+
+    ngx_conductor_output_dropped(s, n, queued - s->queued);
+}
+
+
+/* What a client does not get, of a buffer that was not queued for it. */
+
+void
+ngx_conductor_output_lost(ngx_conductor_session_t *s,
+    ngx_conductor_buf_t *buf, size_t pos)
+{
+    ngx_conductor_output_dropped(s, ngx_conductor_output_unsent(buf, pos),
+                                 buf->len - pos);
+}
+
+
+/* The messages of a buffer that are not sent whole when "pos" bytes are. */
+
+static ngx_uint_t
+ngx_conductor_output_unsent(ngx_conductor_buf_t *buf, size_t pos)
+{
+    return buf->messages - (pos ? cdr_ws_messages(buf->data, pos) : 0);
+}
+
+
+static void
+ngx_conductor_output_dropped(ngx_conductor_session_t *s, ngx_uint_t messages,
+    size_t bytes)
+{
+    ngx_uint_t  reason;
+
+    reason = (s->code == CDR_CLOSE_TOO_SLOW) ? CDR_DROP_SLOW : CDR_DROP_GONE;
+
+    ngx_conductor_count(s->hub, CDR_FIGURE_DROPPED + reason, messages);
+    ngx_conductor_count(s->hub, CDR_FIGURE_DROPPED_BYTES + reason, bytes);
 }
 
 
@@ -286,6 +355,8 @@ ngx_conductor_output_room(ngx_conductor_session_t *s, size_t size)
 
     ngx_log_error(NGX_LOG_INFO, &s->log, 0,
                   "conductor: the client is %uz bytes behind", s->queued);
+
+    s->code = CDR_CLOSE_TOO_SLOW;
 
     ngx_conductor_output_drop(s, 0);
     ngx_conductor_session_close(s, CDR_CLOSE_TOO_SLOW, "too slow");

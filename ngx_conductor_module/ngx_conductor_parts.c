@@ -15,6 +15,9 @@
 #define NGX_CONDUCTOR_IDEM_SHARE     4096   /* bytes of the zone for each */
 #define NGX_CONDUCTOR_REVOKE_MAX     4096   /* in a zone of 16m or more */
 
+#define ngx_conductor_figures(hub)                                            \
+    (uint32_t) (CDR_FIGURES + ngx_conductor_figures_cells(hub))
+
 #define ngx_conductor_keys(n)                                                 \
     ((n) * NGX_CONDUCTOR_KEYS_PER_CONN + NGX_CONDUCTOR_KEYS_SPARE)
 
@@ -24,6 +27,12 @@ static size_t ngx_conductor_slots_size(ngx_conductor_hub_t *hub,
 static int ngx_conductor_slots_init(ngx_conductor_hub_t *hub, u_char *mem,
     ngx_uint_t n);
 static int ngx_conductor_slots_attach(ngx_conductor_hub_t *hub, u_char *mem,
+    size_t size);
+static size_t ngx_conductor_cells_size(ngx_conductor_hub_t *hub,
+    ngx_uint_t n);
+static int ngx_conductor_cells_init(ngx_conductor_hub_t *hub, u_char *mem,
+    ngx_uint_t n);
+static int ngx_conductor_cells_attach(ngx_conductor_hub_t *hub, u_char *mem,
     size_t size);
 static size_t ngx_conductor_counters_size(ngx_conductor_hub_t *hub,
     ngx_uint_t n);
@@ -75,6 +84,12 @@ ngx_conductor_part_t  ngx_conductor_parts[] = {
       ngx_conductor_slots_attach,
       NULL },
 
+    { "names of figures", CDR_CELLS_VERSION,
+      ngx_conductor_cells_size,
+      ngx_conductor_cells_init,
+      ngx_conductor_cells_attach,
+      NULL },
+
     { "counters", CDR_COUNTER_VERSION,
       ngx_conductor_counters_size,
       ngx_conductor_counters_init,
@@ -124,16 +139,14 @@ ngx_conductor_part_t  ngx_conductor_parts[] = {
 static size_t
 ngx_conductor_slots_size(ngx_conductor_hub_t *hub, ngx_uint_t n)
 {
-    return cdr_slots_size();
+    return cdr_slots_size(ngx_conductor_figures(hub));
 }
 
 
 static int
 ngx_conductor_slots_init(ngx_conductor_hub_t *hub, u_char *mem, ngx_uint_t n)
 {
-    cdr_slots_init(mem);
-
-    return CDR_OK;
+    return cdr_slots_init(mem, ngx_conductor_figures(hub));
 }
 
 
@@ -141,6 +154,35 @@ static int
 ngx_conductor_slots_attach(ngx_conductor_hub_t *hub, u_char *mem, size_t size)
 {
     return cdr_slots_attach(&hub->slots, mem, size);
+}
+
+
+static size_t
+ngx_conductor_cells_size(ngx_conductor_hub_t *hub, ngx_uint_t n)
+{
+    return cdr_cells_size((uint32_t) ngx_conductor_figures_cells(hub));
+}
+
+
+static int
+ngx_conductor_cells_init(ngx_conductor_hub_t *hub, u_char *mem, ngx_uint_t n)
+{
+    return cdr_cells_init(mem, (uint32_t) ngx_conductor_figures_cells(hub));
+}
+
+
+/* After the slots: whose figures are there for every name. */
+
+static int
+ngx_conductor_cells_attach(ngx_conductor_hub_t *hub, u_char *mem, size_t size)
+{
+    if (cdr_cells_attach(&hub->cells, mem, size) != CDR_OK
+        || hub->slots.nfigures != CDR_FIGURES + hub->cells.n)
+    {
+        return CDR_DECLINED;
+    }
+
+    return CDR_OK;
 }
 
 

@@ -171,7 +171,8 @@ ngx_conductor_process_exit(ngx_cycle_t *cycle)
             continue;
         }
 
-        ngx_conductor_give_back(hub[i], hub[i]->slot, hub[i]->incarnation);
+        ngx_conductor_give_back(hub[i], hub[i]->slot, hub[i]->incarnation,
+                                CDR_ENDED_CDR_CLOSE_ABNORMAL);
         ngx_conductor_slot_release(hub[i], hub[i]->slot, hub[i]->incarnation);
     }
 }
@@ -286,6 +287,8 @@ ngx_conductor_process_start(ngx_conductor_hub_t *hub, ngx_log_t *log)
                            ngx_pid, start, ngx_current_msec,
                            &hub->incarnation);
 
+    ngx_conductor_figures_start(hub, ngx_process_slot, log);
+
     cdr_log_cursor_end(&hub->log, &hub->cursor);
 
     hub->marked_seen = atomic_load(&hub->zone->marked[ngx_process_slot]);
@@ -302,7 +305,8 @@ ngx_conductor_process_start(ngx_conductor_hub_t *hub, ngx_log_t *log)
 
     /* whoever had this slot before and could not give its things back */
 
-    ngx_conductor_give_back(hub, ngx_process_slot, hub->incarnation - 1);
+    ngx_conductor_give_back(hub, ngx_process_slot, hub->incarnation - 1,
+                            CDR_ENDED_LOST);
 
     hub->slot = ngx_process_slot;
 

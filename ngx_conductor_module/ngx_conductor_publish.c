@@ -515,6 +515,8 @@ ngx_conductor_publish_invalid(ngx_http_request_t *r, cdr_publish_error_t *err)
 
     body.len = p - body.data;
 
+    ngx_conductor_count_publication(r, status);
+
     return ngx_conductor_send_json(r, status, &body);
 }
 
@@ -532,6 +534,8 @@ ngx_conductor_publish_error(ngx_http_request_t *r, ngx_uint_t status,
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
     }
+
+    ngx_conductor_count_publication(r, status);
 
     body.len = sizeof("{\"error\":\"\"}\n") - 1 + ngx_strlen(text);
     body.data = ngx_pnalloc(r->pool, body.len);

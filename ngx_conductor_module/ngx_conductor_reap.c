@@ -45,7 +45,7 @@ ngx_conductor_reap(ngx_conductor_hub_t *hub)
             continue;
         }
 
-        ngx_conductor_give_back(hub, i, incarnation);
+        ngx_conductor_give_back(hub, i, incarnation, CDR_ENDED_LOST);
         ngx_conductor_slot_release(hub, i, incarnation);
     }
 }
@@ -63,11 +63,14 @@ ngx_conductor_slot_release(ngx_conductor_hub_t *hub, ngx_uint_t slot,
 }
 
 
-/* What the owner of a slot and those before it have left, in small steps. */
+/*
+ * What the owner of a slot and those before it have left, in small steps; it
+ * counts as ended like that.
+ */
 
 void
 ngx_conductor_give_back(ngx_conductor_hub_t *hub, ngx_uint_t slot,
-    uint32_t incarnation)
+    uint32_t incarnation, ngx_uint_t ending)
 {
     int       rc;
     uint32_t  cursor, live, n, keys;
@@ -96,7 +99,10 @@ ngx_conductor_give_back(ngx_conductor_hub_t *hub, ngx_uint_t slot,
                                         NGX_CONDUCTOR_RELEASE_MAX,
                                         ngx_conductor_release, hub);
 
-        n += live - cdr_registry_live(&hub->registry);
+        live -= cdr_registry_live(&hub->registry);
+        n += live;
+
+        ngx_conductor_count_locked(hub, CDR_FIGURE_ENDED + ending, live);
 
         ngx_conductor_zone_unlock(hub);
 

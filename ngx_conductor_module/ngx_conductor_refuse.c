@@ -115,10 +115,7 @@ ngx_conductor_refused(ngx_http_request_t *r, ngx_uint_t reason,
         ctx->status = (char *) rf->name.data;
     }
 
-    if (hub->slot != NGX_CONDUCTOR_NO_SLOT) {
-        cdr_slot_add(&hub->slots.slots[hub->slot],
-                     NGX_CONDUCTOR_FIGURE_REFUSED + reason, 1);
-    }
+    ngx_conductor_count(hub, CDR_FIGURE_REFUSED + reason, 1);
 
     level = (rf->status >= NGX_HTTP_INTERNAL_SERVER_ERROR) ? NGX_LOG_WARN
                                                            : NGX_LOG_INFO;

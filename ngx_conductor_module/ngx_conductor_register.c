@@ -80,6 +80,8 @@ ngx_conductor_register(ngx_http_request_t *r, ngx_conductor_session_t *s,
             atomic_store_explicit(&slot->connections, live + 1,
                                   memory_order_relaxed);
 
+            ngx_conductor_count(hub, CDR_FIGURE_CONNECTIONS, 1);
+
         } else {
             (void) cdr_counter_dec(&hub->counters, info.conn_key,
                                    ngx_current_msec);
@@ -95,8 +97,6 @@ ngx_conductor_register(ngx_http_request_t *r, ngx_conductor_session_t *s,
     if (reason != NGX_CONDUCTOR_ADMITTED) {
         return reason;
     }
-
-    cdr_slot_add(slot, NGX_CONDUCTOR_FIGURE_CONNECTIONS, 1);
 
     if (n.over_conn) {
         ngx_conductor_limit_dry_run(hub, r->connection->log,

@@ -184,6 +184,7 @@ ngx_conductor_rules_update(ngx_conductor_hub_t *hub)
     old = hub->policy;
     hub->policy = policy;
 
+    ngx_conductor_figures_resolve(hub);
     ngx_conductor_views_free(hub);
     ngx_conductor_rules_regroup(hub, old);
 

@@ -9,9 +9,9 @@ static void ngx_conductor_session_linger(ngx_conductor_session_t *s);
 static void ngx_conductor_session_destroy(ngx_conductor_session_t *s);
 static void ngx_conductor_session_end(ngx_connection_t *c);
 static void ngx_conductor_session_give_back(ngx_conductor_session_t *s);
+static uint32_t ngx_conductor_session_ending(ngx_conductor_session_t *s);
 static u_char *ngx_conductor_session_log(ngx_log_t *log, u_char *buf,
     size_t len);
-static const char *ngx_conductor_close_label(ngx_uint_t code);
 
 
 /*
@@ -84,6 +84,8 @@ ngx_conductor_session_create(ngx_http_request_t *r,
 void
 ngx_conductor_session_abandon(ngx_conductor_session_t *s)
 {
+    s->code = CDR_CLOSE_ABNORMAL;
+
     ngx_conductor_session_give_back(s);
     ngx_conductor_output_drop(s, 1);
     ngx_free(s);
@@ -142,6 +144,7 @@ ngx_conductor_session_close(ngx_conductor_session_t *s, uint16_t code,
 
     s->state = NGX_CONDUCTOR_CLOSING;
     s->code = code;
+    s->by_client = s->peer_closed;
     s->end_time = ngx_current_msec + NGX_CONDUCTOR_CLOSE_TIME;
 
     if (code == CDR_CLOSE_NO_STATUS) {
@@ -396,7 +399,8 @@ ngx_conductor_session_destroy(ngx_conductor_session_t *s)
 
     ngx_log_error(NGX_LOG_INFO, &s->log, 0,
                   "conductor: connection ended, %s",
-                  ngx_conductor_close_label(s->code));
+                  cdr_figure_ending_label(ngx_conductor_session_ending(s))
+                      .data);
 
     ngx_conductor_group_leave(s);
     ngx_conductor_frame_free(s);
@@ -477,6 +481,9 @@ ngx_conductor_session_give_back(ngx_conductor_session_t *s)
     {
         (void) cdr_counter_dec(&hub->counters, conn_key, ngx_current_msec);
         (void) cdr_counter_dec(&hub->counters, user_key, ngx_current_msec);
+
+        ngx_conductor_count(hub, CDR_FIGURE_ENDED
+                                 + ngx_conductor_session_ending(s), 1);
     }
 
     live = atomic_load_explicit(&hub->slots.slots[hub->slot].connections,
@@ -487,6 +494,13 @@ ngx_conductor_session_give_back(ngx_conductor_session_t *s)
     ngx_conductor_zone_unlock(hub);
 
     s->entry = NGX_CONDUCTOR_NO_ENTRY;
+}
+
+
+static uint32_t
+ngx_conductor_session_ending(ngx_conductor_session_t *s)
+{
+    return cdr_figure_ending(s->code, s->by_client);
 }
 
 
@@ -521,18 +535,4 @@ ngx_conductor_session_log(ngx_log_t *log, u_char *buf, size_t len)
 
     return ngx_slprintf(p, last, "\", connection: %*s", (size_t) sizeof(id),
                         id);
-}
-
-
-#define NGX_CONDUCTOR_LABEL(symbol, code, label)                              \
-    case symbol: return label;
-
-static const char *
-ngx_conductor_close_label(ngx_uint_t code)
-{
-    switch (code) {
-    CDR_CLOSE_CODES(NGX_CONDUCTOR_LABEL)
-    }
-
-    return "closed by the client";
 }

@@ -29,6 +29,7 @@ typedef struct {
     size_t                        len;
     size_t                        size;
     uint32_t                      refs;
+    uint32_t                      messages;   /* control frames are none */
     u_char                        data[];
 } ngx_conductor_buf_t;
 
@@ -122,6 +123,7 @@ struct ngx_conductor_session_s {
 
     unsigned                      ping_sent:1;  /* and not yet answered */
     unsigned                      peer_closed:1;
+    unsigned                      by_client:1;  /* it closed first */
     unsigned                      discard:1;    /* its input is of no use */
     unsigned                      paused:1;     /* until its queue is sent */
     unsigned                      draining:1;
@@ -247,11 +249,15 @@ ngx_conductor_buf_t *ngx_conductor_buf_new(size_t size);
 void ngx_conductor_buf_unref(ngx_conductor_buf_t *buf);
 u_char *ngx_conductor_output_frame(ngx_conductor_session_t *s,
     ngx_uint_t first, size_t len);
+u_char *ngx_conductor_output_message(ngx_conductor_session_t *s,
+    ngx_uint_t type, size_t len);
 ngx_int_t ngx_conductor_output(ngx_conductor_session_t *s, ngx_uint_t first,
     u_char *data, size_t len);
 ngx_int_t ngx_conductor_output_buf(ngx_conductor_session_t *s,
     ngx_conductor_buf_t *buf, size_t pos);
 ngx_int_t ngx_conductor_output_flush(ngx_conductor_session_t *s);
+void ngx_conductor_output_lost(ngx_conductor_session_t *s,
+    ngx_conductor_buf_t *buf, size_t pos);
 void ngx_conductor_output_drop(ngx_conductor_session_t *s, ngx_uint_t all);
 
 
@@ -287,6 +293,7 @@ void ngx_conductor_resubscribe(ngx_conductor_session_t *s, unsigned *to,
 typedef struct {
     size_t                        offset;
     size_t                        len;
+    uint32_t                      figure;     /* that it counts in */
 } ngx_conductor_piece_t;
 
 #define NGX_CONDUCTOR_STAGE_EVENTS  64

@@ -157,6 +157,7 @@ ngx_int_t
 ngx_conductor_stage_piece(ngx_conductor_hub_t *hub, ngx_conductor_group_t *g,
     ngx_uint_t i, ngx_conductor_piece_t *piece)
 {
+    size_t                     type;
     uint32_t                   class;
     cdr_str_t                  filter, text;
     ngx_conductor_staged_t    *ev;
@@ -168,7 +169,8 @@ ngx_conductor_stage_piece(ngx_conductor_hub_t *hub, ngx_conductor_group_t *g,
         return NGX_DECLINED;
     }
 
-    class = g->view->sees.classes[ev->type - hub->policy->catalogue.types];
+    type = ev->type - hub->policy->catalogue.types;
+    class = g->view->sees.classes[type];
 
     if (class == CDR_CLASS_NONE) {
         return NGX_DECLINED;
@@ -202,6 +204,8 @@ ngx_conductor_stage_piece(ngx_conductor_hub_t *hub, ngx_conductor_group_t *g,
         }
     }
 
+    piece->figure = hub->sent[type];
+
     return NGX_OK;
 }
 
@@ -225,6 +229,7 @@ ngx_int_t
 ngx_conductor_stage_text(ngx_conductor_hub_t *hub,
     ngx_conductor_session_t *s, ngx_conductor_piece_t *text)
 {
+    size_t                     type;
     uint32_t                   class;
     ngx_conductor_staged_t    *ev;
     ngx_conductor_encoding_t  *enc;
@@ -238,8 +243,8 @@ ngx_conductor_stage_text(ngx_conductor_hub_t *hub,
         return NGX_DECLINED;
     }
 
-    class = s->group->view->sees.classes[ev->type
-                                         - hub->policy->catalogue.types];
+    type = ev->type - hub->policy->catalogue.types;
+    class = s->group->view->sees.classes[type];
 
     if (class == CDR_CLASS_NONE) {
         class = UINT32_MAX;
@@ -253,6 +258,7 @@ ngx_conductor_stage_text(ngx_conductor_hub_t *hub,
 
     text->offset = enc->text;
     text->len = enc->text_len;
+    text->figure = hub->sent[type];
 
     return NGX_OK;
 }

@@ -249,7 +249,8 @@ failed:
 
 /*
  * A zone that is in use cannot be laid out again: the old workers go on
- * using it until they are gone.
+ * using it until they are gone.  That new events would have got room for
+ * their figures is not worth a word until there is none.
  */
 
 static void
@@ -260,7 +261,8 @@ ngx_conductor_zone_compare(ngx_conductor_hub_t *hub, ngx_log_t *log)
     cdr_log_fill(&hub->log, &fill);
 
     if (fill.events_max != hub->history_events
-        || hub->zone->capacity != hub->capacity)
+        || (hub->zone->capacity != hub->capacity
+            && hub->cells.n == ngx_conductor_figures_cells(hub)))
     {
         ngx_log_error(NGX_LOG_WARN, log, 0,
                       "the zone of hub \"%V\" keeps the history it was made "
@@ -476,6 +478,8 @@ ngx_conductor_zone_repair(ngx_conductor_hub_t *hub)
         (void) cdr_counter_inc(&hub->counters, 0, e->conn.user_key, 0, now,
                                NULL);
     }
+
+    ngx_conductor_figures_repair(hub);
 
     if (cdr_log_repair(&hub->log) != CDR_OK) {
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,

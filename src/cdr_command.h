@@ -20,16 +20,25 @@
 #define CDR_COMMAND_ID_LEN       (CDR_COMMAND_MAX_TEXT * 6 + 2)
 
 
+/* What a client can ask for.  X(symbol, name) */
+
+#define CDR_COMMAND_TYPES(X)                                                  \
+    X(CDR_COMMAND_OTHER,            "other") /* for a back end, or unknown */ \
+    X(CDR_COMMAND_AGENT,            "agent") /* agent:NAME */                 \
+    X(CDR_COMMAND_AUTH,             "auth")                                   \
+    X(CDR_COMMAND_PING,             "ping")                                   \
+    X(CDR_COMMAND_PRESENCE_UPDATE,  "presence-update")                        \
+    X(CDR_COMMAND_PUBLISH,          "publish")                                \
+    X(CDR_COMMAND_RESUME,           "resume")                                 \
+    X(CDR_COMMAND_SUBSCRIBE,        "subscribe")                              \
+    X(CDR_COMMAND_UNSUBSCRIBE,      "unsubscribe")
+
+
+#define CDR_X_COMMAND_ENUM(symbol, name)  symbol,
+
 typedef enum {
-    CDR_COMMAND_OTHER = 0,              /* for a back end, or unknown */
-    CDR_COMMAND_AGENT,                  /* agent:NAME */
-    CDR_COMMAND_AUTH,
-    CDR_COMMAND_PING,
-    CDR_COMMAND_PRESENCE_UPDATE,
-    CDR_COMMAND_PUBLISH,
-    CDR_COMMAND_RESUME,
-    CDR_COMMAND_SUBSCRIBE,
-    CDR_COMMAND_UNSUBSCRIBE
+    CDR_COMMAND_TYPES(CDR_X_COMMAND_ENUM)
+    CDR_COMMAND_N
 } cdr_command_type_e;
 
 

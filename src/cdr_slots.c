@@ -7,6 +7,9 @@
 #define CDR_SLOTS_MAGIC  0x43647253U    /* "CdrS" */
 #define CDR_SLOTS_WORDS  (CDR_SLOTS / 64)
 
+/* a row of figures begins with a cache line */
+#define cdr_slots_row(n) (((size_t) (n) + 7) & ~(size_t) 7)
+
 
 /* "taken" has a bit for each slot that is not free; it is derived. */
 
@@ -16,27 +19,40 @@ struct cdr_slots_shm_s {
     uint32_t            version;
     uint32_t            slots;
     uint32_t            slot_size;
+    uint32_t            nfigures;
     _Atomic uint64_t    taken[CDR_SLOTS_WORDS];
 };
 
 
+static void cdr_slots_zero(_Atomic uint64_t *figures, uint32_t n);
+static bool cdr_slots_counted(const cdr_slots_t *s, uint32_t i);
 static void cdr_slots_clear(cdr_slot_t *slot);
 static void cdr_slots_mark(cdr_slots_t *s, uint32_t i, bool taken);
 
 
 size_t
-cdr_slots_size(void)
+cdr_slots_size(uint32_t nfigures)
 {
-    return sizeof(cdr_slots_shm_t) + CDR_SLOTS * sizeof(cdr_slot_t);
+    if (nfigures == 0 || nfigures > CDR_SLOTS_FIGURES) {
+        return 0;
+    }
+
+    return sizeof(cdr_slots_shm_t) + CDR_SLOTS * sizeof(cdr_slot_t)
+           + (CDR_SLOTS + 1) * cdr_slots_row(nfigures) * sizeof(uint64_t);
 }
 
 
-void
-cdr_slots_init(void *mem)
+int
+cdr_slots_init(void *mem, uint32_t nfigures)
 {
-    uint32_t          i, k;
+    uint32_t          i;
     cdr_slot_t       *slot;
+    cdr_slots_t       s;
     cdr_slots_shm_t  *shm;
+
+    if (cdr_slots_size(nfigures) == 0) {
+        return CDR_ERROR;
+    }
 
     shm = mem;
 
@@ -45,6 +61,7 @@ cdr_slots_init(void *mem)
     shm->version = CDR_SLOTS_VERSION;
     shm->slots = CDR_SLOTS;
     shm->slot_size = sizeof(cdr_slot_t);
+    shm->nfigures = nfigures;
 
     for (i = 0; i < CDR_SLOTS_WORDS; i++) {
         atomic_store_explicit(&shm->taken[i], 0, memory_order_relaxed);
@@ -57,22 +74,25 @@ cdr_slots_init(void *mem)
                               memory_order_relaxed);
         atomic_store_explicit(&slot->incarnation, 0, memory_order_relaxed);
         cdr_slots_clear(slot);
-
-        for (k = 0; k < CDR_FIGURES_MAX; k++) {
-            atomic_store_explicit(&slot->figures[k], 0, memory_order_relaxed);
-        }
     }
 
     atomic_store_explicit(&shm->magic, CDR_SLOTS_MAGIC, memory_order_release);
+
+    (void) cdr_slots_attach(&s, mem, SIZE_MAX);
+
+    cdr_slots_zero(cdr_slots_figures(&s, CDR_SLOTS_SHARED), nfigures);
+
+    return CDR_OK;
 }
 
 
 int
 cdr_slots_attach(cdr_slots_t *s, void *mem, size_t size)
 {
+    size_t            total;
     cdr_slots_shm_t  *shm;
 
-    if (size < cdr_slots_size()) {
+    if (size < sizeof(cdr_slots_shm_t)) {
         return CDR_ERROR;
     }
 
@@ -87,10 +107,25 @@ cdr_slots_attach(cdr_slots_t *s, void *mem, size_t size)
         return CDR_DECLINED;
     }
 
+    total = cdr_slots_size(shm->nfigures);
+
+    if (total == 0 || total > size) {
+        return CDR_ERROR;
+    }
+
     s->shm = shm;
     s->slots = (cdr_slot_t *) (shm + 1);
+    s->figures = (_Atomic uint64_t *) (s->slots + CDR_SLOTS);
+    s->nfigures = shm->nfigures;
 
     return CDR_OK;
+}
+
+
+_Atomic uint64_t *
+cdr_slots_figures(const cdr_slots_t *s, uint32_t i)
+{
+    return s->figures + i * cdr_slots_row(s->nfigures);
 }
 
 
@@ -121,6 +156,10 @@ cdr_slots_claim(cdr_slots_t *s, uint32_t i, cdr_slot_kind_t kind, int32_t pid,
     /* The incarnation moves before anything else can be taken for ours. */
 
     n = atomic_load(&slot->incarnation) + 1;
+
+    if (n == 1) {
+        cdr_slots_zero(cdr_slots_figures(s, i), s->nfigures);
+    }
 
     atomic_store(&slot->state, CDR_SLOT_FREE);
     atomic_store(&slot->incarnation, n);
@@ -202,12 +241,40 @@ cdr_slots_sum(const cdr_slots_t *s, uint32_t figure)
 
     sum = 0;
 
-    for (i = 0; i < CDR_SLOTS; i++) {
-        sum += atomic_load_explicit(&s->slots[i].figures[figure],
-                                    memory_order_relaxed);
+    for (i = 0; i <= CDR_SLOTS; i++) {
+        if (cdr_slots_counted(s, i)) {
+            sum += atomic_load_explicit(&cdr_slots_figures(s, i)[figure],
+                                        memory_order_relaxed);
+        }
     }
 
     return sum;
+}
+
+
+void
+cdr_slots_sums(const cdr_slots_t *s, uint64_t *sums)
+{
+    uint32_t           i, k;
+    _Atomic uint64_t  *figures;
+
+    for (k = 0; k < s->nfigures; k++) {
+        sums[k] = 0;
+    }
+
+    for (i = 0; i <= CDR_SLOTS; i++) {
+
+        if (!cdr_slots_counted(s, i)) {
+            continue;
+        }
+
+        figures = cdr_slots_figures(s, i);
+
+        for (k = 0; k < s->nfigures; k++) {
+            sums[k] += atomic_load_explicit(&figures[k],
+                                            memory_order_relaxed);
+        }
+    }
 }
 
 
@@ -259,6 +326,29 @@ void
 cdr_slot_clear_pending(cdr_slot_t *slot)
 {
     (void) atomic_exchange_explicit(&slot->pending, 0, memory_order_acq_rel);
+}
+
+
+static void
+cdr_slots_zero(_Atomic uint64_t *figures, uint32_t n)
+{
+    uint32_t  k;
+
+    for (k = 0; k < n; k++) {
+        atomic_store_explicit(&figures[k], 0, memory_order_relaxed);
+    }
+}
+
+
+/* Did anyone ever count there? */
+
+static bool
+cdr_slots_counted(const cdr_slots_t *s, uint32_t i)
+{
+    return i == CDR_SLOTS_SHARED
+           || atomic_load_explicit(&s->slots[i].incarnation,
+                                   memory_order_acquire)
+              != 0;
 }
 
 

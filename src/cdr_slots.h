@@ -8,6 +8,11 @@
  * all slots is right and monotonic at every moment.  Gauges are a process's
  * own and are 0 when its slot changes hands.
  *
+ * How many figures there are is said when the slots are laid out.  The
+ * figures of a slot that was never claimed are not touched, so that they need
+ * no memory.  One more row, CDR_SLOTS_SHARED, belongs to whoever has the
+ * mutex: for what is counted by a process without a slot, or of the dead.
+ *
  * Claiming and releasing run under the caller's mutex; a slot counts as taken
  * by a single store of its state.  The rest needs no lock.
  */
@@ -21,9 +26,10 @@
 #include "cdr.h"
 
 
-#define CDR_SLOTS_VERSION    1
+#define CDR_SLOTS_VERSION    2
 #define CDR_SLOTS            256
-#define CDR_FIGURES_MAX      256
+#define CDR_SLOTS_SHARED     CDR_SLOTS  /* the figures of no process */
+#define CDR_SLOTS_FIGURES    65536      /* at most, for each slot */
 #define CDR_GAUGES_MAX       24
 
 
@@ -55,7 +61,6 @@ typedef struct {
 
     _Alignas(64)
     _Atomic uint64_t    gauges[CDR_GAUGES_MAX];
-    _Atomic uint64_t    figures[CDR_FIGURES_MAX];
 } cdr_slot_t;
 
 
@@ -65,14 +70,21 @@ typedef struct cdr_slots_shm_s  cdr_slots_shm_t;
 typedef struct {
     cdr_slots_shm_t    *shm;
     cdr_slot_t         *slots;
+    _Atomic uint64_t   *figures;        /* of all slots, row by row */
+    uint32_t            nfigures;       /* of each */
 } cdr_slots_t;
 
 
-size_t cdr_slots_size(void);
+/* Bytes for so many figures; 0 for none, or over CDR_SLOTS_FIGURES. */
 
-/* All slots free, all figures 0, in cdr_slots_size() bytes aligned to 64. */
+size_t cdr_slots_size(uint32_t nfigures);
 
-void cdr_slots_init(void *mem);
+/*
+ * All slots free, all figures 0, in cdr_slots_size() bytes aligned to 64.
+ * CDR_OK, or CDR_ERROR for a number of figures that cannot be.
+ */
+
+int cdr_slots_init(void *mem, uint32_t nfigures);
 
 /*
  * CDR_OK; CDR_DECLINED if there are no slots or of another version;
@@ -113,9 +125,20 @@ void cdr_slots_drain(cdr_slots_t *s, uint32_t i);
 
 uint32_t cdr_slots_next(const cdr_slots_t *s, uint32_t i);
 
-/* The sum of a figure or a gauge over all slots. */
+/*
+ * The figures of a slot, or of CDR_SLOTS_SHARED: "nfigures" of them.  They are
+ * 0 once the slot is claimed for the first time, and nothing before.
+ */
+
+_Atomic uint64_t *cdr_slots_figures(const cdr_slots_t *s, uint32_t i);
+
+/*
+ * The sum of a figure or a gauge over all slots; cdr_slots_sums() is that of
+ * all figures at once, in "nfigures" places.
+ */
 
 uint64_t cdr_slots_sum(const cdr_slots_t *s, uint32_t figure);
+void cdr_slots_sums(const cdr_slots_t *s, uint64_t *sums);
 uint64_t cdr_slots_sum_gauge(const cdr_slots_t *s, uint32_t gauge);
 uint64_t cdr_slots_connections(const cdr_slots_t *s);
 
@@ -139,18 +162,18 @@ void cdr_slot_clear_pending(cdr_slot_t *slot);
 
 
 /*
- * Only the owner of a slot, in its one thread, changes its figures; so a
- * plain load and store will do, and others may read them at any time.
+ * Only the owner of a slot, in its one thread, changes its figures (those of
+ * CDR_SLOTS_SHARED: who has the mutex); so a plain load and store will do, and
+ * others may read them at any time.
  */
 
 static inline void
-cdr_slot_add(cdr_slot_t *slot, uint32_t figure, uint64_t n)
+cdr_figure_add(_Atomic uint64_t *figure, uint64_t n)
 {
     uint64_t  v;
 
-    v = atomic_load_explicit(&slot->figures[figure], memory_order_relaxed);
-    atomic_store_explicit(&slot->figures[figure], v + n,
-                          memory_order_relaxed);
+    v = atomic_load_explicit(figure, memory_order_relaxed);
+    atomic_store_explicit(figure, v + n, memory_order_relaxed);
 }
 
 

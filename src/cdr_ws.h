@@ -22,6 +22,7 @@
 #define CDR_WS_OP_CONT      0x0
 #define CDR_WS_OP_TEXT      0x1
 #define CDR_WS_OP_BINARY    0x2
+#define CDR_WS_OP_CONTROL   0x8     /* the bit of control frames */
 #define CDR_WS_OP_CLOSE     0x8
 #define CDR_WS_OP_PING      0x9
 #define CDR_WS_OP_PONG      0xa
@@ -172,6 +173,14 @@ size_t cdr_ws_header(uint8_t dst[CDR_WS_HEADER_MAX], uint8_t first,
 /* Returns how many bytes cdr_ws_header() will write. */
 
 size_t cdr_ws_header_size(uint64_t len);
+
+
+/*
+ * How many frames that are no control frames end in the first "len" bytes of
+ * frames written with cdr_ws_header().
+ */
+
+size_t cdr_ws_messages(const uint8_t *p, size_t len);
 
 
 /*

@@ -35,6 +35,41 @@ cdr_ws_header_size(uint64_t len)
 
 
 size_t
+cdr_ws_messages(const uint8_t *p, size_t len)
+{
+    size_t    i, n, size;
+    uint64_t  payload;
+
+    n = 0;
+
+    while (len >= 2) {
+        size = p[1] < CDR_WS_LENGTH_16 ? 2 : p[1] == CDR_WS_LENGTH_16 ? 4 : 10;
+
+        if (len < size) {
+            break;
+        }
+
+        payload = (size == 2) ? p[1] : 0;
+
+        for (i = 2; i < size; i++) {
+            payload = payload << 8 | p[i];
+        }
+
+        if (payload > len - size) {
+            break;
+        }
+
+        n += !(p[0] & CDR_WS_OP_CONTROL);
+
+        p += size + (size_t) payload;
+        len -= size + (size_t) payload;
+    }
+
+    return n;
+}
+
+
+size_t
 cdr_ws_close_frame(uint8_t dst[2 + CDR_WS_CONTROL_MAX], uint16_t code,
     cdr_str_t reason)
 {

@@ -9,6 +9,9 @@
 #include "cdr_step.h"
 
 
+#define NFIGURES  13
+
+
 static void
 test_layout(void)
 {
@@ -16,7 +19,7 @@ test_layout(void)
     size_t        size;
     cdr_slots_t   s;
 
-    size = cdr_slots_size();
+    size = cdr_slots_size(NFIGURES);
     mem = aligned_alloc(64, size);
     memset(mem, 0, size);
 
@@ -24,12 +27,16 @@ test_layout(void)
        "zeroed memory is not taken for slots");
 
     memset(mem, 0xa5, size);
-    cdr_slots_init(mem);
+    (void) cdr_slots_init(mem, NFIGURES);
 
-    ok(cdr_slots_attach(&s, mem, size) == CDR_OK,
+    ok(cdr_slots_attach(&s, mem, size) == CDR_OK && s.nfigures == NFIGURES,
        "slots laid out over old bytes can be attached");
     ok(cdr_slots_attach(&s, mem, size - 1) == CDR_ERROR,
        "slots do not fit in less than their size");
+    ok(cdr_slots_size(0) == 0 && cdr_slots_init(mem, 0) == CDR_ERROR
+       && cdr_slots_size(CDR_SLOTS_FIGURES + 1) == 0
+       && cdr_slots_size(CDR_SLOTS_FIGURES) != 0,
+       "there is at least one figure, and at most 65536");
     ok(cdr_slots_next(&s, 0) == CDR_SLOTS, "all slots are free at first");
     ok(cdr_slots_sum(&s, 0) == 0 && cdr_slots_sum_gauge(&s, 0) == 0,
        "and all figures are 0");
@@ -99,16 +106,27 @@ static void
 test_figures(cdr_slots_t *s)
 {
     uint32_t  a;
+    uint64_t  sums[NFIGURES];
 
     (void) cdr_slots_claim(s, 1, CDR_SLOT_WORKER, 1, 1, 1, &a);
     (void) cdr_slots_claim(s, 255, CDR_SLOT_WORKER, 2, 1, 1, &a);
 
-    cdr_slot_add(&s->slots[1], 9, 40);
-    cdr_slot_add(&s->slots[255], 9, 2);
+    ok(cdr_slots_sum(s, 9) == 0, "figures are 0 at first, in any memory");
+
+    cdr_figure_add(&cdr_slots_figures(s, 1)[9], 30);
+    cdr_figure_add(&cdr_slots_figures(s, 255)[9], 2);
+    cdr_figure_add(&cdr_slots_figures(s, CDR_SLOTS_SHARED)[9], 10);
+    cdr_figure_add(&cdr_slots_figures(s, 255)[NFIGURES - 1], 3);
     cdr_slot_gauge(&s->slots[255], 4, 17);
     s->slots[255].connections = 5;
 
-    ok(cdr_slots_sum(s, 9) == 42, "figures are summed over all slots");
+    ok(cdr_slots_sum(s, 9) == 42,
+       "figures are summed over all slots and those of no process");
+
+    cdr_slots_sums(s, sums);
+
+    ok(sums[9] == 42 && sums[NFIGURES - 1] == 3 && sums[0] == 0,
+       "also all of them at once");
     ok(cdr_slots_sum_gauge(s, 4) == 17 && cdr_slots_connections(s) == 5,
        "and so are gauges and connections");
 
@@ -120,7 +138,7 @@ test_figures(cdr_slots_t *s)
 
     (void) cdr_slots_claim(s, 255, CDR_SLOT_WORKER, 3, 1, 1, &a);
     (void) cdr_slots_claim(s, 1, CDR_SLOT_WORKER, 4, 1, 1, &a);
-    cdr_slot_add(&s->slots[255], 9, 1);
+    cdr_figure_add(&cdr_slots_figures(s, 255)[9], 1);
 
     ok(cdr_slots_sum(s, 9) == 43,
        "the next owner goes on counting, also where one died unreleased");
@@ -159,7 +177,7 @@ reuse(void *mem)
     uint32_t     a;
     cdr_slots_t  s;
 
-    (void) cdr_slots_attach(&s, mem, cdr_slots_size());
+    (void) cdr_slots_attach(&s, mem, cdr_slots_size(NFIGURES));
     (void) cdr_slots_claim(&s, 7, CDR_SLOT_KEEPER, 9, 9, 9, &a);
     (void) cdr_slots_release(&s, 7, a);
     (void) cdr_slots_claim(&s, 8, CDR_SLOT_WORKER, 9, 9, 9, &a);
@@ -172,7 +190,7 @@ usable(void *mem)
     uint32_t     i, a;
     cdr_slots_t  s;
 
-    if (cdr_slots_attach(&s, mem, cdr_slots_size()) != CDR_OK) {
+    if (cdr_slots_attach(&s, mem, cdr_slots_size(NFIGURES)) != CDR_OK) {
         return false;
     }
 
@@ -211,16 +229,17 @@ main(void)
 
     test_layout();
 
-    mem = cdr_step_map(cdr_slots_size());
-    cdr_slots_init(mem);
-    (void) cdr_slots_attach(&s, mem, cdr_slots_size());
+    mem = cdr_step_map(cdr_slots_size(NFIGURES));
+    memset(mem, 0xa5, cdr_slots_size(NFIGURES));
+    (void) cdr_slots_init(mem, NFIGURES);
+    (void) cdr_slots_attach(&s, mem, cdr_slots_size(NFIGURES));
 
     test_owners(&s);
     test_figures(&s);
     test_wake(&s);
 
     step.mem = mem;
-    step.size = cdr_slots_size();
+    step.size = cdr_slots_size(NFIGURES);
     step.op = reuse;
     step.check = usable;
 

@@ -956,6 +956,40 @@ test_headers(void)
 }
 
 
+/* Frames of every size, cut at every byte. */
+
+static void
+test_messages(void)
+{
+    size_t    i, pos, len, next, done;
+    uint8_t   first;
+    unsigned  bad;
+
+    static const size_t  sizes[] = { 0, 1, 125, 126, 300, 65535, 65536, 0 };
+    static uint8_t       buf[200000];
+
+    len = 0;
+    bad = 0;
+
+    for (done = 0, i = 0; i < count_of(sizes); i++) {
+        first = (i == 1) ? CDR_WS_FIN | CDR_WS_OP_PING
+                         : CDR_WS_FIN | CDR_WS_RSV1 | CDR_WS_OP_BINARY;
+
+        next = len + cdr_ws_header(buf + len, first, sizes[i]) + sizes[i];
+
+        for (pos = len; pos < next; pos += (next - pos > 40) ? 17 : 1) {
+            bad += cdr_ws_messages(buf, pos) != done;
+        }
+
+        done += (i != 1);
+        len = next;
+        bad += cdr_ws_messages(buf, len) != done;
+    }
+
+    ok(bad == 0, "messages are counted as far as they are whole");
+}
+
+
 static void
 test_close_frames(void)
 {
@@ -1025,6 +1059,7 @@ main(void)
     test_close_codes();
     test_close_payloads();
     test_headers();
+    test_messages();
     test_close_frames();
 
     return done_testing();
