@@ -66,8 +66,10 @@ is($status, 200, 'a hub is asked for its health');
 like($head, qr!^Content-Type: application/json!mi, 'which is JSON');
 is_deeply([ @$h{qw/ status websocket redis connections /} ],
     [ 'ok', 'enabled', 'disabled', 0 ], 'it is well');
-is_deeply([ sort keys %$h ], [ qw/ capacity connections database hub redis
-    server status timestamp websocket workers / ], 'every field is there');
+is_deeply([ sort keys %$h ], [ qw/ capacity connections connectionsTotal
+    database disconnections dropped errors hub messagesReceived messagesSent
+    redis refused server status timestamp websocket workers / ],
+    'every field is there');
 is_deeply([ @$h{qw/ hub server /} ], [ 'h', 'node-7' ],
     'hub and server have their names');
 ok(wait_for(sub { (health($t))[1]{workers} == workers() }),
