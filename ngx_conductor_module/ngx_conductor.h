@@ -157,6 +157,8 @@ struct ngx_conductor_hub_s {
     uint32_t                      marked_seen;
     uint64_t                      last_ms;    /* position of the last one */
     uint64_t                      last_n;
+    cdr_str_t                     last_id;    /* its text; empty: not made */
+    u_char                        last_id_text[CDR_EVENT_ID_LEN];
     ngx_queue_t                   groups;     /* ngx_conductor_group_t */
     ngx_conductor_group_t       **buckets;    /* the same, by what they see */
     ngx_array_t                   views;      /* ngx_conductor_role_view_t */

@@ -196,7 +196,6 @@ ngx_conductor_fanout_gap(ngx_conductor_hub_t *hub)
     ngx_queue_t              *q, *next;
     cdr_log_cursor_t          oldest;
     ngx_conductor_session_t  *s;
-    u_char                    text[CDR_EVENT_ID_LEN];
 
     ngx_conductor_count(hub, CDR_FIGURE_OVERRUNS, 1);
 
@@ -208,8 +207,7 @@ ngx_conductor_fanout_gap(ngx_conductor_hub_t *hub)
                       &hub->name);
     }
 
-    id.data = text;
-    id.len = ngx_conductor_event_id(hub, text);
+    id = ngx_conductor_event_id(hub);
     reason.data = (u_char *) "gap";
     reason.len = 3;
 

@@ -85,6 +85,7 @@ ngx_conductor_group_join(ngx_conductor_session_t *s, uint64_t channels,
     m->session = s;
     m->fd = ngx_conductor_tls(s->connection) ? -1 : s->connection->fd;
     m->blocked = (s->out != NULL);
+    s->blocked = m->blocked;
 
     s->group = g;
     s->member = g->n++;
@@ -218,6 +219,8 @@ ngx_conductor_groups_free(ngx_conductor_hub_t *hub)
 void
 ngx_conductor_group_blocked(ngx_conductor_session_t *s, ngx_uint_t blocked)
 {
+    s->blocked = blocked;
+
     if (s->group) {
         s->group->members[s->member].blocked = blocked;
     }

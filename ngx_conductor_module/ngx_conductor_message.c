@@ -30,6 +30,12 @@ static void ngx_conductor_error_str(ngx_conductor_session_t *s,
     ngx_conductor_count((s)->hub, CDR_FIGURE_RECEIVED + (kind), 1)
 
 
+/* an id of the longest, a time, and an event's id, which needs no escapes */
+
+#define NGX_CONDUCTOR_PONG_MAX                                                \
+    (64 + CDR_COMMAND_ID_LEN + CDR_JSON_U64_LEN + CDR_EVENT_ID_LEN)
+
+
 static ngx_str_t  ngx_conductor_welcome =
     ngx_string("Connected to AIConductor WebSocket server");
 
@@ -112,7 +118,6 @@ ngx_conductor_session_welcome(ngx_conductor_session_t *s)
     size_t                len;
     cdr_reply_welcome_t   w;
     cdr_registry_entry_t *e;
-    u_char                id[CDR_EVENT_ID_LEN];
     u_char                conn[CDR_CONN_ID_TEXT_LEN];
 
     ngx_memzero(&w, sizeof(cdr_reply_welcome_t));
@@ -140,8 +145,7 @@ ngx_conductor_session_welcome(ngx_conductor_session_t *s)
 
     w.server.data = s->hub->label.data;
     w.server.len = s->hub->label.len;
-    w.last_event.data = id;
-    w.last_event.len = ngx_conductor_event_id(s->hub, id);
+    w.last_event = ngx_conductor_event_id(s->hub);
     w.ping = s->conf->ping;
 
     w.limits.messages = s->conf->limit_messages;
@@ -163,19 +167,24 @@ ngx_conductor_session_welcome(ngx_conductor_session_t *s)
 
 /* The id of the last event that this worker has sent to its clients. */
 
-size_t
-ngx_conductor_event_id(ngx_conductor_hub_t *hub, u_char *buf)
+cdr_str_t
+ngx_conductor_event_id(ngx_conductor_hub_t *hub)
 {
     cdr_log_pos_t   pos;
     cdr_event_id_t  id;
 
-    pos.ms = hub->last_ms;
-    pos.n = hub->last_n;
-    pos.local = 0;
+    if (hub->last_id.len == 0) {
+        pos.ms = hub->last_ms;
+        pos.n = hub->last_n;
+        pos.local = 0;
 
-    cdr_event_id_set(&id, &pos, 0);
+        cdr_event_id_set(&id, &pos, 0);
 
-    return cdr_event_id_print(buf, &id);
+        hub->last_id.data = hub->last_id_text;
+        hub->last_id.len = cdr_event_id_print(hub->last_id_text, &id);
+    }
+
+    return hub->last_id;
 }
 
 
@@ -337,22 +346,19 @@ ngx_conductor_command(ngx_conductor_session_t *s, cdr_command_t *cmd)
 static void
 ngx_conductor_command_ping(ngx_conductor_session_t *s, cdr_command_t *cmd)
 {
-    u_char     *p;
-    size_t      len;
-    uint64_t    now;
-    cdr_str_t   last;
-    u_char      id[CDR_EVENT_ID_LEN];
+    u_char  *p;
+    size_t   len;
+    u_char   pong[NGX_CONDUCTOR_PONG_MAX];
 
-    now = ngx_conductor_now();
-    last.data = id;
-    last.len = ngx_conductor_event_id(s->hub, id);
+    /* it comes often and is short: written once, not measured first */
 
-    len = cdr_reply_pong(NULL, cmd->id, now, last);
+    len = cdr_reply_pong(pong, cmd->id, ngx_conductor_now(),
+                         ngx_conductor_event_id(s->hub));
 
     p = ngx_conductor_output_message(s, CDR_SENT_PONG, len);
 
     if (p) {
-        (void) cdr_reply_pong(p, cmd->id, now, last);
+        ngx_memcpy(p, pong, len);
     }
 }
 

@@ -13,6 +13,7 @@ static ngx_int_t ngx_conductor_output_room(ngx_conductor_session_t *s,
     size_t size);
 static ngx_int_t ngx_conductor_output_link(ngx_conductor_session_t *s,
     ngx_conductor_buf_t *buf);
+static void ngx_conductor_output_unlink(ngx_conductor_link_t *link);
 static u_char *ngx_conductor_output_gather(ngx_conductor_session_t *s,
     size_t *len);
 static void ngx_conductor_output_sent(ngx_conductor_session_t *s, size_t n);
@@ -41,6 +42,7 @@ ngx_conductor_buf_new(size_t size)
     buf->size = size;
     buf->refs = 1;
     buf->messages = 0;
+    buf->link.buf = NULL;
 
     return buf;
 }
@@ -219,7 +221,9 @@ ngx_conductor_output_flush(ngx_conductor_session_t *s)
         }
     }
 
-    ngx_conductor_group_blocked(s, 0);
+    if (s->blocked) {
+        ngx_conductor_group_blocked(s, 0);
+    }
 
     return NGX_OK;
 }
@@ -272,8 +276,7 @@ ngx_conductor_output_drop(ngx_conductor_session_t *s, ngx_uint_t all)
         next = link->next;
         n += ngx_conductor_output_unsent(link->buf, pos);
         pos = 0;
-        ngx_conductor_buf_unref(link->buf);
-        ngx_free(link);
+        ngx_conductor_output_unlink(link);
     }
 
     ngx_conductor_output_dropped(s, n, queued - s->queued);
@@ -404,9 +407,16 @@ ngx_conductor_output_link(ngx_conductor_session_t *s,
 {
     ngx_conductor_link_t  *link;
 
-    link = ngx_alloc(sizeof(ngx_conductor_link_t), &s->log);
-    if (link == NULL) {
-        return NGX_ERROR;
+    link = &buf->link;
+
+    if (link->buf) {
+
+        /* somebody else has it */
+
+        link = ngx_alloc(sizeof(ngx_conductor_link_t), &s->log);
+        if (link == NULL) {
+            return NGX_ERROR;
+        }
     }
 
     link->buf = buf;
@@ -416,6 +426,26 @@ ngx_conductor_output_link(ngx_conductor_session_t *s,
     s->last = &link->next;
 
     return NGX_OK;
+}
+
+
+/* A link that is in no queue any more, and its reference. */
+
+static void
+ngx_conductor_output_unlink(ngx_conductor_link_t *link)
+{
+    ngx_conductor_buf_t  *buf;
+
+    buf = link->buf;
+
+    if (link == &buf->link) {
+        link->buf = NULL;
+
+    } else {
+        ngx_free(link);
+    }
+
+    ngx_conductor_buf_unref(buf);
 }
 
 
@@ -487,7 +517,6 @@ ngx_conductor_output_sent(ngx_conductor_session_t *s, size_t n)
             s->last = &s->out;
         }
 
-        ngx_conductor_buf_unref(link->buf);
-        ngx_free(link);
+        ngx_conductor_output_unlink(link);
     }
 }

@@ -23,22 +23,24 @@
 #endif
 
 
-/* Bytes on their way to one client or to many: whole frames, never part. */
-
-typedef struct {
-    size_t                        len;
-    size_t                        size;
-    uint32_t                      refs;
-    uint32_t                      messages;   /* control frames are none */
-    u_char                        data[];
-} ngx_conductor_buf_t;
-
-
+typedef struct ngx_conductor_buf_s   ngx_conductor_buf_t;
 typedef struct ngx_conductor_link_s  ngx_conductor_link_t;
 
 struct ngx_conductor_link_s {
     ngx_conductor_buf_t          *buf;
     ngx_conductor_link_t         *next;
+};
+
+
+/* Bytes on their way to one client or to many: whole frames, never part. */
+
+struct ngx_conductor_buf_s {
+    size_t                        len;
+    size_t                        size;
+    uint32_t                      refs;
+    uint32_t                      messages;   /* control frames are none */
+    ngx_conductor_link_t          link;       /* of the first that queues it */
+    u_char                        data[];
 };
 
 
@@ -128,6 +130,7 @@ struct ngx_conductor_session_s {
     unsigned                      paused:1;     /* until its queue is sent */
     unsigned                      draining:1;
     unsigned                      hold:1;       /* a turn is under way */
+    unsigned                      blocked:1;    /* as its group has it */
 
     ngx_log_t                     log;
 };
@@ -209,7 +212,7 @@ void ngx_conductor_frame_free(ngx_conductor_session_t *s);
 /* ngx_conductor_message.c: what a message asks for */
 
 void ngx_conductor_session_welcome(ngx_conductor_session_t *s);
-size_t ngx_conductor_event_id(ngx_conductor_hub_t *hub, u_char *buf);
+cdr_str_t ngx_conductor_event_id(ngx_conductor_hub_t *hub);
 void ngx_conductor_message(ngx_conductor_session_t *s, ngx_uint_t opcode,
     u_char *data, size_t len);
 void ngx_conductor_ack(ngx_conductor_session_t *s, cdr_command_t *cmd,

@@ -129,6 +129,7 @@ ngx_conductor_stage_fill(ngx_conductor_hub_t *hub, ngx_uint_t *more)
         hub->cursor = cursor;
         hub->last_ms = event.fields.pos.ms;
         hub->last_n = event.fields.pos.n;
+        hub->last_id.len = 0;
 
         if (ngx_conductor_stage.targeted) {
             break;
