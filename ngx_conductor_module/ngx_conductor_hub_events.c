@@ -7,8 +7,10 @@ static ngx_conductor_event_conf_t *ngx_conductor_hub_event_new(
     ngx_conf_t *cf, ngx_conductor_hub_t *hub, ngx_str_t *name);
 static char *ngx_conductor_hub_names(ngx_conf_t *cf, ngx_array_t *list,
     ngx_uint_t paths);
-static char *ngx_conductor_hub_name(ngx_conf_t *cf, ngx_str_t *value,
-    ngx_array_t *list, ngx_uint_t path);
+static char *ngx_conductor_hub_path(ngx_conf_t *cf, ngx_str_t *value,
+    ngx_array_t *list);
+static char *ngx_conductor_hub_role(ngx_conf_t *cf, ngx_str_t *value,
+    ngx_str_t *role, ngx_array_t *list);
 static char *ngx_conductor_hub_unless(ngx_conf_t *cf, ngx_str_t *value,
     ngx_str_t *roles, ngx_array_t *list);
 
@@ -339,7 +341,7 @@ ngx_conductor_event_redact(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             continue;
         }
 
-        rv = ngx_conductor_hub_name(cf, &value[i], paths, 1);
+        rv = ngx_conductor_hub_path(cf, &value[i], paths);
 
         if (rv != NGX_CONF_OK) {
             return rv;
@@ -378,7 +380,7 @@ ngx_conductor_hub_unless(ngx_conf_t *cf, ngx_str_t *value, ngx_str_t *roles,
         role.data = p;
         role.len = (comma ? comma : end) - p;
 
-        rv = ngx_conductor_hub_name(cf, &role, list, 0);
+        rv = ngx_conductor_hub_role(cf, value, &role, list);
 
         if (rv != NGX_CONF_OK) {
             return rv;
@@ -404,7 +406,8 @@ ngx_conductor_hub_names(ngx_conf_t *cf, ngx_array_t *list, ngx_uint_t paths)
     value = cf->args->elts;
 
     for (i = 1; i < cf->args->nelts; i++) {
-        rv = ngx_conductor_hub_name(cf, &value[i], list, paths);
+        rv = paths ? ngx_conductor_hub_path(cf, &value[i], list)
+                   : ngx_conductor_hub_role(cf, &value[i], &value[i], list);
 
         if (rv != NGX_CONF_OK) {
             return rv;
@@ -416,8 +419,47 @@ ngx_conductor_hub_names(ngx_conf_t *cf, ngx_array_t *list, ngx_uint_t paths)
 
 
 static char *
-ngx_conductor_hub_name(ngx_conf_t *cf, ngx_str_t *value, ngx_array_t *list,
-    ngx_uint_t path)
+ngx_conductor_hub_path(ngx_conf_t *cf, ngx_str_t *value, ngx_array_t *list)
+{
+    cdr_str_t  *path;
+
+    path = ngx_array_push(list);
+    if (path == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_conductor_hub_str(path, value);
+
+    if (cdr_mask_path_check(*path) != CDR_OK) {
+        return ngx_conductor_conf_error(cf, value,
+            "a field is 1 to 16 names of 1 to 255 characters with dots "
+            "between them");
+    }
+
+    if (cdr_event_reserved(*path)) {
+        return ngx_conductor_conf_error(cf, value,
+                                        "this field belongs to the hub");
+    }
+
+    /* a slip of the pen that would hide a field from the wrong ones */
+
+    if (ngx_strncmp(value->data, "unless", 6) == 0
+        && ngx_strchr(value->data, '='))
+    {
+        return ngx_conductor_conf_error(cf, value,
+                              "only \"redact\" takes \"unless_role=ROLE,...\""
+                              ", and nothing like it is a field");
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* "value" is the argument in which the role stands. */
+
+static char *
+ngx_conductor_hub_role(ngx_conf_t *cf, ngx_str_t *value, ngx_str_t *role,
+    ngx_array_t *list)
 {
     cdr_str_t  *name;
 
@@ -426,15 +468,9 @@ ngx_conductor_hub_name(ngx_conf_t *cf, ngx_str_t *value, ngx_array_t *list,
         return NGX_CONF_ERROR;
     }
 
-    ngx_conductor_hub_str(name, value);
+    ngx_conductor_hub_str(name, role);
 
-    if (path && cdr_mask_path_check(*name) != CDR_OK) {
-        return ngx_conductor_conf_error(cf, value,
-            "a field is 1 to 16 names of 1 to 255 characters with dots "
-            "between them");
-    }
-
-    if (!path && !cdr_policy_role_valid(*name)) {
+    if (!cdr_policy_role_valid(*name)) {
         return ngx_conductor_conf_error(cf, value,
             "a role is 1 to 255 characters without comma or space");
     }

@@ -35,8 +35,10 @@ ngx_conductor_hub_policy(ngx_conf_t *cf, ngx_conductor_hub_t *hub)
         name.len = err.name.len;
 
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "%s: \"%V\" in \"%V\" of hub \"%V\"",
-                           err.error, &name, &where, &hub->name);
+                           "invalid value \"%V\" in \"%s\" directive of "
+                           "\"%V\" in hub \"%V\": %s",
+                           &name, err.directive, &where, &hub->name,
+                           err.error);
         return NGX_CONF_ERROR;
     }
 

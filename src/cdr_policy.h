@@ -72,12 +72,16 @@ typedef struct {
 } cdr_policy_conf_t;
 
 
-/* What is wrong: a sentence, the event or channel, and the name at fault. */
+/*
+ * What is wrong: a sentence, the event or channel, the name at fault, and the
+ * directive that gives it, or "".
+ */
 
 typedef struct {
     const char                  *error;
     cdr_str_t                    where;
     cdr_str_t                    name;
+    const char                  *directive;
 } cdr_policy_error_t;
 
 

@@ -9,6 +9,7 @@
 typedef struct {
     const cdr_policy_conf_t  *conf;
     cdr_policy_error_t       *err;
+    const char               *directive;
     cdr_policy_roles_t        roles;
 } cdr_policy_check_t;
 
@@ -19,10 +20,10 @@ static int cdr_policy_check_redacts(cdr_policy_check_t *c,
     const cdr_event_conf_t *ev);
 static int cdr_policy_check_name(cdr_policy_check_t *c, cdr_str_t name,
     cdr_str_t earlier);
-static int cdr_policy_check_roles(cdr_policy_check_t *c, cdr_str_t where,
-    const cdr_names_t *roles);
-static int cdr_policy_check_paths(cdr_policy_check_t *c, cdr_str_t where,
-    const cdr_names_t *paths);
+static int cdr_policy_check_roles(cdr_policy_check_t *c,
+    const char *directive, cdr_str_t where, const cdr_names_t *roles);
+static int cdr_policy_check_paths(cdr_policy_check_t *c,
+    const char *directive, cdr_str_t where, const cdr_names_t *paths);
 static bool cdr_policy_text_valid(cdr_str_t name);
 static int cdr_policy_fail(cdr_policy_check_t *c, const char *error,
     cdr_str_t where, cdr_str_t name);
@@ -35,7 +36,7 @@ int
 cdr_policy_check(const cdr_policy_conf_t *conf, cdr_policy_error_t *err)
 {
     size_t              i;
-    cdr_policy_check_t  c = { .conf = conf, .err = err };
+    cdr_policy_check_t  c = { .conf = conf, .err = err, .directive = "" };
 
     if (conf->nchannels > CDR_POLICY_MAX_CHANNELS) {
         return cdr_policy_fail(&c, "there are more than 64 channels",
@@ -83,7 +84,7 @@ cdr_policy_check_channel(cdr_policy_check_t *c, size_t i)
         }
     }
 
-    return cdr_policy_check_roles(c, ch[i].name, &ch[i].roles);
+    return cdr_policy_check_roles(c, "roles", ch[i].name, &ch[i].roles);
 }
 
 
@@ -112,10 +113,14 @@ cdr_policy_check_event(cdr_policy_check_t *c, size_t i)
                                cdr_policy_nothing);
     }
 
-    if (cdr_policy_check_roles(c, ev->name, &ev->roles) != CDR_OK
-        || cdr_policy_check_roles(c, ev->name, &ev->publish_roles) != CDR_OK
-        || cdr_policy_check_paths(c, ev->name, &ev->require) != CDR_OK
-        || cdr_policy_check_paths(c, ev->name, &ev->fields) != CDR_OK)
+    if (cdr_policy_check_roles(c, "roles", ev->name, &ev->roles) != CDR_OK
+        || cdr_policy_check_roles(c, "publish_roles", ev->name,
+                                  &ev->publish_roles)
+           != CDR_OK
+        || cdr_policy_check_paths(c, "require", ev->name, &ev->require)
+           != CDR_OK
+        || cdr_policy_check_paths(c, "fields", ev->name, &ev->fields)
+           != CDR_OK)
     {
         return CDR_ERROR;
     }
@@ -137,24 +142,26 @@ cdr_policy_check_redacts(cdr_policy_check_t *c, const cdr_event_conf_t *ev)
     for (i = 0; i < ev->nredacts; i++) {
         redact = &ev->redacts[i];
 
-        if (cdr_policy_check_paths(c, ev->name, &redact->paths) != CDR_OK
-            || cdr_policy_check_roles(c, ev->name, &redact->unless)
+        if (cdr_policy_check_paths(c, "redact", ev->name, &redact->paths)
+            != CDR_OK
+            || cdr_policy_check_roles(c, "redact", ev->name, &redact->unless)
                != CDR_OK)
         {
             return CDR_ERROR;
         }
 
-        n += redact->paths.n;
-
-        if (n > CDR_POLICY_MAX_PATHS) {
-            return cdr_policy_fail(c, "there are more than 256 paths",
-                                   ev->name, cdr_policy_nothing);
+        if (redact->paths.n > CDR_POLICY_MAX_PATHS - n) {
+            return cdr_policy_fail(c, "an event has at most 256 paths in each "
+                                   "of these", ev->name,
+                             redact->paths.names[CDR_POLICY_MAX_PATHS - n]);
         }
 
+        n += redact->paths.n;
+
         if (cdr_policy_rule(&rules, &c->roles, redact) == 0) {
-            return cdr_policy_fail(c, "there are redactions for more than 31 "
-                                   "sets of roles", ev->name,
-                                   redact->unless.names[0]);
+            return cdr_policy_fail(c, "an event has at most 31 different "
+                                   "lists of roles in \"unless_role\"",
+                                   ev->name, redact->unless.names[0]);
         }
     }
 
@@ -180,10 +187,12 @@ cdr_policy_check_name(cdr_policy_check_t *c, cdr_str_t name,
 
 
 static int
-cdr_policy_check_roles(cdr_policy_check_t *c, cdr_str_t where,
-    const cdr_names_t *roles)
+cdr_policy_check_roles(cdr_policy_check_t *c, const char *directive,
+    cdr_str_t where, const cdr_names_t *roles)
 {
     size_t  i;
+
+    c->directive = directive;
 
     for (i = 0; i < roles->n; i++) {
 
@@ -196,7 +205,7 @@ cdr_policy_check_roles(cdr_policy_check_t *c, cdr_str_t where,
         if (cdr_policy_role(c->roles.names, c->roles.n, roles->names[i])
             == 0)
         {
-            return cdr_policy_fail(c, "there are more than 32 roles", where,
+            return cdr_policy_fail(c, "a hub names at most 32 roles", where,
                                    roles->names[i]);
         }
     }
@@ -206,14 +215,17 @@ cdr_policy_check_roles(cdr_policy_check_t *c, cdr_str_t where,
 
 
 static int
-cdr_policy_check_paths(cdr_policy_check_t *c, cdr_str_t where,
-    const cdr_names_t *paths)
+cdr_policy_check_paths(cdr_policy_check_t *c, const char *directive,
+    cdr_str_t where, const cdr_names_t *paths)
 {
     size_t  i;
 
+    c->directive = directive;
+
     if (paths->n > CDR_POLICY_MAX_PATHS) {
-        return cdr_policy_fail(c, "there are more than 256 paths", where,
-                               cdr_policy_nothing);
+        return cdr_policy_fail(c, "an event has at most 256 paths in each of "
+                               "these", where,
+                               paths->names[CDR_POLICY_MAX_PATHS]);
     }
 
     for (i = 0; i < paths->n; i++) {
@@ -225,8 +237,7 @@ cdr_policy_check_paths(cdr_policy_check_t *c, cdr_str_t where,
         }
 
         if (cdr_event_reserved(paths->names[i])) {
-            return cdr_policy_fail(c, "type, timestamp and eventId are in "
-                                   "every event and no fields of it", where,
+            return cdr_policy_fail(c, "this field belongs to the hub", where,
                                    paths->names[i]);
         }
     }
@@ -276,6 +287,7 @@ cdr_policy_fail(cdr_policy_check_t *c, const char *error, cdr_str_t where,
     cdr_str_t name)
 {
     c->err->error = error;
+    c->err->directive = c->directive;
     c->err->where = where;
     c->err->name = name;
 

@@ -139,7 +139,7 @@ fails(const cdr_policy_conf_t *c, const char *where, const char *name,
     const char *error)
 {
     bool                as;
-    cdr_policy_error_t  err = { "none", cdr_str_null, cdr_str_null };
+    cdr_policy_error_t  err = { .error = "none" };
 
     as = cdr_policy_check(c, &err) == CDR_ERROR
          && strcmp(err.error, error) == 0
@@ -196,7 +196,7 @@ test_roles(void)
     ok(cdr_policy_check(&one, &err) == CDR_OK, "there may be 32 roles");
 
     one_event.publish_roles.n = 21;
-    ok(fails(&one, "e", "r32", "there are more than 32 roles"),
+    ok(fails(&one, "e", "r32", "a hub names at most 32 roles"),
        "and no more");
 }
 
@@ -271,8 +271,9 @@ test_paths(void)
     cdr_policy_error_t  err;
     static const char   wrong[] = "a path is 1 to 16 names of 1 to 255 bytes "
                                   "with dots between them";
-    static const char   own[] = "type, timestamp and eventId are in every "
-                                "event and no fields of it";
+    static const char   own[] = "this field belongs to the hub";
+    static const char   many[] = "an event has at most 256 paths in each of "
+                                 "these";
 
     for (i = 0; i < 257; i++) {
         paths[i] = str("a.b");
@@ -289,11 +290,11 @@ test_paths(void)
     ok(cdr_policy_check(&one, &err) == CDR_OK, "there may be 256 paths");
 
     redact[1].paths.n = 57;
-    ok(fails(&one, "e", "", "there are more than 256 paths"), "not 257");
+    ok(fails(&one, "e", "a.b", many), "not 257");
 
     redact[1].paths.n = 1;
     one_event.fields.n = 257;
-    ok(fails(&one, "e", "", "there are more than 256 paths"), "of no kind");
+    ok(fails(&one, "e", "a.b", many), "of no kind");
 
     one_event.fields.n = 1;
     paths[255] = str("a..b");
@@ -357,8 +358,8 @@ test_rules(void)
 
     redact[32].unless.n = 1;
     pairs[32][0] = r[8];
-    ok(fails(&one, "e", "i", "there are redactions for more than 31 sets of "
-             "roles"), "and no more");
+    ok(fails(&one, "e", "i", "an event has at most 31 different lists of "
+             "roles in \"unless_role\""), "and no more");
 }
 
 
