@@ -163,7 +163,6 @@ struct ngx_conductor_hub_s {
     ngx_conductor_group_t       **buckets;    /* the same, by what they see */
     ngx_array_t                   views;      /* ngx_conductor_role_view_t */
     ngx_queue_t                   sessions;
-    unsigned                      followed:1; /* rules not of its own */
     unsigned                      outdated:1; /* the rules are not known */
     unsigned                      sending:1;  /* groups are being served */
     unsigned                      deserted:1; /* one of them has nobody left */

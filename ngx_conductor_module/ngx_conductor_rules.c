@@ -190,6 +190,10 @@ ngx_conductor_rules_update(ngx_conductor_hub_t *hub)
 
     cdr_policy_del(old);
 
+    if (ngx_queue_empty(&hub->sessions)) {
+        return;
+    }
+
     ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
                   "hub \"%V\": the clients of this worker follow the rules "
                   "of the new configuration", &hub->name);
@@ -228,13 +232,10 @@ ngx_conductor_rules_load(ngx_conductor_hub_t *hub, ngx_uint_t *same)
         return NULL;
     }
 
-    if (len == hub->block.len && ngx_memcmp(block, hub->block.data, len) == 0
-        && !hub->followed)
-    {
+    if (cdr_policy_is(hub->policy, block, len)) {
         *same = 1;
 
     } else {
-        hub->followed = 1;
         policy = cdr_policy_new(block, len, &ngx_conductor_rules_allocator);
     }
 

@@ -10,6 +10,7 @@
 typedef struct {
     cdr_policy_t         policy;
     uint8_t             *block;         /* a copy: all strings lie in it */
+    size_t               len;
     cdr_event_type_t    *types;
     uint16_t            *slots;
     size_t               ntypes;
@@ -68,6 +69,7 @@ cdr_policy_new(const uint8_t *block, size_t len, const cdr_alloc_t *alloc)
     c.wrong = false;
 
     own->block = cdr_policy_alloc(&c, len);
+    own->len = len;
 
     if (own->block) {
 
@@ -113,6 +115,17 @@ cdr_policy_del(cdr_policy_t *policy)
     alloc.free(alloc.ctx, own->slots);
     alloc.free(alloc.ctx, own->block);
     alloc.free(alloc.ctx, own);
+}
+
+
+bool
+cdr_policy_is(const cdr_policy_t *policy, const uint8_t *block, size_t len)
+{
+    const cdr_policy_own_t  *own;
+
+    own = (const cdr_policy_own_t *) policy;
+
+    return len == own->len && (len == 0 || memcmp(block, own->block, len) == 0);
 }
 
 

@@ -143,6 +143,10 @@ cdr_policy_t *cdr_policy_new(const uint8_t *block, size_t len,
     const cdr_alloc_t *alloc);
 void cdr_policy_del(cdr_policy_t *policy);
 
+/* Whether a policy was made of these bytes. */
+bool cdr_policy_is(const cdr_policy_t *policy, const uint8_t *block,
+    size_t len);
+
 /*
  * The bits of those of the comma-joined roles that the hub names.  A role that
  * it does not name has none, and sees what everyone sees.

@@ -393,6 +393,11 @@ test_masks(void)
 
     block = pack(&conf, &len);
     p = cdr_policy_new(block, len, &heap);
+
+    ok(cdr_policy_is(p, block, len), "a policy knows what it is made of");
+    block[len - 1] ^= 1;
+    ok(!cdr_policy_is(p, block, len) && !cdr_policy_is(p, block, len - 1)
+       && !cdr_policy_is(p, NULL, 0), "and what it is not made of");
     free(block);
 
     type = cdr_event_find(&p->catalogue, str("status"));
