@@ -167,6 +167,8 @@ is(seen($t, $user, @all), 'task:cost,n other:cost,n,note',
 
 # a wrong one
 
+wait_for(sub { worker_pids($t) == workers() });
+
 my @workers = worker_pids($t);
 write_rules($t, "$second redact;");
 $t->reload();
