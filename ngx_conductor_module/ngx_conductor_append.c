@@ -9,6 +9,8 @@
 #include "ngx_conductor_append.h"
 
 
+static ngx_conductor_append_e ngx_conductor_append_try(
+    ngx_conductor_publication_t *pub);
 static ngx_conductor_append_e ngx_conductor_append_check(
     ngx_conductor_publication_t *pub);
 static ngx_int_t ngx_conductor_append_allowed(
@@ -38,9 +40,45 @@ ngx_conductor_append(ngx_conductor_publication_t *pub)
 
     hub = pub->hub;
 
-    if (ngx_conductor_rules_changed(hub)) {
-        ngx_conductor_rules_update(hub);
+    do {
+        if (ngx_conductor_rules_changed(hub)) {
+            ngx_conductor_rules_update(hub);
+        }
+
+        if (hub->outdated) {
+
+            /* what is to be taken out is not known */
+
+            return NGX_CONDUCTOR_APPEND_FAILED;
+        }
+
+        rc = ngx_conductor_append_try(pub);
+
+    } while (rc == NGX_CONDUCTOR_APPEND_OUTDATED);
+
+    if (rc != NGX_CONDUCTOR_APPENDED) {
+        return rc;
     }
+
+    ngx_conductor_count(hub, CDR_FIGURE_EVENTS, pub->n);
+
+    ngx_conductor_wake_all(hub);
+
+    return NGX_CONDUCTOR_APPENDED;
+}
+
+
+static ngx_conductor_append_e
+ngx_conductor_append_try(ngx_conductor_publication_t *pub)
+{
+    ngx_conductor_hub_t     *hub;
+    ngx_conductor_append_e   rc;
+
+    hub = pub->hub;
+
+    pub->n = 0;
+    pub->bytes = 0;
+    pub->payload = 0;
 
     rc = ngx_conductor_append_check(pub);
 
@@ -54,19 +92,20 @@ ngx_conductor_append(ngx_conductor_publication_t *pub)
 
     ngx_conductor_zone_lock(hub);
 
-    rc = ngx_conductor_append_locked(pub);
+    if (ngx_conductor_rules_changed(hub)
+        && hub->slot != NGX_CONDUCTOR_NO_SLOT)
+    {
+        /* nothing is stored by rules that hold no more */
+
+        rc = NGX_CONDUCTOR_APPEND_OUTDATED;
+
+    } else {
+        rc = ngx_conductor_append_locked(pub);
+    }
 
     ngx_conductor_zone_unlock(hub);
 
-    if (rc != NGX_CONDUCTOR_APPENDED) {
-        return rc;
-    }
-
-    ngx_conductor_count(hub, CDR_FIGURE_EVENTS, pub->n);
-
-    ngx_conductor_wake_all(hub);
-
-    return NGX_CONDUCTOR_APPENDED;
+    return rc;
 }
 
 

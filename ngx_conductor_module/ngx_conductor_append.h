@@ -18,7 +18,8 @@ typedef enum {
     NGX_CONDUCTOR_APPEND_TOO_LARGE, /* for the log */
     NGX_CONDUCTOR_APPEND_FULL,      /* so many keys are running */
     NGX_CONDUCTOR_APPEND_FAILED,    /* the log cannot take it */
-    NGX_CONDUCTOR_APPEND_NO_MEMORY
+    NGX_CONDUCTOR_APPEND_NO_MEMORY,
+    NGX_CONDUCTOR_APPEND_OUTDATED   /* never returned: tried again */
 } ngx_conductor_append_e;
 
 

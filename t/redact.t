@@ -91,8 +91,9 @@ is_deeply(sent({ secret => 1, list => [ { secret => gone(), a => 1 }, 2,
                                         { b => 3, secret => [ gone() ] } ] }),
     { list => [ { a => 1 }, 2, [ {} ], { b => 3 } ] },
     'arrays are gone through, at any depth, and keep their length');
-is_deeply(sent({ secret => 1, deep => { a => [ { b => { c => gone(), d => 1 } } ],
-                                        b => { c => 2 } } }),
+is_deeply(sent({ secret => 1,
+                 deep => { a => [ { b => { c => gone(), d => 1 } } ],
+                           b => { c => 2 } } }),
     { deep => { a => [ { b => { d => 1 } } ], b => { c => 2 } } },
     'a path goes as deep as it has names, and nowhere else');
 is_deeply(sent({ secret => 1, other => { secret => 1 } }),
@@ -161,7 +162,7 @@ is_deeply([ $status, $answer->{index}, $answer->{field} ],
 
 # the zone
 
-my $zone = zone($t);
+my $zone = shared_memory($t);
 cmp_ok(index($zone, $pad), '>', 0, 'the zone has what is kept');
 is(join(' ', $zone =~ /GONE-\d+/g), '',
     'and nothing that is redacted from everyone');
@@ -183,27 +184,4 @@ sub sent {
 
     delete @$got{qw/ type timestamp eventId /};
     return $got;
-}
-
-
-# All memory that the workers share, from one of them.
-sub zone {
-    my ($nginx) = @_;
-    my ($pid) = worker_pids($nginx);
-    my $content = '';
-
-    open my $maps, '<', "/proc/$pid/maps" or die "maps: $!\n";
-    open my $mem, '<:raw', "/proc/$pid/mem" or die "mem: $!\n";
-
-    while (my $line = <$maps>) {
-        my ($from, $to) = $line =~ /^(\w+)-(\w+) rw-s / or next;
-
-        ($from, $to) = map { unpack 'Q>', pack 'H16', substr "0" x 16 . $_,
-                                                             -16 } $from, $to;
-        seek $mem, $from, 0;
-        read $mem, my $bytes, $to - $from;
-        $content .= $bytes;
-    }
-
-    return $content;
 }

@@ -18,7 +18,7 @@ use Test::WebSocket;
 our @EXPORT = (qw/
     workers conductor_conf need_conductor skip_all nginx_t
     wait_for wait_gone worker_pids keeper_pid reload_workers
-    api publish health many_clients fd_count rss
+    api publish health many_clients fd_count rss shared_memory
 /, @Test::WebSocket::EXPORT);
 
 my $json = JSON::PP->new->utf8->canonical->allow_nonref;
@@ -238,6 +238,29 @@ sub fd_count {
 
     opendir my $dir, "/proc/$pid/fd" or return undef;
     return scalar grep { /^\d+$/ } readdir $dir;
+}
+
+
+# All memory that a worker shares with others, among it the zones.
+sub shared_memory {
+    my ($t) = @_;
+    my ($pid) = worker_pids($t);
+    my $content = '';
+
+    open my $maps, '<', "/proc/$pid/maps" or die "maps: $!\n";
+    open my $mem, '<:raw', "/proc/$pid/mem" or die "mem: $!\n";
+
+    while (my $line = <$maps>) {
+        my ($from, $to) = $line =~ /^(\w+)-(\w+) rw-s / or next;
+
+        ($from, $to) = map { unpack 'Q>', pack 'H16', substr '0' x 16 . $_,
+                                                             -16 } $from, $to;
+        seek $mem, $from, 0;
+        read $mem, my $bytes, $to - $from;
+        $content .= $bytes;
+    }
+
+    return $content;
 }
 
 
