@@ -77,6 +77,7 @@ sub old_publish {
     kill 'CONT', @old;
 
     my $answer = do { local $/; <$sock> } // '';
+    close $sock;
     wait_gone(\@old);
 
     my ($code) = $answer =~ m!^HTTP/1\.1 (\d+)!;
