@@ -190,16 +190,16 @@ is(seen($t, $ws, @both), '1 2 3', 'unsubscribing forgets the filter');
 # 500 clients, each with its own
 
 my $many = many_clients($t, 500, token => token('user'));
-$many->wait_each(1, 'welcome') or die "no welcome\n";
+$many->wait_each(1, 'welcome', 60) or die "no welcome\n";
 
 my $i = 0;
 $_->send_text(qq({"type":"subscribe","id":1,"channel":"c","filter":)
               . '{"n":' . $i++ . '}}') for $many->clients();
-$many->wait_each(1, 'ack') or die "no ack\n";
+$many->wait_each(1, 'ack', 60) or die "no ack\n";
 
 publish($t, [ map { { type => 'e', n => $_ } } 0 .. 499 ]);
 publish($t, [ map { { type => 'd', n => $_ } } 1 .. 3 ]);
-$many->wait_each(3, 'd') or die "no events\n";
+$many->wait_each(3, 'd', 60) or die "no events\n";
 
 is(scalar(grep { my $n = $_; my @e = $many->messages($n, 'e');
                  @e == 1 && $e[0]{n} == $n } 0 .. 499), 500,

@@ -162,6 +162,7 @@ $second =~ s/(event task .*tasks;)/$1 redact note;/;
 write_rules($t, $first);
 $t->reload();
 reload_rules($t, $second);
+wait_for(sub { seen($t, $user, @all) =~ /^task:cost,n / });
 is(seen($t, $user, @all), 'task:cost,n other:cost,n,note',
     'of two reloads in a row the last one counts');
 
