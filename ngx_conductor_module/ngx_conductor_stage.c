@@ -11,9 +11,10 @@
 #define NGX_CONDUCTOR_STAGE_SIZE    (256 * 1024)
 #define NGX_CONDUCTOR_STAGE_KEEP    (1024 * 1024)
 #define NGX_CONDUCTOR_HEADER_MAX    CDR_WS_HEADER_MAX
+#define NGX_CONDUCTOR_STAGE_LEVELS  9
 
 
-/* What one class sees of an event: its frame, and that compressed if made. */
+/* What one class sees of an event: its frame, and that compressed if asked. */
 
 typedef struct ngx_conductor_encoding_s  ngx_conductor_encoding_t;
 
@@ -23,8 +24,8 @@ struct ngx_conductor_encoding_s {
     size_t                        text;       /* offset of the payload */
     size_t                        text_len;
     ngx_conductor_piece_t         frame;
-    ngx_conductor_piece_t         deflated;   /* length 0: none */
-    uint8_t                       level;      /* tried so far */
+    uint32_t                      tried;      /* levels, a bit each */
+    ngx_conductor_piece_t         deflated[NGX_CONDUCTOR_STAGE_LEVELS];
 };
 
 
@@ -200,8 +201,8 @@ ngx_conductor_stage_piece(ngx_conductor_hub_t *hub, ngx_conductor_group_t *g,
     if (g->level && cdr_pmd_fits(g->window, enc->text_len)) {
         ngx_conductor_stage_deflate(enc, g->level);
 
-        if (enc->deflated.len) {
-            *piece = enc->deflated;
+        if (enc->deflated[g->level - 1].len) {
+            *piece = enc->deflated[g->level - 1];
         }
     }
 
@@ -409,8 +410,7 @@ ngx_conductor_stage_encoding(ngx_conductor_staged_t *ev, uint32_t class)
     }
 
     enc->class = class;
-    enc->level = 0;
-    enc->deflated.len = 0;
+    enc->tried = 0;
 
     if (ngx_conductor_stage_encode(ev, enc) != NGX_OK) {
         return NULL;
@@ -499,15 +499,18 @@ ngx_conductor_stage_encode(ngx_conductor_staged_t *ev,
 static void
 ngx_conductor_stage_deflate(ngx_conductor_encoding_t *enc, ngx_uint_t level)
 {
-    u_char     *p;
-    ngx_str_t   out;
+    u_char                 *p;
+    ngx_str_t               out;
+    ngx_conductor_piece_t  *piece;
 
-    if (enc->level == level) {
+    if (enc->tried >> level & 1) {
         return;
     }
 
-    enc->level = (uint8_t) level;
-    enc->deflated.len = 0;
+    piece = &enc->deflated[level - 1];
+
+    enc->tried |= 1u << level;
+    piece->len = 0;
 
     if (ngx_conductor_deflate(level, ngx_conductor_stage.data + enc->text,
                               enc->text_len, &out)
@@ -521,11 +524,11 @@ ngx_conductor_stage_deflate(ngx_conductor_encoding_t *enc, ngx_uint_t level)
         return;
     }
 
-    enc->deflated.offset = ngx_conductor_stage.len;
+    piece->offset = ngx_conductor_stage.len;
 
     p += cdr_ws_header(p, CDR_WS_FIN|CDR_WS_RSV1|CDR_WS_OP_TEXT, out.len);
     p = ngx_cpymem(p, out.data, out.len);
 
     ngx_conductor_stage.len = p - ngx_conductor_stage.data;
-    enc->deflated.len = ngx_conductor_stage.len - enc->deflated.offset;
+    piece->len = ngx_conductor_stage.len - piece->offset;
 }
