@@ -59,7 +59,8 @@ ngx_conductor_buf_unref(ngx_conductor_buf_t *buf)
 
 /*
  * Queues a frame and returns the place for its payload, or NULL: then the
- * client is being closed.
+ * client is being closed.  Nothing follows the close frame, RFC 6455 section
+ * 5.5.1.
  */
 
 u_char *
@@ -70,7 +71,9 @@ ngx_conductor_output_frame(ngx_conductor_session_t *s, ngx_uint_t first,
     u_char               *p;
     ngx_conductor_buf_t  *buf;
 
-    if (s->state == NGX_CONDUCTOR_DEAD || s->state == NGX_CONDUCTOR_LINGERING)
+    if (s->state != NGX_CONDUCTOR_OPEN
+        && (s->state != NGX_CONDUCTOR_CLOSING
+            || first != (CDR_WS_FIN|CDR_WS_OP_CLOSE)))
     {
         return NULL;
     }

@@ -16,9 +16,9 @@ use Test::Conductor;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = need_conductor(Test::Nginx->new()->has(qw/ http /))->plan(9);
+my $t = need_conductor(Test::Nginx->new()->has(qw/ http /))->plan(12);
 
-my $rules = 'event e { }';
+my $rules = 'event e { publish_roles system; }';
 
 write_rules($t, $rules);
 $t->run();
@@ -44,7 +44,42 @@ is($status, 503, 'where it cannot know them it takes nothing');
 like($head, qr/^Retry-After: \d/m, 'and says when to try again');
 is((publish($t, { type => 'e', secret => 'HIDDEN-5' }))[0], 200,
     'a new worker does');
-is(in_zone($t, 'HIDDEN-[1-5]'), 0, 'none of it is in the zone');
+
+# the same by a client of theirs, whom they send on for that
+
+my ($ws, @said) = old_command($t, "event e { redact secret; } $room");
+is(join(' ', map { $_->{type} } @said), '',
+    'a client is sent on before it is answered');
+is(($ws->expect_close())[0], 1012, 'by a close frame');
+is($ws->recv_frame(), undef, 'which nothing follows');
+
+is(in_zone($t, 'HIDDEN-[1-6]'), 0, 'none of it is in the zone');
+
+
+# A client, and what it gets for an event that an old worker reads after new
+# rules are there.
+sub old_command {
+    my ($nginx, $new) = @_;
+
+    wait_for(sub { worker_pids($nginx) == workers() });
+    write_rules($nginx, $rules);
+    reload_workers($nginx) or die "no new workers\n";
+
+    my $client = ws_connect($nginx, '/?user=ann&role=system');
+    $client->recv_until('welcome') or die "no welcome\n";
+
+    while_stopped($nginx, $new, sub {
+        $client->send_json({ type => 'publish', id => 1,
+                             event => { type => 'e', secret => 'HIDDEN-6' } });
+    });
+
+    my @said;
+    while (my $message = $client->recv_json()) {
+        push @said, $message;
+    }
+
+    return ($client, @said);
+}
 
 
 # A request that the old workers get the end of after new rules are there.
@@ -56,7 +91,6 @@ sub old_publish {
     write_rules($nginx, $rules);
     reload_workers($nginx) or die "no new workers\n";
 
-    my @old = worker_pids($nginx);
     my $sock = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
                                      PeerPort => port(8080))
         or die "connect: $!\n";
@@ -67,15 +101,8 @@ sub old_publish {
 
     wait_for(sub { accepted($sock) });
 
-    kill 'STOP', @old;
-    write_rules($nginx, $new);
-    $nginx->reload();
-    wait_for(sub { my %old = map { $_ => 1 } @old;
-                   workers() == grep { !$old{$_} } worker_pids($nginx) })
-        or die "no newer workers\n";
-    print $sock substr $body, 5;
-    kill 'CONT', @old;
-
+    my @old = while_stopped($nginx, $new,
+                            sub { print $sock substr $body, 5 });
     my $answer = do { local $/; <$sock> } // '';
     close $sock;
     wait_gone(\@old);
@@ -83,6 +110,24 @@ sub old_publish {
     my ($code) = $answer =~ m!^HTTP/1\.1 (\d+)!;
 
     return ($code // 'none', $answer);
+}
+
+
+# Something sent to old workers that stand still until there are new rules.
+sub while_stopped {
+    my ($nginx, $new, $send) = @_;
+    my @old = worker_pids($nginx);
+    my %old = map { $_ => 1 } @old;
+
+    kill 'STOP', @old;
+    write_rules($nginx, $new);
+    $nginx->reload();
+    wait_for(sub { workers() == grep { !$old{$_} } worker_pids($nginx) })
+        or die "no newer workers\n";
+    $send->();
+    kill 'CONT', @old;
+
+    return @old;
 }
 
 
@@ -138,6 +183,8 @@ http {
     server {
         listen 127.0.0.1:8080;
 
+        location /        { conductor h;
+                            conductor_identity user=\$arg_user role=\$arg_role; }
         location /publish { conductor_publish h; }
     }
 }
