@@ -453,6 +453,8 @@ ngx_conductor_publish_forbidden(ngx_http_request_t *r, size_t index)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    ngx_conductor_count_publication(r, NGX_HTTP_FORBIDDEN);
+
     body.data = p;
     body.len = ngx_sprintf(p, "{\"error\":\"this role may not publish this "
                            "type of event\",\"index\":%uz}\n", index)

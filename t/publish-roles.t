@@ -16,7 +16,7 @@ use Test::Conductor;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = need_conductor(Test::Nginx->new()->has(qw/ http access /))->plan(42);
+my $t = need_conductor(Test::Nginx->new()->has(qw/ http access /))->plan(43);
 
 $t->write_file_expand('nginx.conf', conductor_conf(<<'EOF_CONF'));
 
@@ -51,6 +51,7 @@ http {
         location /         { conductor h; }
         location /publish  { conductor_publish h; }
         location /off      { conductor_publish h; conductor_auth off; }
+        location /health   { conductor_health h; }
 
         location /role {
             conductor_publish h;
@@ -104,6 +105,9 @@ is_deeply([ $status, $answer ], [ 403, { index => 1,
     'the answer says which event it is');
 is((publish($t, [ { type => 'e' }, { type => 'nope' } ],
             token => $editor))[0], 422, 'an unknown one is another fault');
+is_deeply((health($t, path => '/health?figures=1'))[1]{figures}
+              {publicationsRefused}, { forbidden => 5, invalid => 1 },
+    'each refusal is counted by its reason');
 
 # over WebSocket
 
