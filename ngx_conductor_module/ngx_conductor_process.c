@@ -383,7 +383,7 @@ ngx_conductor_wake_handler(ngx_event_t *ev)
 static void
 ngx_conductor_posted_handler(ngx_event_t *ev)
 {
-    ngx_uint_t                   i, again;
+    ngx_uint_t                   i;
     ngx_conductor_hub_t        **hub;
     ngx_conductor_main_conf_t   *cmcf;
 
@@ -407,10 +407,9 @@ ngx_conductor_posted_handler(ngx_event_t *ev)
 
         /* who has to go sees none of the events that come after that */
 
-        again = (ngx_conductor_control(hub[i]) == NGX_AGAIN);
-
-        if (ngx_conductor_fanout(hub[i]) == NGX_AGAIN || again) {
-
+        if (ngx_conductor_control(hub[i]) == NGX_AGAIN
+            || ngx_conductor_fanout(hub[i]) == NGX_AGAIN)
+        {
             /* a turn for the clients, then the rest */
 
             ngx_post_event(&ngx_conductor_posted_event,
