@@ -445,6 +445,7 @@ int ngx_conductor_rules_attach(ngx_conductor_hub_t *hub, u_char *mem,
     size_t size);
 void ngx_conductor_rules_count(void);
 ngx_int_t ngx_conductor_rules_publish(ngx_conductor_hub_t *hub);
+ngx_int_t ngx_conductor_rules_current(ngx_conductor_hub_t *hub);
 void ngx_conductor_rules_update(ngx_conductor_hub_t *hub);
 ngx_conductor_view_t *ngx_conductor_view(ngx_conductor_hub_t *hub,
     cdr_str_t role);
@@ -454,7 +455,8 @@ void ngx_conductor_views_free(ngx_conductor_hub_t *hub);
 /* Have other processes been given newer rules? */
 
 #define ngx_conductor_rules_changed(hub)                                      \
-    ((hub)->rules->generation != (hub)->generation)
+    ((hub)->rules->generation != (hub)->generation                            \
+     && (hub)->slot != NGX_CONDUCTOR_NO_SLOT)
 
 
 /* ngx_conductor_parts.c: what lies in it; ends with a name of NULL */

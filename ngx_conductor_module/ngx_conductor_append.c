@@ -41,11 +41,7 @@ ngx_conductor_append(ngx_conductor_publication_t *pub)
     hub = pub->hub;
 
     do {
-        if (ngx_conductor_rules_changed(hub)) {
-            ngx_conductor_rules_update(hub);
-        }
-
-        if (hub->outdated) {
+        if (ngx_conductor_rules_current(hub) != NGX_OK) {
 
             /* what is to be taken out is not known */
 
@@ -92,9 +88,8 @@ ngx_conductor_append_try(ngx_conductor_publication_t *pub)
 
     ngx_conductor_zone_lock(hub);
 
-    if (ngx_conductor_rules_changed(hub)
-        && hub->slot != NGX_CONDUCTOR_NO_SLOT)
-    {
+    if (ngx_conductor_rules_changed(hub)) {
+
         /* nothing is stored by rules that hold no more */
 
         rc = NGX_CONDUCTOR_APPEND_OUTDATED;

@@ -11,6 +11,9 @@
 #include <cdr_json.h>
 
 
+static ngx_int_t ngx_conductor_notify_try(ngx_conductor_hub_t *hub,
+    ngx_conductor_notice_t *notice, u_char *id, size_t *len,
+    ngx_pool_t *pool);
 static const cdr_event_type_t *ngx_conductor_notify_type(
     ngx_conductor_hub_t *hub);
 static size_t ngx_conductor_notify_members(ngx_conductor_notice_t *notice,
@@ -31,6 +34,36 @@ static ngx_int_t ngx_conductor_notify_append(ngx_conductor_hub_t *hub,
 ngx_int_t
 ngx_conductor_notify(ngx_conductor_hub_t *hub, ngx_conductor_notice_t *notice,
     u_char *id, size_t *len, ngx_pool_t *pool)
+{
+    ngx_int_t  rc;
+
+    do {
+        if (ngx_conductor_rules_current(hub) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        rc = ngx_conductor_notify_try(hub, notice, id, len, pool);
+
+    } while (rc == NGX_AGAIN);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    ngx_conductor_count(hub, CDR_FIGURE_EVENTS, 1);
+
+    ngx_conductor_wake_all(hub);
+
+    return NGX_OK;
+}
+
+
+/* NGX_AGAIN: there are newer rules. */
+
+static ngx_int_t
+ngx_conductor_notify_try(ngx_conductor_hub_t *hub,
+    ngx_conductor_notice_t *notice, u_char *id, size_t *len,
+    ngx_pool_t *pool)
 {
     size_t                   n;
     ngx_int_t                rc;
@@ -57,20 +90,14 @@ ngx_conductor_notify(ngx_conductor_hub_t *hub, ngx_conductor_notice_t *notice,
 
     ngx_conductor_zone_lock(hub);
 
-    rc = ngx_conductor_notify_append(hub, type->name, notice->flags, &payload,
-                                     id, len);
+    rc = ngx_conductor_rules_changed(hub)
+         ? NGX_AGAIN
+         : ngx_conductor_notify_append(hub, type->name, notice->flags,
+                                       &payload, id, len);
 
     ngx_conductor_zone_unlock(hub);
 
-    if (rc != NGX_OK) {
-        return rc;
-    }
-
-    ngx_conductor_count(hub, CDR_FIGURE_EVENTS, 1);
-
-    ngx_conductor_wake_all(hub);
-
-    return NGX_OK;
+    return rc;
 }
 
 

@@ -158,6 +158,19 @@ ngx_conductor_rules_publish(ngx_conductor_hub_t *hub)
 }
 
 
+/* NGX_OK, by the newest rules; NGX_DECLINED if they are not known. */
+
+ngx_int_t
+ngx_conductor_rules_current(ngx_conductor_hub_t *hub)
+{
+    if (ngx_conductor_rules_changed(hub)) {
+        ngx_conductor_rules_update(hub);
+    }
+
+    return hub->outdated ? NGX_DECLINED : NGX_OK;
+}
+
+
 /* Follows the newest rules, for clients that are connected as well. */
 
 void
@@ -166,18 +179,16 @@ ngx_conductor_rules_update(ngx_conductor_hub_t *hub)
     ngx_uint_t     same;
     cdr_policy_t  *old, *policy;
 
-    if (hub->slot == NGX_CONDUCTOR_NO_SLOT) {
-        return;
-    }
-
     policy = ngx_conductor_rules_load(hub, &same);
 
-    if (same) {
+    hub->outdated = (policy == NULL && !same);
+
+    if (hub->outdated) {
+        ngx_conductor_rules_unknown(hub);
         return;
     }
 
-    if (policy == NULL) {
-        ngx_conductor_rules_unknown(hub);
+    if (same) {
         return;
     }
 
@@ -221,7 +232,11 @@ ngx_conductor_rules_load(ngx_conductor_hub_t *hub, ngx_uint_t *same)
     hub->generation = rules->generation;
     len = rules->len;
 
-    if (block && len <= rules->size) {
+    if (len > rules->size) {
+        len = 0;
+    }
+
+    if (block) {
         ngx_memcpy(block, rules->block, len);
     }
 
@@ -281,8 +296,6 @@ ngx_conductor_rules_unknown(ngx_conductor_hub_t *hub)
 {
     ngx_queue_t              *q, *next;
     ngx_conductor_session_t  *s;
-
-    hub->outdated = 1;
 
     for (q = ngx_queue_head(&hub->sessions);
          q != ngx_queue_sentinel(&hub->sessions);
