@@ -602,13 +602,16 @@ void ngx_conductor_publish_release(ngx_conductor_idem_t *idem);
  */
 
 ngx_int_t ngx_conductor_publish_handler(ngx_http_request_t *r);
-ngx_int_t ngx_conductor_publish_type(ngx_http_request_t *r,
-    ngx_flag_t *ndjson);
-ngx_int_t ngx_conductor_publish_read(ngx_http_request_t *r, ngx_str_t *body);
-ngx_int_t ngx_conductor_publish_error(ngx_http_request_t *r,
-    ngx_uint_t status, const char *text);
 ngx_int_t ngx_conductor_health_handler(ngx_http_request_t *r);
 ngx_int_t ngx_conductor_admin_handler(ngx_http_request_t *r);
+
+
+/* ngx_conductor_body.c: what they share */
+
+ngx_int_t ngx_conductor_body_type(ngx_http_request_t *r, ngx_flag_t *ndjson);
+ngx_int_t ngx_conductor_body_read(ngx_http_request_t *r, ngx_str_t *body);
+ngx_int_t ngx_conductor_body_error(ngx_http_request_t *r, ngx_uint_t status,
+    const char *text);
 
 
 /* ngx_conductor_notify.c: notifications of an administrator */

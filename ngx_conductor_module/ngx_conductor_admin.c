@@ -81,7 +81,7 @@ ngx_conductor_admin_handler(ngx_http_request_t *r)
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
 
-    } else if (ngx_conductor_publish_type(r, &ndjson) != NGX_OK || ndjson) {
+    } else if (ngx_conductor_body_type(r, &ndjson) != NGX_OK || ndjson) {
         (void) ngx_conductor_admin_wrong(&a, NGX_HTTP_UNSUPPORTED_MEDIA_TYPE,
                              "Content-Type must be application/json", NULL);
     }
@@ -222,7 +222,7 @@ ngx_conductor_admin_body(ngx_http_request_t *r)
     a.request = r;
     a.hub = lcf->hub;
 
-    rc = ngx_conductor_publish_read(r, &a.body);
+    rc = ngx_conductor_body_read(r, &a.body);
 
     if (rc == NGX_OK) {
         rc = ngx_conductor_admin_run(&a);
@@ -264,7 +264,7 @@ ngx_conductor_admin_refuse(ngx_conductor_admin_t *a)
     ngx_str_t   body;
 
     if (a->field == NULL) {
-        return ngx_conductor_publish_error(a->request, a->status, a->error);
+        return ngx_conductor_body_error(a->request, a->status, a->error);
     }
 
     body.len = sizeof("{\"error\":\"\",\"field\":\"\"}\n")

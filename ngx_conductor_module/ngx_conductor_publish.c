@@ -42,8 +42,8 @@ ngx_conductor_publish_handler(ngx_http_request_t *r)
         (void) ngx_http_discard_request_body(r);
 
         return (rc == NGX_DECLINED)
-               ? ngx_conductor_publish_error(r, NGX_HTTP_FORBIDDEN,
-                                             "this origin is not allowed")
+               ? ngx_conductor_body_error(r, NGX_HTTP_FORBIDDEN,
+                                          "this origin is not allowed")
                : NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -55,14 +55,14 @@ ngx_conductor_publish_handler(ngx_http_request_t *r)
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
 
-        return ngx_conductor_publish_error(r, NGX_HTTP_NOT_ALLOWED,
-                                           "events are published by POST");
+        return ngx_conductor_body_error(r, NGX_HTTP_NOT_ALLOWED,
+                                        "events are published by POST");
     }
 
-    if (ngx_conductor_publish_type(r, &ndjson) != NGX_OK) {
+    if (ngx_conductor_body_type(r, &ndjson) != NGX_OK) {
         (void) ngx_http_discard_request_body(r);
 
-        return ngx_conductor_publish_error(r,
+        return ngx_conductor_body_error(r,
                              NGX_HTTP_UNSUPPORTED_MEDIA_TYPE,
                              "Content-Type must be application/json or "
                              "application/x-ndjson");
@@ -106,12 +106,12 @@ ngx_conductor_publish_begin(ngx_http_request_t *r)
 
     case NGX_BUSY:
         (void) ngx_http_discard_request_body(r);
-        return ngx_conductor_publish_error(r, NGX_HTTP_SERVICE_UNAVAILABLE,
+        return ngx_conductor_body_error(r, NGX_HTTP_SERVICE_UNAVAILABLE,
                              "too many requests with a key are under way");
 
     case NGX_DECLINED:
         (void) ngx_http_discard_request_body(r);
-        return ngx_conductor_publish_error(r, NGX_HTTP_BAD_REQUEST,
+        return ngx_conductor_body_error(r, NGX_HTTP_BAD_REQUEST,
                              "Idempotency-Key has to be there once, with 1 "
                              "to 255 octets");
 
@@ -132,53 +132,6 @@ ngx_conductor_publish_begin(ngx_http_request_t *r)
 }
 
 
-/*
- * Types that a page of any site could make a browser send here without
- * asking first (RFC 9110 calls none of them JSON) are refused.
- */
-
-ngx_int_t
-ngx_conductor_publish_type(ngx_http_request_t *r, ngx_flag_t *ndjson)
-{
-    size_t       len;
-    ngx_str_t   *type;
-    ngx_uint_t   i;
-
-    static ngx_str_t  types[] = {
-        ngx_string("application/json"),
-        ngx_string("application/x-ndjson"),
-        ngx_string("application/ndjson"),
-        ngx_string("application/jsonl"),
-        ngx_null_string
-    };
-
-    *ndjson = 0;
-
-    if (r->headers_in.content_type == NULL) {
-        return NGX_OK;
-    }
-
-    type = &r->headers_in.content_type->value;
-
-    for (len = 0; len < type->len; len++) {
-        if (type->data[len] == ';' || type->data[len] == ' ') {
-            break;
-        }
-    }
-
-    for (i = 0; types[i].len; i++) {
-        if (types[i].len == len
-            && ngx_strncasecmp(types[i].data, type->data, len) == 0)
-        {
-            *ndjson = (i != 0);
-            return NGX_OK;
-        }
-    }
-
-    return NGX_DECLINED;
-}
-
-
 static void
 ngx_conductor_publish_body(ngx_http_request_t *r)
 {
@@ -188,7 +141,7 @@ ngx_conductor_publish_body(ngx_http_request_t *r)
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_conductor_module);
 
-    rc = ngx_conductor_publish_read(r, &body);
+    rc = ngx_conductor_body_read(r, &body);
 
     if (rc == NGX_OK) {
         rc = ngx_conductor_publish_run(r, ctx, &body);
@@ -198,77 +151,6 @@ ngx_conductor_publish_body(ngx_http_request_t *r)
     }
 
     ngx_http_finalize_request(r, rc);
-}
-
-
-/* The body in one piece. */
-
-ngx_int_t
-ngx_conductor_publish_read(ngx_http_request_t *r, ngx_str_t *body)
-{
-    off_t                     len;
-    u_char                   *p;
-    ssize_t                   n;
-    ngx_buf_t                *b;
-    ngx_chain_t              *cl;
-    ngx_http_request_body_t  *rb;
-
-    rb = r->request_body;
-    ngx_str_null(body);
-
-    if (rb == NULL || rb->bufs == NULL) {
-        return NGX_OK;
-    }
-
-    b = rb->bufs->buf;
-
-    if (rb->bufs->next == NULL && ngx_buf_in_memory(b)) {
-        body->data = b->pos;
-        body->len = b->last - b->pos;
-        return NGX_OK;
-    }
-
-    len = 0;
-
-    for (cl = rb->bufs; cl; cl = cl->next) {
-        len += ngx_buf_size(cl->buf);
-    }
-
-    p = ngx_pnalloc(r->pool, ngx_max(len, 1));
-    if (p == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    body->data = p;
-    body->len = (size_t) len;
-
-    for (cl = rb->bufs; cl; cl = cl->next) {
-        b = cl->buf;
-
-        if (ngx_buf_in_memory(b)) {
-            p = ngx_cpymem(p, b->pos, b->last - b->pos);
-            continue;
-        }
-
-        if (!b->in_file) {
-
-            /* the end of a chunked body */
-
-            continue;
-        }
-
-        len = b->file_last - b->file_pos;
-
-        n = ngx_read_file(b->file, p, (size_t) len, b->file_pos);
-
-        if (n != (ssize_t) len) {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
-
-        p += n;
-    }
-
-    return NGX_OK;
 }
 
 
@@ -301,7 +183,7 @@ ngx_conductor_publish_run(ngx_http_request_t *r, ngx_conductor_ctx_t *ctx,
     pub.open = (lcf->roles != NULL);
     pub.idem = ctx->idem;
 
-    (void) ngx_conductor_publish_type(r, &pub.ndjson);
+    (void) ngx_conductor_body_type(r, &pub.ndjson);
 
     rc = ngx_conductor_append(&pub);
 
@@ -336,20 +218,20 @@ ngx_conductor_publish_answer(ngx_http_request_t *r,
         return ngx_conductor_publish_forbidden(r, pub->error.index);
 
     case NGX_CONDUCTOR_APPEND_TOO_LARGE:
-        return ngx_conductor_publish_error(r,
+        return ngx_conductor_body_error(r,
                              NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
                              "the events are larger than a quarter of the "
                              "hub's history");
 
     case NGX_CONDUCTOR_APPEND_FULL:
-        return ngx_conductor_publish_error(r, NGX_HTTP_SERVICE_UNAVAILABLE,
+        return ngx_conductor_body_error(r, NGX_HTTP_SERVICE_UNAVAILABLE,
                              "too many requests with a key are under way");
 
     case NGX_CONDUCTOR_APPEND_NO_MEMORY:
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
 
     default:
-        return ngx_conductor_publish_error(r, NGX_HTTP_SERVICE_UNAVAILABLE,
+        return ngx_conductor_body_error(r, NGX_HTTP_SERVICE_UNAVAILABLE,
                              "the event log cannot take it now; nothing was "
                              "sent");
     }
@@ -369,7 +251,7 @@ ngx_conductor_publish_again(ngx_http_request_t *r, ngx_conductor_idem_t *idem)
     if (answer->digest.word[0] != idem->digest.word[0]
         || answer->digest.word[1] != idem->digest.word[1])
     {
-        return ngx_conductor_publish_error(r, NGX_CONDUCTOR_UNPROCESSABLE,
+        return ngx_conductor_body_error(r, NGX_CONDUCTOR_UNPROCESSABLE,
                              "this Idempotency-Key was used with another "
                              "body");
     }
@@ -394,7 +276,7 @@ ngx_conductor_publish_running(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    return ngx_conductor_publish_error(r, NGX_HTTP_CONFLICT,
+    return ngx_conductor_body_error(r, NGX_HTTP_CONFLICT,
                              "the first request with this Idempotency-Key "
                              "is still under way");
 }
@@ -518,35 +400,6 @@ ngx_conductor_publish_invalid(ngx_http_request_t *r, cdr_publish_error_t *err)
     body.len = p - body.data;
 
     ngx_conductor_count_publication(r, status);
-
-    return ngx_conductor_send_json(r, status, &body);
-}
-
-
-ngx_int_t
-ngx_conductor_publish_error(ngx_http_request_t *r, ngx_uint_t status,
-    const char *text)
-{
-    ngx_str_t  body, retry;
-
-    if (status == NGX_HTTP_SERVICE_UNAVAILABLE) {
-        ngx_str_set(&retry, "1");
-
-        if (ngx_conductor_add_header(r, "Retry-After", &retry) != NGX_OK) {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
-    }
-
-    ngx_conductor_count_publication(r, status);
-
-    body.len = sizeof("{\"error\":\"\"}\n") - 1 + ngx_strlen(text);
-    body.data = ngx_pnalloc(r->pool, body.len);
-
-    if (body.data == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    ngx_sprintf(body.data, "{\"error\":\"%s\"}\n", text);
 
     return ngx_conductor_send_json(r, status, &body);
 }
