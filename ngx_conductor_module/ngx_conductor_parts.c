@@ -15,65 +15,60 @@
 #define NGX_CONDUCTOR_IDEM_SHARE     4096   /* bytes of the zone for each */
 #define NGX_CONDUCTOR_REVOKE_MAX     4096   /* in a zone of 16m or more */
 
-#define ngx_conductor_figures(hub)                                            \
-    (uint32_t) (CDR_FIGURES + ngx_conductor_figures_cells(hub))
-
 #define ngx_conductor_keys(n)                                                 \
     ((n) * NGX_CONDUCTOR_KEYS_PER_CONN + NGX_CONDUCTOR_KEYS_SPARE)
 
 
-static size_t ngx_conductor_slots_size(ngx_conductor_hub_t *hub,
-    ngx_uint_t n);
-static int ngx_conductor_slots_init(ngx_conductor_hub_t *hub, u_char *mem,
-    ngx_uint_t n);
-static int ngx_conductor_slots_attach(ngx_conductor_hub_t *hub, u_char *mem,
-    size_t size);
-static size_t ngx_conductor_cells_size(ngx_conductor_hub_t *hub,
-    ngx_uint_t n);
-static int ngx_conductor_cells_init(ngx_conductor_hub_t *hub, u_char *mem,
-    ngx_uint_t n);
-static int ngx_conductor_cells_attach(ngx_conductor_hub_t *hub, u_char *mem,
-    size_t size);
-static size_t ngx_conductor_counters_size(ngx_conductor_hub_t *hub,
-    ngx_uint_t n);
-static int ngx_conductor_counters_init(ngx_conductor_hub_t *hub, u_char *mem,
-    ngx_uint_t n);
-static int ngx_conductor_counters_attach(ngx_conductor_hub_t *hub,
-    u_char *mem, size_t size);
-static size_t ngx_conductor_counters_each(void);
-static size_t ngx_conductor_windows_size(ngx_conductor_hub_t *hub,
-    ngx_uint_t n);
-static int ngx_conductor_windows_init(ngx_conductor_hub_t *hub, u_char *mem,
-    ngx_uint_t n);
-static int ngx_conductor_windows_attach(ngx_conductor_hub_t *hub,
-    u_char *mem, size_t size);
 static uint32_t ngx_conductor_windows(ngx_conductor_hub_t *hub);
-static size_t ngx_conductor_registry_size(ngx_conductor_hub_t *hub,
-    ngx_uint_t n);
-static int ngx_conductor_registry_init(ngx_conductor_hub_t *hub, u_char *mem,
-    ngx_uint_t n);
-static int ngx_conductor_registry_attach(ngx_conductor_hub_t *hub,
-    u_char *mem, size_t size);
-static size_t ngx_conductor_revoke_size(ngx_conductor_hub_t *hub,
-    ngx_uint_t n);
-static int ngx_conductor_revoke_init(ngx_conductor_hub_t *hub, u_char *mem,
-    ngx_uint_t n);
-static int ngx_conductor_revoke_attach(ngx_conductor_hub_t *hub, u_char *mem,
+static uint32_t ngx_conductor_revocations(ngx_conductor_hub_t *hub);
+static uint32_t ngx_conductor_idem_records(ngx_conductor_hub_t *hub);
+static int ngx_conductor_cells_match(ngx_conductor_hub_t *hub, u_char *mem,
     size_t size);
-static uint32_t ngx_conductor_revoke_entries(ngx_conductor_hub_t *hub);
+static size_t ngx_conductor_counters_each(void);
 static size_t ngx_conductor_log_size(ngx_conductor_hub_t *hub, ngx_uint_t n);
 static int ngx_conductor_log_init(ngx_conductor_hub_t *hub, u_char *mem,
     ngx_uint_t n);
 static int ngx_conductor_log_attach(ngx_conductor_hub_t *hub, u_char *mem,
     size_t size);
 static cdr_log_params_t ngx_conductor_log_params(ngx_conductor_hub_t *hub);
-static size_t ngx_conductor_idem_size(ngx_conductor_hub_t *hub,
-    ngx_uint_t n);
-static int ngx_conductor_idem_init(ngx_conductor_hub_t *hub, u_char *mem,
-    ngx_uint_t n);
-static int ngx_conductor_idem_attach(ngx_conductor_hub_t *hub, u_char *mem,
-    size_t size);
-static uint32_t ngx_conductor_idem_records(ngx_conductor_hub_t *hub);
+
+
+/*
+ * The three functions of a table of "entries", which is cdr_CORE_t in the core
+ * and hub->NAME here; in "entries" are "hub" and "n".
+ */
+
+#define ngx_conductor_table(name, core, entries)                              \
+                                                                              \
+static size_t                                                                 \
+ngx_conductor_ ## name ## _size(ngx_conductor_hub_t *hub, ngx_uint_t n)       \
+{                                                                             \
+    return cdr_ ## core ## _size((uint32_t) (entries));                       \
+}                                                                             \
+                                                                              \
+static int                                                                    \
+ngx_conductor_ ## name ## _init(ngx_conductor_hub_t *hub, u_char *mem,        \
+    ngx_uint_t n)                                                             \
+{                                                                             \
+    return cdr_ ## core ## _init(mem, (uint32_t) (entries));                  \
+}                                                                             \
+                                                                              \
+static int                                                                    \
+ngx_conductor_ ## name ## _attach(ngx_conductor_hub_t *hub, u_char *mem,      \
+    size_t size)                                                              \
+{                                                                             \
+    return cdr_ ## core ## _attach(&hub->name, mem, size);                    \
+}
+
+
+ngx_conductor_table(slots, slots,
+                    CDR_FIGURES + ngx_conductor_figures_cells(hub))
+ngx_conductor_table(cells, cells, ngx_conductor_figures_cells(hub))
+ngx_conductor_table(counters, counter, ngx_conductor_keys(n))
+ngx_conductor_table(windows, counter, ngx_conductor_windows(hub))
+ngx_conductor_table(registry, registry, n)
+ngx_conductor_table(revoke, revoke, ngx_conductor_revocations(hub))
+ngx_conductor_table(idem, idem, ngx_conductor_idem_records(hub))
 
 
 ngx_conductor_part_t  ngx_conductor_parts[] = {
@@ -87,7 +82,7 @@ ngx_conductor_part_t  ngx_conductor_parts[] = {
     { "names of figures", CDR_CELLS_VERSION,
       ngx_conductor_cells_size,
       ngx_conductor_cells_init,
-      ngx_conductor_cells_attach,
+      ngx_conductor_cells_match,
       NULL },
 
     { "counters", CDR_COUNTER_VERSION,
@@ -136,47 +131,12 @@ ngx_conductor_part_t  ngx_conductor_parts[] = {
 };
 
 
-static size_t
-ngx_conductor_slots_size(ngx_conductor_hub_t *hub, ngx_uint_t n)
-{
-    return cdr_slots_size(ngx_conductor_figures(hub));
-}
-
-
-static int
-ngx_conductor_slots_init(ngx_conductor_hub_t *hub, u_char *mem, ngx_uint_t n)
-{
-    return cdr_slots_init(mem, ngx_conductor_figures(hub));
-}
-
-
-static int
-ngx_conductor_slots_attach(ngx_conductor_hub_t *hub, u_char *mem, size_t size)
-{
-    return cdr_slots_attach(&hub->slots, mem, size);
-}
-
-
-static size_t
-ngx_conductor_cells_size(ngx_conductor_hub_t *hub, ngx_uint_t n)
-{
-    return cdr_cells_size((uint32_t) ngx_conductor_figures_cells(hub));
-}
-
-
-static int
-ngx_conductor_cells_init(ngx_conductor_hub_t *hub, u_char *mem, ngx_uint_t n)
-{
-    return cdr_cells_init(mem, (uint32_t) ngx_conductor_figures_cells(hub));
-}
-
-
 /* After the slots: whose figures are there for every name. */
 
 static int
-ngx_conductor_cells_attach(ngx_conductor_hub_t *hub, u_char *mem, size_t size)
+ngx_conductor_cells_match(ngx_conductor_hub_t *hub, u_char *mem, size_t size)
 {
-    if (cdr_cells_attach(&hub->cells, mem, size) != CDR_OK
+    if (ngx_conductor_cells_attach(hub, mem, size) != CDR_OK
         || hub->slots.nfigures != CDR_FIGURES + hub->cells.n)
     {
         return CDR_DECLINED;
@@ -187,56 +147,10 @@ ngx_conductor_cells_attach(ngx_conductor_hub_t *hub, u_char *mem, size_t size)
 
 
 static size_t
-ngx_conductor_counters_size(ngx_conductor_hub_t *hub, ngx_uint_t n)
-{
-    return cdr_counter_size((uint32_t) ngx_conductor_keys(n));
-}
-
-
-static int
-ngx_conductor_counters_init(ngx_conductor_hub_t *hub, u_char *mem,
-    ngx_uint_t n)
-{
-    return cdr_counter_init(mem, (uint32_t) ngx_conductor_keys(n));
-}
-
-
-static int
-ngx_conductor_counters_attach(ngx_conductor_hub_t *hub, u_char *mem,
-    size_t size)
-{
-    return cdr_counter_attach(&hub->counters, mem, size);
-}
-
-
-static size_t
 ngx_conductor_counters_each(void)
 {
     return NGX_CONDUCTOR_KEYS_PER_CONN
            * (sizeof(cdr_counter_entry_t) + sizeof(uint32_t));
-}
-
-
-static size_t
-ngx_conductor_windows_size(ngx_conductor_hub_t *hub, ngx_uint_t n)
-{
-    return cdr_counter_size(ngx_conductor_windows(hub));
-}
-
-
-static int
-ngx_conductor_windows_init(ngx_conductor_hub_t *hub, u_char *mem,
-    ngx_uint_t n)
-{
-    return cdr_counter_init(mem, ngx_conductor_windows(hub));
-}
-
-
-static int
-ngx_conductor_windows_attach(ngx_conductor_hub_t *hub, u_char *mem,
-    size_t size)
-{
-    return cdr_counter_attach(&hub->windows, mem, size);
 }
 
 
@@ -254,53 +168,8 @@ ngx_conductor_windows(ngx_conductor_hub_t *hub)
 }
 
 
-static size_t
-ngx_conductor_registry_size(ngx_conductor_hub_t *hub, ngx_uint_t n)
-{
-    return cdr_registry_size((uint32_t) n);
-}
-
-
-static int
-ngx_conductor_registry_init(ngx_conductor_hub_t *hub, u_char *mem,
-    ngx_uint_t n)
-{
-    return cdr_registry_init(mem, (uint32_t) n);
-}
-
-
-static int
-ngx_conductor_registry_attach(ngx_conductor_hub_t *hub, u_char *mem,
-    size_t size)
-{
-    return cdr_registry_attach(&hub->registry, mem, size);
-}
-
-
-static size_t
-ngx_conductor_revoke_size(ngx_conductor_hub_t *hub, ngx_uint_t n)
-{
-    return cdr_revoke_size(ngx_conductor_revoke_entries(hub));
-}
-
-
-static int
-ngx_conductor_revoke_init(ngx_conductor_hub_t *hub, u_char *mem, ngx_uint_t n)
-{
-    return cdr_revoke_init(mem, ngx_conductor_revoke_entries(hub));
-}
-
-
-static int
-ngx_conductor_revoke_attach(ngx_conductor_hub_t *hub, u_char *mem,
-    size_t size)
-{
-    return cdr_revoke_attach(&hub->revoke, mem, size);
-}
-
-
 static uint32_t
-ngx_conductor_revoke_entries(ngx_conductor_hub_t *hub)
+ngx_conductor_revocations(ngx_conductor_hub_t *hub)
 {
     return (uint32_t) ngx_min(hub->zone_size / 4096,
                               NGX_CONDUCTOR_REVOKE_MAX);
@@ -349,27 +218,6 @@ ngx_conductor_log_params(ngx_conductor_hub_t *hub)
     params.base.ms = params.epoch_ms;
 
     return params;
-}
-
-
-static size_t
-ngx_conductor_idem_size(ngx_conductor_hub_t *hub, ngx_uint_t n)
-{
-    return cdr_idem_size(ngx_conductor_idem_records(hub));
-}
-
-
-static int
-ngx_conductor_idem_init(ngx_conductor_hub_t *hub, u_char *mem, ngx_uint_t n)
-{
-    return cdr_idem_init(mem, ngx_conductor_idem_records(hub));
-}
-
-
-static int
-ngx_conductor_idem_attach(ngx_conductor_hub_t *hub, u_char *mem, size_t size)
-{
-    return cdr_idem_attach(&hub->idem, mem, size);
 }
 
 
