@@ -16,6 +16,8 @@ typedef struct {
 } ngx_conductor_counted_t;
 
 
+static ngx_uint_t ngx_conductor_register_locked(ngx_conductor_session_t *s,
+    cdr_conn_info_t *info, ngx_conductor_counted_t *n);
 static ngx_uint_t ngx_conductor_register_count(ngx_conductor_hub_t *hub,
     cdr_conn_info_t *info, ngx_conductor_counted_t *n);
 static ngx_int_t ngx_conductor_register_info(ngx_http_request_t *r,
@@ -34,9 +36,7 @@ ngx_uint_t
 ngx_conductor_register(ngx_http_request_t *r, ngx_conductor_session_t *s,
     ngx_conductor_identity_t *id)
 {
-    uint32_t                  live;
     ngx_uint_t                reason;
-    cdr_slot_t               *slot;
     cdr_conn_info_t           info;
     ngx_conductor_hub_t      *hub;
     ngx_conductor_counted_t   n;
@@ -48,7 +48,6 @@ ngx_conductor_register(ngx_http_request_t *r, ngx_conductor_session_t *s,
     }
 
     s->expires = id->expires;
-    slot = &hub->slots.slots[hub->slot];
 
     ngx_memzero(&n, sizeof(ngx_conductor_counted_t));
 
@@ -58,39 +57,7 @@ ngx_conductor_register(ngx_http_request_t *r, ngx_conductor_session_t *s,
 
     ngx_conductor_zone_lock(hub);
 
-    s->revoke = cdr_revoke_generation(&hub->revoke);
-
-    if (cdr_revoke_check(&hub->revoke, info.identity.user, info.identity.jti,
-                         ngx_conductor_now()))
-    {
-        ngx_conductor_zone_unlock(hub);
-        return CDR_REFUSE_REVOKED;
-    }
-
-    reason = ngx_conductor_register_count(hub, &info, &n);
-
-    if (reason == NGX_CONDUCTOR_ADMITTED) {
-
-        if (cdr_registry_add(&hub->registry, &info, &s->entry,
-                             &s->generation)
-            == CDR_OK)
-        {
-            live = atomic_load_explicit(&slot->connections,
-                                        memory_order_relaxed);
-            atomic_store_explicit(&slot->connections, live + 1,
-                                  memory_order_relaxed);
-
-            ngx_conductor_count(hub, CDR_FIGURE_CONNECTIONS, 1);
-
-        } else {
-            (void) cdr_counter_dec(&hub->counters, info.conn_key,
-                                   ngx_current_msec);
-            (void) cdr_counter_dec(&hub->counters, info.identity.user_key,
-                                   ngx_current_msec);
-            s->entry = NGX_CONDUCTOR_NO_ENTRY;
-            reason = CDR_REFUSE_ZONE_FULL;
-        }
-    }
+    reason = ngx_conductor_register_locked(s, &info, &n);
 
     ngx_conductor_zone_unlock(hub);
 
@@ -107,6 +74,55 @@ ngx_conductor_register(ngx_http_request_t *r, ngx_conductor_session_t *s,
         ngx_conductor_limit_dry_run(hub, r->connection->log,
                                     CDR_REFUSE_USER);
     }
+
+    return NGX_CONDUCTOR_ADMITTED;
+}
+
+
+static ngx_uint_t
+ngx_conductor_register_locked(ngx_conductor_session_t *s,
+    cdr_conn_info_t *info, ngx_conductor_counted_t *n)
+{
+    uint32_t              live;
+    ngx_uint_t            reason;
+    cdr_slot_t           *slot;
+    ngx_conductor_hub_t  *hub;
+
+    hub = s->hub;
+
+    s->revoke = cdr_revoke_generation(&hub->revoke);
+
+    if (cdr_revoke_check(&hub->revoke, info->identity.user,
+                         info->identity.jti, ngx_conductor_now()))
+    {
+        return CDR_REFUSE_REVOKED;
+    }
+
+    reason = ngx_conductor_register_count(hub, info, n);
+
+    if (reason != NGX_CONDUCTOR_ADMITTED) {
+        return reason;
+    }
+
+    if (cdr_registry_add(&hub->registry, info, &s->entry, &s->generation)
+        != CDR_OK)
+    {
+        (void) cdr_counter_dec(&hub->counters, info->conn_key,
+                               ngx_current_msec);
+        (void) cdr_counter_dec(&hub->counters, info->identity.user_key,
+                               ngx_current_msec);
+
+        s->entry = NGX_CONDUCTOR_NO_ENTRY;
+
+        return CDR_REFUSE_ZONE_FULL;
+    }
+
+    slot = &hub->slots.slots[hub->slot];
+
+    live = atomic_load_explicit(&slot->connections, memory_order_relaxed);
+    atomic_store_explicit(&slot->connections, live + 1, memory_order_relaxed);
+
+    ngx_conductor_count(hub, CDR_FIGURE_CONNECTIONS, 1);
 
     return NGX_CONDUCTOR_ADMITTED;
 }
