@@ -7,6 +7,8 @@
 
 static ngx_int_t ngx_conductor_health_probe(ngx_http_request_t *r,
     ngx_conductor_hub_t *hub, const char **why);
+static ngx_int_t ngx_conductor_health_body(ngx_http_request_t *r,
+    ngx_conductor_hub_t *hub, const char *why, ngx_str_t *body);
 static size_t ngx_conductor_health_figures(ngx_http_request_t *r,
     cdr_cells_t *cells, uint64_t *sums, u_char *dst);
 static ngx_uint_t ngx_conductor_health_full(ngx_conductor_hub_t *hub);
@@ -17,13 +19,9 @@ static u_char *ngx_conductor_health_time(u_char *p);
 ngx_int_t
 ngx_conductor_health_handler(ngx_http_request_t *r)
 {
-    u_char                    *p;
-    uint64_t                  *sums;
     ngx_int_t                  rc, status;
     ngx_str_t                  body;
     const char                *why;
-    cdr_cells_t                cells;
-    ngx_conductor_hub_t       *hub;
     ngx_conductor_loc_conf_t  *lcf;
 
     /* a page of another origin is answered, but cannot read it */
@@ -49,18 +47,34 @@ ngx_conductor_health_handler(ngx_http_request_t *r)
     }
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_conductor_module);
-    hub = lcf->hub;
-
     why = NULL;
-    status = ngx_conductor_health_probe(r, hub, &why);
+    status = ngx_conductor_health_probe(r, lcf->hub, &why);
 
     if (status == NGX_DECLINED) {
         return NGX_HTTP_BAD_REQUEST;
     }
 
+    if (ngx_conductor_health_body(r, lcf->hub, why, &body) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_conductor_send_json(r, status, &body);
+}
+
+
+/* "why" it is degraded, or NULL. */
+
+static ngx_int_t
+ngx_conductor_health_body(ngx_http_request_t *r, ngx_conductor_hub_t *hub,
+    const char *why, ngx_str_t *body)
+{
+    u_char       *p;
+    uint64_t     *sums;
+    cdr_cells_t   cells;
+
     sums = ngx_palloc(r->pool, hub->slots.nfigures * sizeof(uint64_t));
     if (sums == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        return NGX_ERROR;
     }
 
     cdr_slots_sums(&hub->slots, sums);
@@ -74,10 +88,10 @@ ngx_conductor_health_handler(ngx_http_request_t *r)
                              + ngx_conductor_health_figures(r, &cells, sums,
                                                             NULL));
     if (p == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        return NGX_ERROR;
     }
 
-    body.data = p;
+    body->data = p;
 
     p = ngx_sprintf(p, "{\"status\":\"%s\",\"timestamp\":\"",
                     (why || ngx_conductor_health_full(hub)) ? "degraded"
@@ -99,9 +113,9 @@ ngx_conductor_health_handler(ngx_http_request_t *r)
 
     p = ngx_sprintf(p, "}\n");
 
-    body.len = p - body.data;
+    body->len = p - body->data;
 
-    return ngx_conductor_send_json(r, status, &body);
+    return NGX_OK;
 }
 
 
