@@ -409,6 +409,7 @@ u_char *ngx_conductor_log_text(u_char *p, u_char *last, const u_char *data,
 /* ngx_conductor_access.c: identity as an access check */
 
 ngx_int_t ngx_conductor_access_handler(ngx_http_request_t *r);
+ngx_int_t ngx_conductor_access_still(ngx_http_request_t *r);
 ngx_int_t ngx_conductor_authenticate(ngx_http_request_t *r,
     ngx_conductor_identity_t *id);
 ngx_int_t ngx_conductor_role_allowed(ngx_array_t *roles, ngx_str_t *role);

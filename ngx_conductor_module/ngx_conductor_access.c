@@ -5,6 +5,8 @@
 
 static ngx_int_t ngx_conductor_access_check(ngx_http_request_t *r,
     ngx_conductor_loc_conf_t *lcf);
+static ngx_int_t ngx_conductor_access_refuse(ngx_http_request_t *r,
+    ngx_conductor_identity_t *id);
 
 
 /* Identity as an access check, for the HTTP endpoints. */
@@ -70,11 +72,7 @@ ngx_conductor_access_check(ngx_http_request_t *r,
     }
 
     if (id->rc != NGX_OK) {
-        ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
-                      "conductor: access refused: %s", id->reason);
-
-        return (ngx_conductor_authenticate(r, id) == NGX_OK)
-               ? NGX_HTTP_UNAUTHORIZED : NGX_HTTP_INTERNAL_SERVER_ERROR;
+        return ngx_conductor_access_refuse(r, id);
     }
 
     if (id->cookie && ngx_conductor_origin_allowed(r, 1) != NGX_OK) {
@@ -94,6 +92,59 @@ ngx_conductor_access_check(ngx_http_request_t *r,
     }
 
     return NGX_OK;
+}
+
+
+/*
+ * A body may take its time: NGX_OK if whoever was admitted before it still
+ * is, or else the status of the answer.
+ */
+
+ngx_int_t
+ngx_conductor_access_still(ngx_http_request_t *r)
+{
+    ngx_conductor_ctx_t       *ctx;
+    ngx_conductor_identity_t  *id;
+    ngx_conductor_loc_conf_t  *lcf;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_conductor_module);
+
+    if (ctx == NULL || !ctx->admitted) {
+        return NGX_OK;
+    }
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_conductor_module);
+    id = &ctx->identity;
+
+    if (id->expires <= ngx_time()) {
+        id->expired = 1;
+        id->reason = "expired";
+
+    } else if (ngx_conductor_revoked(lcf->hub, id)) {
+        id->revoked = 1;
+        id->reason = "revoked";
+
+    } else {
+        return NGX_OK;
+    }
+
+    id->rc = NGX_DECLINED;
+    ngx_str_null(&id->user);
+    ngx_str_null(&id->role);
+
+    return ngx_conductor_access_refuse(r, id);
+}
+
+
+static ngx_int_t
+ngx_conductor_access_refuse(ngx_http_request_t *r,
+    ngx_conductor_identity_t *id)
+{
+    ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                  "conductor: access refused: %s", id->reason);
+
+    return (ngx_conductor_authenticate(r, id) == NGX_OK)
+           ? NGX_HTTP_UNAUTHORIZED : NGX_HTTP_INTERNAL_SERVER_ERROR;
 }
 
 

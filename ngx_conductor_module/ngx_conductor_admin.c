@@ -222,7 +222,11 @@ ngx_conductor_admin_body(ngx_http_request_t *r)
     a.request = r;
     a.hub = lcf->hub;
 
-    rc = ngx_conductor_body_read(r, &a.body);
+    rc = ngx_conductor_access_still(r);
+
+    if (rc == NGX_OK) {
+        rc = ngx_conductor_body_read(r, &a.body);
+    }
 
     if (rc == NGX_OK) {
         rc = ngx_conductor_admin_run(&a);

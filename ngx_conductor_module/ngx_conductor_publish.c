@@ -141,7 +141,11 @@ ngx_conductor_publish_body(ngx_http_request_t *r)
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_conductor_module);
 
-    rc = ngx_conductor_body_read(r, &body);
+    rc = ngx_conductor_access_still(r);
+
+    if (rc == NGX_OK) {
+        rc = ngx_conductor_body_read(r, &body);
+    }
 
     if (rc == NGX_OK) {
         rc = ngx_conductor_publish_run(r, ctx, &body);
