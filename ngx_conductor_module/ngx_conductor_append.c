@@ -138,7 +138,12 @@ ngx_conductor_append_check(ngx_conductor_publication_t *pub)
 
     if (rc != CDR_DECLINED) {
         pub->error = p->error;
-        return NGX_CONDUCTOR_APPEND_INVALID;
+
+        /* what an event requires is told to those who may publish it */
+
+        return (p->type && ngx_conductor_append_allowed(pub, p->type) != NGX_OK)
+               ? NGX_CONDUCTOR_APPEND_FORBIDDEN
+               : NGX_CONDUCTOR_APPEND_INVALID;
     }
 
     return NGX_CONDUCTOR_APPENDED;

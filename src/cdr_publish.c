@@ -203,6 +203,8 @@ cdr_publish_event(cdr_publish_t *p, size_t end)
     cdr_json_scan_t    s;
     cdr_event_error_t  err;
 
+    p->type = NULL;
+
     if (p->index == p->max_events) {
         return cdr_publish_fail(p, CDR_PUBLISH_TOO_MANY,
                                 "the request has too many events");

@@ -59,8 +59,10 @@ typedef struct {
     bool                          ndjson;
     cdr_publish_state_e           state;
 
-    /* the current event, after CDR_OK */
+    /* of the event at hand, as soon as it is known; NULL before */
     const cdr_event_type_t       *type;
+
+    /* the current event, after CDR_OK */
     size_t                        nmembers;
     cdr_json_member_t             members[CDR_EVENT_MAX_MEMBERS];
 
@@ -82,7 +84,8 @@ void cdr_publish_init(cdr_publish_t *p, cdr_str_t body, bool ndjson,
 /*
  * Reads and checks the next event.  Returns CDR_OK with "type", "members" and
  * "nmembers", which hold until the next call; CDR_DECLINED after the last
- * event ("index" is their number, at least 1); CDR_ERROR with "error".  The
+ * event ("index" is their number, at least 1); CDR_ERROR with "error", and with
+ * the "type" of the wrong event if it has one that is in the catalogue.  The
  * end of a pass is final: later calls return CDR_DECLINED or CDR_ERROR again.
  */
 int cdr_publish_next(cdr_publish_t *p);

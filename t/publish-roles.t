@@ -16,7 +16,7 @@ use Test::Conductor;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = need_conductor(Test::Nginx->new()->has(qw/ http access /))->plan(43);
+my $t = need_conductor(Test::Nginx->new()->has(qw/ http access /))->plan(44);
 
 $t->write_file_expand('nginx.conf', conductor_conf(<<'EOF_CONF'));
 
@@ -103,10 +103,13 @@ my ($status, $answer) = publish($t, [ { type => 'e' }, { type => 'plain' } ],
 is_deeply([ $status, $answer ], [ 403, { index => 1,
     error => 'this role may not publish this type of event' } ],
     'the answer says which event it is');
+is_deeply([ (publish($t, [ { type => 'e' }, { type => 'strict' } ],
+                     token => token('admin')))[0, 1] ], [ 403, $answer ],
+    'and not what it lacks');
 is((publish($t, [ { type => 'e' }, { type => 'nope' } ],
             token => $editor))[0], 422, 'an unknown one is another fault');
 is_deeply((health($t, path => '/health?figures=1'))[1]{figures}
-              {publicationsRefused}, { forbidden => 5, invalid => 1 },
+              {publicationsRefused}, { forbidden => 6, invalid => 1 },
     'each refusal is counted by its reason');
 
 # over WebSocket
@@ -125,6 +128,8 @@ for my $case (
       'forbidden' ],
     [ 'an event that names no role', $editor, { type => 'plain' },
       'forbidden' ],
+    [ 'one that lacks a field, which is not told', $reader,
+      { type => 'strict' }, 'forbidden' ],
     [ 'an unknown event', $editor, { type => 'nope' }, 'unknown_type' ],
     [ 'an event without a type', $editor, { n => 1 }, 'bad_message' ],
     [ 'a type that is a number', $editor, { type => 1 }, 'bad_message' ],
