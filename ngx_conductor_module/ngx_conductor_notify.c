@@ -18,6 +18,9 @@ static const cdr_event_type_t *ngx_conductor_notify_type(
     ngx_conductor_hub_t *hub);
 static size_t ngx_conductor_notify_members(ngx_conductor_notice_t *notice,
     cdr_json_member_t *members);
+static size_t ngx_conductor_notify_payload(u_char *dst,
+    const cdr_event_type_t *type, ngx_conductor_notice_t *notice,
+    cdr_json_member_t *members, size_t n);
 static void ngx_conductor_notify_member(cdr_json_member_t *m,
     const char *name, cdr_str_t value);
 static ngx_int_t ngx_conductor_notify_append(ngx_conductor_hub_t *hub,
@@ -86,7 +89,8 @@ ngx_conductor_notify_try(ngx_conductor_hub_t *hub,
         return NGX_ERROR;
     }
 
-    payload.len = cdr_event_payload(payload.data, type, members, n);
+    payload.len = ngx_conductor_notify_payload(payload.data, type, notice,
+                                               members, n);
 
     ngx_conductor_zone_lock(hub);
 
@@ -126,6 +130,26 @@ ngx_conductor_notify_members(ngx_conductor_notice_t *notice,
     ngx_conductor_notify_member(&members[n++], "message", notice->message);
 
     return n;
+}
+
+
+/* Whom it is for is no field of the type, which hides nothing of it. */
+
+static size_t
+ngx_conductor_notify_payload(u_char *dst, const cdr_event_type_t *type,
+    ngx_conductor_notice_t *notice, cdr_json_member_t *members, size_t n)
+{
+    size_t            to, len;
+    cdr_event_type_t  open;
+
+    to = (notice->flags != 0);
+
+    open = *type;
+    open.hide_everyone = false;
+
+    len = cdr_event_payload(dst, &open, members, to);
+
+    return len + cdr_event_payload(dst + len, type, members + to, n - to);
 }
 
 

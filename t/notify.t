@@ -18,7 +18,7 @@ select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
 my $t = need_conductor(Test::Nginx->new()->has(qw/ http http_ssl /)
-    ->has_daemon('openssl'))->plan(31);
+    ->has_daemon('openssl'))->plan(33);
 
 $t->write_file_expand('nginx.conf', conductor_conf(<<'EOF_CONF'));
 
@@ -56,6 +56,13 @@ http {
         event admin-notification { channel c; require text; }
     }
 
+    conductor_hub some {
+        zone 2m;
+        history size=64k;
+        channel admin:notifications { default on; }
+        event admin-notification { fields message to.x; redact level; }
+    }
+
     conductor_limit_conn off;
 
     server {
@@ -76,11 +83,13 @@ http {
 
         location /off          { conductor off; }
         location /own          { conductor own; }
+        location /some         { conductor some; }
         location /publish      { conductor_publish h; conductor_auth off; }
         location /publish/own  { conductor_publish own; conductor_auth off; }
         location /admin        { conductor_admin h; conductor_auth off; }
         location /admin/off    { conductor_admin off; conductor_auth off; }
         location /admin/own    { conductor_admin own; conductor_auth off; }
+        location /admin/some   { conductor_admin some; conductor_auth off; }
     }
 }
 
@@ -181,6 +190,17 @@ is((publish($t, { type => 'admin-notification', level => 'info' }))[0], 422,
 is((publish($t, { type => 'admin-notification', to => 'ann', text => 't' },
             path => '/publish/own'))[0], 200, 'one of the hub its own');
 is($own->recv_json()->{to}, 'ann', 'and a field of a publisher is a field');
+
+# One of the hub its own that lets few fields pass.
+
+my @some = map { client($t, "/some?user=$_&role=r") } qw/ ann bob /;
+
+notify($t, { message => 'ann', user => 'ann' }, '/admin/some');
+notify($t, { message => 'r', role => 'r' }, '/admin/some');
+is_deeply([ map { my $m = $some[0]->recv_json(); [ @$m{qw/ message level /} ] }
+            1 .. 2 ], [ [ 'ann', undef ], [ 'r', undef ] ],
+    'reaches a user and a role, with these');
+is($some[1]->recv_json()->{message}, 'r', 'and nobody else');
 
 # Names with what JSON escapes, and one that is too long.
 
