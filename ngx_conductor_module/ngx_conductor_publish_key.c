@@ -3,11 +3,13 @@
 #include "ngx_conductor.h"
 
 
-#define NGX_CONDUCTOR_KEY_MAX  255
+#define NGX_CONDUCTOR_KEY_MAX   255
+#define NGX_CONDUCTOR_KEY_PART  4           /* of the table, for who waits */
 
 
 static ngx_int_t ngx_conductor_publish_header(ngx_http_request_t *r,
     ngx_str_t *key);
+static ngx_uint_t ngx_conductor_publish_crowded(ngx_conductor_idem_t *idem);
 static void ngx_conductor_publish_cleanup(void *data);
 
 
@@ -131,11 +133,34 @@ ngx_conductor_publish_reserve(ngx_http_request_t *r,
 
     ngx_conductor_zone_lock(idem->hub);
 
-    rc = ngx_conductor_idem_reserve(idem, 1);
+    if (ngx_conductor_publish_crowded(idem)) {
+        rc = ngx_conductor_idem_find(idem);
+        rc = (rc == NGX_DECLINED) ? NGX_OK : rc;
+
+    } else {
+        rc = ngx_conductor_idem_reserve(idem, 1);
+    }
 
     ngx_conductor_zone_unlock(idem->hub);
 
     return rc;
+}
+
+
+/*
+ * Whoever may send headers can have a key for as long as its body takes: they
+ * must not drive out what was answered, nor leave no room to who is quick.
+ * Beyond their part of the table a key is taken with the events alone.
+ */
+
+static ngx_uint_t
+ngx_conductor_publish_crowded(ngx_conductor_idem_t *idem)
+{
+    cdr_idem_fill_t  fill;
+
+    cdr_idem_fill(&idem->hub->idem, &fill);
+
+    return fill.running >= fill.records / NGX_CONDUCTOR_KEY_PART;
 }
 
 

@@ -16,7 +16,7 @@ use Test::Conductor;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = need_conductor(Test::Nginx->new()->has(qw/ http /))->plan(39);
+my $t = need_conductor(Test::Nginx->new()->has(qw/ http /))->plan(41);
 
 $t->write_file_expand('nginx.conf', conductor_conf(<<'EOF_CONF'));
 
@@ -181,17 +181,27 @@ ok(wait_for(sub {
     (publish($t, { type => 'e', n => 10 }, key => 'gone'))[0] == 200 }),
     'if it goes away, the key is free');
 
-# more than there is room for
+# more at a time than there is room for
 
-my @open = map { start($t, '/small', "open $_") } 1 .. 512;
-ok(wait_for(sub { try_key($t, '/small', 'new ' . $n++) == 503 }),
-    'when all keys are under way there is none for another request');
-is((publish($t, { type => 'e' }, path => '/small'))[0], 200,
-    'one without a key is accepted');
+my @small = (path => '/small');
+my $kept = (publish($t, { type => 'e' }, @small, key => 'kept'))[1];
+
+my @open = map { start($t, '/small', "open $_") } 1 .. 600;
+ok(wait_for(sub { try_key($t, '/small', 'open 1') == 409 }),
+    'many requests are under way');
+is_deeply((publish($t, { type => 'e' }, @small, key => 'kept'))[1], $kept,
+    'what was answered before is known');
+is((publish($t, { type => 'e' }, @small, key => 'new'))[0], 200,
+    'and there is room for who is quick');
+
+my @last = publish($t, '{"type":"e","n":9}', @small, key => 'open 600');
+is($last[0], 200, 'also under the key of one of them');
+$open[-1]->print('"e","n":9}');
+is_deeply([ http_end($open[-1]) =~ /"(\d+-\d+)"/ ], $last[1]{eventIds},
+    'which is then answered the same');
 
 $open[0]->print('"e","n":9}');
-like(http_end($open[0]), qr/ 200 OK/, 'one of them comes to its end');
-is(try_key($t, '/small', 'new'), 422, 'which makes room');
+like(http_end($open[0]), qr/ 200 OK/, 'the first one comes to its end');
 is_deeply([ $ws->faults() ], [], 'the client finds no fault');
 
 
