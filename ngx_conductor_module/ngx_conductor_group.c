@@ -5,6 +5,8 @@
 
 #include "ngx_conductor_session.h"
 
+#include <cdr_siphash.h>
+
 
 #define NGX_CONDUCTOR_GROUP_MIN  8
 #define NGX_CONDUCTOR_BUCKETS    1024       /* a power of two */
@@ -16,7 +18,8 @@ static ngx_conductor_group_t *ngx_conductor_group_get(
     ngx_conductor_session_t *s, ngx_conductor_group_t *key);
 static ngx_conductor_group_t *ngx_conductor_group_new(
     ngx_conductor_session_t *s, ngx_conductor_group_t *key);
-static uint32_t ngx_conductor_group_hash(ngx_conductor_group_t *key);
+static uint32_t ngx_conductor_group_hash(ngx_conductor_hub_t *hub,
+    ngx_conductor_group_t *key);
 static ngx_uint_t ngx_conductor_group_eq(ngx_conductor_group_t *a,
     ngx_conductor_group_t *b);
 static void ngx_conductor_group_remove(ngx_conductor_hub_t *hub,
@@ -52,7 +55,7 @@ ngx_conductor_group_join(ngx_conductor_session_t *s, uint64_t channels,
     key.filters = filters;
     key.level = s->pmd.on ? (uint8_t) s->conf->compress : 0;
     key.window = key.level ? s->pmd.server_max_window_bits : 0;
-    key.hash = ngx_conductor_group_hash(&key);
+    key.hash = ngx_conductor_group_hash(s->hub, &key);
 
     g = ngx_conductor_group_get(s, &key);
 
@@ -369,24 +372,26 @@ ngx_conductor_group_new(ngx_conductor_session_t *s,
 }
 
 
-static uint32_t
-ngx_conductor_group_hash(ngx_conductor_group_t *key)
-{
-    uint32_t  hash;
+/* Under a secret: clients choose their filters, but not which ones collide. */
 
-    ngx_crc32_init(hash);
-    ngx_crc32_update(&hash, (u_char *) &key->channels, sizeof(uint64_t));
-    ngx_crc32_update(&hash, (u_char *) &key->view, sizeof(void *));
-    ngx_crc32_update(&hash, &key->level, 1);
-    ngx_crc32_update(&hash, &key->window, 1);
+static uint32_t
+ngx_conductor_group_hash(ngx_conductor_hub_t *hub,
+    ngx_conductor_group_t *key)
+{
+    uint64_t  part[4];
+
+    part[0] = key->channels;
+    part[1] = (uintptr_t) key->view;
+    part[2] = (uint64_t) key->level << 8 | key->window;
+    part[3] = 0;
 
     if (key->filters) {
-        ngx_crc32_update(&hash, key->filters->data, key->filters->len);
+        part[3] = cdr_siphash(hub->zone->secret, key->filters->data,
+                              key->filters->len);
     }
 
-    ngx_crc32_final(hash);
-
-    return hash;
+    return (uint32_t) cdr_siphash(hub->zone->secret, (u_char *) part,
+                                  sizeof(part));
 }
 
 
