@@ -16,7 +16,7 @@ use Test::Conductor;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = need_conductor(Test::Nginx->new()->has(qw/ http access /))->plan(44);
+my $t = need_conductor(Test::Nginx->new()->has(qw/ http access /))->plan(45);
 
 $t->write_file_expand('nginx.conf', conductor_conf(<<'EOF_CONF'));
 
