@@ -15,6 +15,7 @@ static void ngx_conductor_key_make(ngx_conductor_session_t *s,
     cdr_command_t *cmd, ngx_uint_t kind);
 static void ngx_conductor_key_answer(ngx_conductor_session_t *s,
     cdr_command_t *cmd);
+static cdr_str_t *ngx_conductor_key_channel(ngx_conductor_hub_t *hub);
 
 
 /* Of the command at hand; one is handled at a time. */
@@ -170,24 +171,91 @@ ngx_conductor_ack_event(ngx_conductor_session_t *s, cdr_command_t *cmd,
 }
 
 
+/*
+ * The ack of a command that concerns a channel.  A record has no room for a
+ * name: it keeps the digest, and the channels of the hub are few.
+ */
+
+void
+ngx_conductor_ack_channel(ngx_conductor_session_t *s, cdr_command_t *cmd,
+    const cdr_str_t *name)
+{
+    ngx_str_t  channel, extra;
+    u_char     text[sizeof("\"channel\":\"\"") + CDR_EVENT_MAX_NAME];
+
+    channel.data = (u_char *) name->data;
+    channel.len = name->len;
+
+    if (ngx_conductor_key_idem.ticket.link) {
+        ngx_conductor_idem_digest(&ngx_conductor_key_idem, &channel);
+    }
+
+    extra.data = text;
+    extra.len = ngx_sprintf(text, "\"channel\":\"%V\"", &channel) - text;
+
+    ngx_conductor_ack(s, cmd, &extra);
+}
+
+
 static void
 ngx_conductor_key_answer(ngx_conductor_session_t *s, cdr_command_t *cmd)
 {
+    cdr_str_t          *channel;
     cdr_log_pos_t       pos;
     cdr_idem_answer_t  *answer;
 
     answer = &ngx_conductor_key_idem.answer;
 
-    if (answer->kind != NGX_CONDUCTOR_DONE_PUBLISH) {
-        ngx_conductor_ack(s, cmd, NULL);
+    if (answer->kind == NGX_CONDUCTOR_DONE_PUBLISH) {
+        pos.ms = answer->ms;
+        pos.n = answer->n;
+        pos.local = 0;
+
+        ngx_conductor_ack_event(s, cmd, &pos);
         return;
     }
 
-    pos.ms = answer->ms;
-    pos.n = answer->n;
-    pos.local = 0;
+    channel = ngx_conductor_key_channel(s->hub);
 
-    ngx_conductor_ack_event(s, cmd, &pos);
+    if (channel) {
+        ngx_conductor_ack_channel(s, cmd, channel);
+
+    } else {
+        ngx_conductor_ack(s, cmd, NULL);
+    }
+}
+
+
+/* The channel of what was done; NULL: of none, or of one that is gone. */
+
+static cdr_str_t *
+ngx_conductor_key_channel(ngx_conductor_hub_t *hub)
+{
+    ngx_str_t                     name;
+    ngx_uint_t                    i;
+    ngx_conductor_idem_t         *idem;
+    static const cdr_idem_hash_t  none;
+
+    idem = &ngx_conductor_key_idem;
+
+    if (ngx_memcmp(&idem->answer.digest, &none, sizeof(none)) == 0) {
+        return NULL;
+    }
+
+    for (i = 0; i < hub->policy->nchannels; i++) {
+        name.data = (u_char *) hub->policy->channels[i].name.data;
+        name.len = hub->policy->channels[i].name.len;
+
+        ngx_conductor_idem_digest(idem, &name);
+
+        if (ngx_memcmp(&idem->answer.digest, &idem->digest, sizeof(none))
+            == 0)
+        {
+            return &hub->policy->channels[i].name;
+        }
+    }
+
+    return NULL;
 }
 
 

@@ -230,6 +230,8 @@ void ngx_conductor_key_end(void);
 ngx_conductor_idem_t *ngx_conductor_key_publication(cdr_command_t *cmd);
 void ngx_conductor_ack_event(ngx_conductor_session_t *s, cdr_command_t *cmd,
     const cdr_log_pos_t *pos);
+void ngx_conductor_ack_channel(ngx_conductor_session_t *s,
+    cdr_command_t *cmd, const cdr_str_t *name);
 
 
 /* ngx_conductor_command_publish.c: an event of a client */

@@ -157,10 +157,7 @@ static void
 ngx_conductor_subscribe_set(ngx_conductor_session_t *s, cdr_command_t *cmd,
     ngx_uint_t channel, uint64_t channels, cdr_str_t *filter)
 {
-    ngx_str_t                 answer;
-    cdr_str_t                *name;
     ngx_conductor_filters_t  *filters;
-    u_char                    buf[sizeof("\"channel\":\"\"") + 64];
 
     if (ngx_conductor_filters_set(s->group->filters, channel, filter,
                                   &filters)
@@ -179,14 +176,7 @@ ngx_conductor_subscribe_set(ngx_conductor_session_t *s, cdr_command_t *cmd,
 
     ngx_free(filters);
 
-    name = &s->hub->policy->channels[channel].name;
-
-    answer.data = buf;
-    answer.len = ngx_sprintf(buf, "\"channel\":\"%*s\"", name->len,
-                             name->data)
-                 - buf;
-
-    ngx_conductor_ack(s, cmd, &answer);
+    ngx_conductor_ack_channel(s, cmd, &s->hub->policy->channels[channel].name);
 }
 
 
