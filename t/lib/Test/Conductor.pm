@@ -177,6 +177,7 @@ sub reload_workers {
 #     token        => $jwt          Authorization: Bearer
 #     body type                     type is application/json by default
 #     port         => 8080          as the configuration calls it
+#     ssl          => 1             over TLS, by default on port 8443
 sub api {
     my ($t, $method, $path, %opt) = @_;
     my $body = $opt{body};
@@ -188,8 +189,11 @@ sub api {
     push @lines, 'Content-Type: ' . ($opt{type} // 'application/json'),
                  'Content-Length: ' . length $body if defined $body;
 
+    my $port = $opt{port} // ($opt{ssl} ? 8443 : 8080);
+
     my $answer = http(join("\x0d\x0a", @lines, '', '') . ($body // ''),
-        PeerAddr => '127.0.0.1:' . Test::Nginx::port($opt{port} // 8080));
+        PeerAddr => '127.0.0.1:' . Test::Nginx::port($port),
+        $opt{ssl} ? (SSL => 1) : ());
 
     return unless defined $answer;
 
