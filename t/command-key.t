@@ -16,7 +16,8 @@ use Test::Conductor;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = need_conductor(Test::Nginx->new()->has(qw/ http /))->plan(25);
+my $t = need_conductor(Test::Nginx->new()->has(qw/ http http_ssl socket_ssl /))
+    ->has_daemon('openssl')->plan(25);
 
 # the master says so of who was killed while it changed the zone
 
@@ -48,6 +49,10 @@ http {
 
     server {
         listen 127.0.0.1:8080 reuseport;
+        listen 127.0.0.1:8443 ssl reuseport;
+
+        ssl_certificate      %%TESTDIR%%/cert.pem;
+        ssl_certificate_key  %%TESTDIR%%/key.pem;
 
         conductor_limit_conn off;
 
@@ -61,6 +66,8 @@ http {
 }
 
 EOF_CONF
+
+certificate($t);
 
 $t->run();
 wait_for(sub { worker_pids($t) == workers() });
@@ -79,9 +86,10 @@ is_deeply(command($ws, 'k', { type => 'e', n => 2 }), $first,
 is_deeply(command($ws, 'k', { type => 'nope' }), $first,
     'even if there is no such event');
 
-my @answers = map { command(client($t, 'ann'), 'k', { type => 'e' }) } 1 .. 12;
+my @answers = map { command(client($t, 'ann', $_ % 2), 'k', { type => 'e' }) }
+              1 .. 12;
 is(scalar(grep { $_->{eventId} eq $first->{eventId} } @answers), 12,
-    'and on any connection of this user');
+    'and on any connection of this user, plain or over TLS');
 
 my $bob = command(client($t, 'bob'), 'k', { type => 'once', n => 2 });
 isnt($bob->{eventId}, $first->{eventId}, 'the key of another user is another');
@@ -160,11 +168,12 @@ sub token {
 
 # A client of a user that is connected.
 sub client {
-    my ($nginx, $user) = @_;
+    my ($nginx, $user, $ssl) = @_;
     my $client;
 
     wait_for(sub {
-        $client = ws_connect($nginx, '/', token => token($user));
+        $client = ws_connect($nginx, '/', token => token($user),
+                             ssl => $ssl);
         return $client->is_open() && $client->recv_until('welcome');
     });
 
@@ -178,4 +187,16 @@ sub command {
 
     return $client->command({ type => 'publish', id => 1, key => $key,
                               event => $event });
+}
+
+
+# A certificate of nobody.
+sub certificate {
+    my ($nginx) = @_;
+    my $d = $nginx->testdir();
+
+    system("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1"
+           . " -nodes -subj /CN=localhost -days 2 -keyout $d/key.pem"
+           . " -out $d/cert.pem >/dev/null 2>&1") == 0
+        or die "openssl failed\n";
 }

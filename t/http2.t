@@ -23,7 +23,7 @@ my $t = need_conductor(Test::Nginx->new()->has(qw/ http http_v2 proxy /))
 skip_all('this curl has no HTTP/2')
     unless `curl --version` =~ /^Features:.*\bHTTP2\b/m;
 
-$t->plan(20);
+$t->plan(25);
 
 $t->write_file_expand('nginx.conf', conductor_conf(<<'EOF_CONF'));
 
@@ -120,6 +120,17 @@ like(curl('/publish', '-H', 'Content-Type: application/json',
           '-d', '{"type":"none"}'), qr!^HTTP/2 422!, 'and what is no event');
 like(curl('/publish'), qr!^HTTP/2 405!, 'and no POST');
 
+my @answers = map { keyed('{"type":"e","n":3}') } 1 .. 2;
+like($answers[0], qr!^HTTP/2 200.*"accepted":1!s, 'a key comes over HTTP/2');
+is($answers[1], $answers[0], 'a repeat is answered as the first was');
+like(keyed('{"type":"e","n":4}'), qr!^HTTP/2 422.*another body!s,
+     'and another body refused');
+is_deeply((publish($t, '{"type":"e","n":3}', key => 'k'))[1]{eventIds},
+    [ $answers[0] =~ /"eventIds":\["([^"]+)"\]/ ],
+    'over HTTP/1 it is the same key');
+publish($t, { type => 'e', n => 5 });
+is(join(' ', map { $ws->recv_until('e')->{n} } 1 .. 2), '3 5', 'and done once');
+
 is($ws->status(), 101, 'WebSocket works beside it');
 
 # HTTP/3: no client of it here, but the listener must be accepted.
@@ -141,6 +152,16 @@ sub curl {
         'http://127.0.0.1:' . port(8081) . $path or die "no curl: $!\n";
     local $/;
     return <$f> // '';
+}
+
+
+# The answer to a publication with a key, but for its time.
+sub keyed {
+    my ($body) = @_;
+
+    return curl('/publish', '-H', 'Content-Type: application/json',
+                '-H', 'Idempotency-Key: k', '-d', $body)
+           =~ s/^date: .*?\x0a//mr;
 }
 
 

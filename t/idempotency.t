@@ -16,7 +16,8 @@ use Test::Conductor;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = need_conductor(Test::Nginx->new()->has(qw/ http /))->plan(41);
+my $t = need_conductor(Test::Nginx->new()->has(qw/ http http_ssl socket_ssl /))
+    ->has_daemon('openssl')->plan(44);
 
 $t->write_file_expand('nginx.conf', conductor_conf(<<'EOF_CONF'));
 
@@ -50,6 +51,10 @@ http {
 
     server {
         listen 127.0.0.1:8080 reuseport;
+        listen 127.0.0.1:8443 ssl reuseport;
+
+        ssl_certificate      %%TESTDIR%%/cert.pem;
+        ssl_certificate_key  %%TESTDIR%%/key.pem;
 
         location /        { conductor h; conductor_auth off; }
         location /publish { conductor_publish h; }
@@ -70,6 +75,8 @@ http {
 }
 
 EOF_CONF
+
+certificate($t);
 
 $t->run();
 
@@ -125,6 +132,21 @@ for my $case ([ 'in another location', path => '/other' ],
 is_deeply((publish($t, '{"type":"e","n":1}', key => 'once',
                    path => '/token', token => token('ann', jti => 'another')))[1],
     $ids{'of a user'}, 'a user may come with another token');
+
+# over TLS
+
+my ($plain) = (publish($t, '{"type":"e","n":1}', key => 'both'))[1];
+is_deeply([ (publish($t, '{"type":"e","n":1}', key => 'both', ssl => 1))[0, 1] ],
+    [ 200, $plain ], 'what was done plain is known over TLS');
+is_deeply((publish($t, '{"type":"e","n":1}', key => 'once', ssl => 1,
+                   path => '/token', token => $ann))[1],
+    $ids{'of a user'}, 'also of a user');
+is((publish($t, '{"type":"e"}', key => 'both', ssl => 1))[0], 422,
+    'another body is refused');
+$answer = (publish($t, '{"type":"e","n":11}', key => 'TLS', ssl => 1))[1];
+is_deeply((publish($t, '{"type":"e","n":11}', key => 'TLS'))[1], $answer,
+    'and the reverse');
+is(join(' ', map { $ws->recv_json()->{n} } 1, 2), '1 11', 'each is done once');
 
 # what is no key
 
@@ -244,4 +266,16 @@ sub try_key {
     my ($nginx, $path, $key) = @_;
     return (publish($nginx, { type => 'nope' }, path => $path,
                     key => $key))[0];
+}
+
+
+# A certificate of nobody.
+sub certificate {
+    my ($nginx) = @_;
+    my $d = $nginx->testdir();
+
+    system("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1"
+           . " -nodes -subj /CN=localhost -days 2 -keyout $d/key.pem"
+           . " -out $d/cert.pem >/dev/null 2>&1") == 0
+        or die "openssl failed\n";
 }
