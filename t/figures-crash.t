@@ -18,7 +18,9 @@ use JSON::PP;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = need_conductor(Test::Nginx->new()->has(qw/ http rewrite /))->plan(23);
+my $t = need_conductor(Test::Nginx->new()->has(qw/ http http_ssl socket_ssl
+                                                   rewrite /))
+    ->has_daemon('openssl')->plan(23);
 
 # the master says so of who was killed while it changed the zone
 
@@ -50,6 +52,10 @@ http {
 
     server {
         listen 127.0.0.1:8080 reuseport;
+        listen 127.0.0.1:8443 ssl reuseport;
+
+        ssl_certificate      %%TESTDIR%%/cert.pem;
+        ssl_certificate_key  %%TESTDIR%%/key.pem;
 
         location / {
             conductor h;
@@ -64,6 +70,8 @@ http {
 
 EOF_CONF
 
+certificate($t);
+
 $t->run();
 wait_for(sub { worker_pids($t) == workers() });
 
@@ -71,8 +79,9 @@ $t->run_daemon(\&watch, $t);
 
 # a worker dies
 
-my $many = many_clients($t, 60, per_address => 5);
-is($many->open_count(), 60, 'sixty clients connect');
+my @how = (per_address => 5, ssl => sub { $_[0] % 4 == 0 });
+my $many = many_clients($t, 60, @how);
+is($many->open_count(), 60, 'sixty clients connect, some over TLS');
 
 publish($t, { type => 'e', n => $_ }) for 1 .. 20;
 ok($many->wait_each(20, 'e'), 'and get events');
@@ -147,7 +156,7 @@ is($health->{connectionsTotal} - $health->{disconnections},
 my $before = figures($t);
 my $got = got($many);
 
-my $crowd = many_clients($t, 40, per_address => 5);
+my $crowd = many_clients($t, 40, @how);
 publish($t, { type => 'e', n => 'before' });
 $crowd->wait_each(1, 'e');
 
@@ -158,7 +167,7 @@ wait_for(sub { @old < worker_pids($t) });
 my $fresh;
 ok(wait_for(sub {
     publish($t, { type => 'e', n => 'while' });
-    return $fresh = many_clients($t, 10, per_address => 5);
+    return $fresh = many_clients($t, 10, @how);
 }), 'new clients come while old ones leave');
 
 publish($t, { type => 'e', n => $_ }) for 1 .. 5;
@@ -273,4 +282,16 @@ sub watch {
     $nginx->write_file('watched.tmp',
         encode_json({ looks => $looks, back => [ keys %back ] }));
     rename $nginx->testdir() . '/watched.tmp', $nginx->testdir() . '/watched';
+}
+
+
+# A certificate of nobody.
+sub certificate {
+    my ($nginx) = @_;
+    my $d = $nginx->testdir();
+
+    system("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1"
+           . " -nodes -subj /CN=localhost -days 2 -keyout $d/key.pem"
+           . " -out $d/cert.pem >/dev/null 2>&1") == 0
+        or die "openssl failed\n";
 }
