@@ -155,6 +155,7 @@ struct ngx_conductor_hub_s {
     cdr_log_cursor_t              cursor;     /* next event to fan out */
     uint32_t                      drain_seen; /* what is done of the zone's */
     uint32_t                      marked_seen;
+    ngx_msec_t                    reaped;     /* when, for who is refused */
     uint64_t                      last_ms;    /* position of the last one */
     uint64_t                      last_n;
     cdr_str_t                     last_id;    /* its text; empty: not made */
@@ -535,6 +536,7 @@ ngx_uint_t ngx_conductor_revoked(ngx_conductor_hub_t *hub,
 /* ngx_conductor_reap.c: what the dead leave behind */
 
 void ngx_conductor_reap(ngx_conductor_hub_t *hub);
+ngx_int_t ngx_conductor_reap_again(ngx_conductor_hub_t *hub);
 void ngx_conductor_slot_release(ngx_conductor_hub_t *hub,
     ngx_uint_t slot, uint32_t incarnation);
 void ngx_conductor_give_back(ngx_conductor_hub_t *hub, ngx_uint_t slot,

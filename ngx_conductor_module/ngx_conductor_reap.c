@@ -4,6 +4,7 @@
 
 
 #define NGX_CONDUCTOR_RELEASE_MAX  1024     /* entries looked at in a hold */
+#define NGX_CONDUCTOR_REAP_AGAIN   10       /* ms between two searches */
 
 
 static void ngx_conductor_release(void *ctx, uint32_t index,
@@ -48,6 +49,23 @@ ngx_conductor_reap(ngx_conductor_hub_t *hub)
         ngx_conductor_give_back(hub, i, incarnation, CDR_ENDED_LOST);
         ngx_conductor_slot_release(hub, i, incarnation);
     }
+}
+
+
+/* NGX_OK, or NGX_DECLINED if that was done a moment ago: many may ask. */
+
+ngx_int_t
+ngx_conductor_reap_again(ngx_conductor_hub_t *hub)
+{
+    if (ngx_current_msec - hub->reaped < NGX_CONDUCTOR_REAP_AGAIN) {
+        return NGX_DECLINED;
+    }
+
+    hub->reaped = ngx_current_msec;
+
+    ngx_conductor_reap(hub);
+
+    return NGX_OK;
 }
 
 

@@ -16,6 +16,8 @@ typedef struct {
 } ngx_conductor_counted_t;
 
 
+static ngx_uint_t ngx_conductor_register_take(ngx_conductor_session_t *s,
+    cdr_conn_info_t *info, ngx_conductor_counted_t *n);
 static ngx_uint_t ngx_conductor_register_locked(ngx_conductor_session_t *s,
     cdr_conn_info_t *info, ngx_conductor_counted_t *n);
 static ngx_uint_t ngx_conductor_register_count(ngx_conductor_hub_t *hub,
@@ -30,7 +32,10 @@ static ngx_int_t ngx_conductor_register_id(ngx_http_request_t *r,
     cdr_conn_info_t *info);
 
 
-/* Takes an entry of the registry, counted for its address and its user. */
+/*
+ * Takes an entry of the registry, counted for its address and its user.  Who
+ * is refused may be so for what a dead worker holds: then once more.
+ */
 
 ngx_uint_t
 ngx_conductor_register(ngx_http_request_t *r, ngx_conductor_session_t *s,
@@ -55,11 +60,13 @@ ngx_conductor_register(ngx_http_request_t *r, ngx_conductor_session_t *s,
     n.user = (uint32_t) s->conf->limit_user;
     n.dry_run = s->conf->limit_dry_run;
 
-    ngx_conductor_zone_lock(hub);
+    reason = ngx_conductor_register_take(s, &info, &n);
 
-    reason = ngx_conductor_register_locked(s, &info, &n);
-
-    ngx_conductor_zone_unlock(hub);
+    if (reason != NGX_CONDUCTOR_ADMITTED && reason != CDR_REFUSE_REVOKED
+        && ngx_conductor_reap_again(hub) == NGX_OK)
+    {
+        reason = ngx_conductor_register_take(s, &info, &n);
+    }
 
     if (reason != NGX_CONDUCTOR_ADMITTED) {
         return reason;
@@ -76,6 +83,22 @@ ngx_conductor_register(ngx_http_request_t *r, ngx_conductor_session_t *s,
     }
 
     return NGX_CONDUCTOR_ADMITTED;
+}
+
+
+static ngx_uint_t
+ngx_conductor_register_take(ngx_conductor_session_t *s, cdr_conn_info_t *info,
+    ngx_conductor_counted_t *n)
+{
+    ngx_uint_t  reason;
+
+    ngx_conductor_zone_lock(s->hub);
+
+    reason = ngx_conductor_register_locked(s, info, n);
+
+    ngx_conductor_zone_unlock(s->hub);
+
+    return reason;
 }
 
 

@@ -17,9 +17,12 @@ use Test::Conductor;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = need_conductor(Test::Nginx->new()->has(qw/ http /))->plan(21);
+my $t = need_conductor(Test::Nginx->new()->has(qw/ http /))->plan(25);
 
-$t->todo_alerts(qr/the master process \d+ is gone|exited on signal 9/);
+# the master says so of who was killed while it changed the zone
+
+$t->todo_alerts(qr{the\ master\ process\ \d+\ is\ gone|exited\ on\ signal\ 9
+                   |"conductor_h"\ was\ locked\ by}x);
 
 my $conf = <<'EOF_CONF';
 
@@ -139,6 +142,25 @@ is(statuses(map { as("u$_", "127.0.3.$_") } 0 .. 9),
 is(statuses(window('127.0.0.2')), 429, 'a window goes on');
 
 $_->drop() for @again, $many->clients();
+
+# old workers are killed, whose places nobody takes
+
+my $right = '101 101 101 429';
+
+for my $n (1 .. 4) {
+    my @ws = map { as("w$n", '127.0.6.1') } 1 .. 3;
+
+    @old = worker_pids($t);
+    $t->reload();
+    wait_for(sub { my %p = map { $_ => 1 } worker_pids($t);
+                   keys %p == workers() && !grep { $p{$_} } @old });
+
+    kill 'KILL', @old;
+    wait_gone(\@old);
+    is(statuses(map { as("w$n", '127.0.6.1') } 1 .. 4), $right,
+        'what they had others can have right then');
+    $_->drop() for @ws;
+}
 
 # workers are killed in the middle of it
 
