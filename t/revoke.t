@@ -165,7 +165,7 @@ is_deeply([ $two->expect_close() ], [ 4500, 'revoked', 1 ],
 
 # Until a time, or lifted.
 
-is(revoke($t, user => 'ann', until => (time() + 1) * 1000), 200,
+is(revoke($t, user => 'ann', until => (time() + 2) * 1000), 200,
     'a revocation is replaced');
 ok(wait_for(sub { ws_connect($t, '/', token => token('ann'))->is_open() }),
     'and passes');
