@@ -17,7 +17,7 @@ select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
 my $t = need_conductor(Test::Nginx->new()->has(qw/ http http_ssl socket_ssl /))
-    ->has_daemon('openssl')->plan(44);
+    ->has_daemon('openssl')->plan(46);
 
 $t->write_file_expand('nginx.conf', conductor_conf(<<'EOF_CONF'));
 
