@@ -28,6 +28,8 @@ static ngx_int_t ngx_conductor_admin_allow(ngx_http_request_t *r,
 static void ngx_conductor_admin_body(ngx_http_request_t *r);
 static ngx_int_t ngx_conductor_admin_run(ngx_conductor_admin_t *a);
 static ngx_int_t ngx_conductor_admin_refuse(ngx_conductor_admin_t *a);
+static ngx_int_t ngx_conductor_admin_unknown(ngx_conductor_admin_t *a,
+    ngx_conductor_field_t *field, ngx_uint_t n);
 
 
 static ngx_conductor_action_t  ngx_conductor_actions[] = {
@@ -151,8 +153,8 @@ ngx_conductor_admin_find(ngx_conductor_admin_t *a)
     }
 
     (void) ngx_conductor_admin_wrong(a, NGX_HTTP_NOT_FOUND,
-                   "there is connections/ID, revocations, notifications and "
-                   "drain; connections and events are not listed yet", NULL);
+                   "there is no such path, only connections/ID, revocations, "
+                   "notifications and drain", NULL);
 
     return NULL;
 }
@@ -334,9 +336,7 @@ ngx_conductor_admin_fields(ngx_conductor_admin_t *a,
         }
 
         if (k == n) {
-            return ngx_conductor_admin_wrong(a, NGX_CONDUCTOR_UNPROCESSABLE,
-                                             "there is an unknown field",
-                                             NULL);
+            return ngx_conductor_admin_unknown(a, field, n);
         }
 
         if (members[i].type == CDR_JSON_NULL) {
@@ -367,4 +367,43 @@ ngx_conductor_admin_wrong(ngx_conductor_admin_t *a, ngx_uint_t status,
     a->field = field;
 
     return NGX_DECLINED;
+}
+
+
+/* Names the fields that there are: the one in question may be anything. */
+
+static ngx_int_t
+ngx_conductor_admin_unknown(ngx_conductor_admin_t *a,
+    ngx_conductor_field_t *field, ngx_uint_t n)
+{
+    size_t       len;
+    u_char      *text, *p;
+    ngx_uint_t   i;
+
+    static const char  unknown[] = "an unknown field; there is";
+
+    len = sizeof(unknown);
+
+    for (i = 0; i < n; i++) {
+        len += field[i].name.len + 2;
+    }
+
+    text = ngx_pnalloc(a->request->pool, len);
+
+    if (text == NULL) {
+        return ngx_conductor_admin_wrong(a, NGX_CONDUCTOR_UNPROCESSABLE,
+                                         "an unknown field", NULL);
+    }
+
+    p = ngx_cpymem(text, unknown, sizeof(unknown) - 1);
+
+    for (i = 0; i < n; i++) {
+        p = ngx_sprintf(p, "%s %*s", i ? "," : "", field[i].name.len,
+                        field[i].name.data);
+    }
+
+    *p = '\0';
+
+    return ngx_conductor_admin_wrong(a, NGX_CONDUCTOR_UNPROCESSABLE,
+                                     (char *) text, NULL);
 }

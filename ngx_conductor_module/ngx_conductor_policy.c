@@ -58,7 +58,8 @@ ngx_conductor_merge_identity(ngx_conf_t *cf, ngx_conductor_loc_conf_t *prev,
     }
 
     if ((conf->endpoint == NGX_CONDUCTOR_SOCKET
-         || conf->endpoint == NGX_CONDUCTOR_PUBLISH)
+         || conf->endpoint == NGX_CONDUCTOR_PUBLISH
+         || conf->endpoint == NGX_CONDUCTOR_ADMIN)
         && conf->roles
         && (conf->auth == NGX_CONDUCTOR_AUTH_OFF
             || conf->auth == NGX_CONF_UNSET_UINT))

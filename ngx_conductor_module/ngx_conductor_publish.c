@@ -112,7 +112,7 @@ ngx_conductor_publish_begin(ngx_http_request_t *r)
     case NGX_DECLINED:
         (void) ngx_http_discard_request_body(r);
         return ngx_conductor_body_error(r, NGX_HTTP_BAD_REQUEST,
-                             "Idempotency-Key has to be there once, with 1 "
+                             "Idempotency-Key must be there once, with 1 "
                              "to 255 octets");
 
     default:

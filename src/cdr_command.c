@@ -78,12 +78,12 @@ cdr_command_parse(cdr_command_t *cmd, cdr_str_t text)
 
     if (rc == CDR_TOOBIG) {
         return cdr_command_fail(cmd, CDR_ERR_BAD_MESSAGE,
-                                "The message has too many members.");
+                                "the message has too many members");
     }
 
     return cdr_command_fail(cmd, CDR_ERR_BAD_JSON,
-                            s.too_deep ? "The message is nested too deeply."
-                                       : "The message is not a JSON object.");
+                            s.too_deep ? "the message is nested too deeply"
+                                       : "the message is not a JSON object");
 }
 
 
@@ -133,8 +133,8 @@ cdr_command_parse_id(cdr_command_t *cmd)
     }
 
     return cdr_command_fail(cmd, CDR_ERR_BAD_MESSAGE,
-                            "\"id\" has to be a string or a number "
-                            "of at most 64 characters.");
+                            "\"id\" must be a string or a number "
+                            "of at most 64 characters");
 }
 
 
@@ -150,8 +150,8 @@ cdr_command_parse_type(cdr_command_t *cmd)
         || cmd->name.len == 0)
     {
         return cdr_command_fail(cmd, CDR_ERR_BAD_MESSAGE,
-                                "\"type\" has to be a string "
-                                "of 1 to 64 characters.");
+                                "\"type\" must be a string "
+                                "of 1 to 64 characters");
     }
 
     cmd->type = cdr_command_type(cmd);
@@ -169,8 +169,8 @@ cdr_command_parse_key(cdr_command_t *cmd)
 
     if (m && cdr_command_text(m, cmd->key_buf, &cmd->key) != CDR_OK) {
         return cdr_command_fail(cmd, CDR_ERR_BAD_MESSAGE,
-                                "\"key\" has to be a string "
-                                "of at most 64 characters.");
+                                "\"key\" must be a string "
+                                "of at most 64 characters");
     }
 
     return CDR_OK;

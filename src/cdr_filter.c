@@ -110,7 +110,7 @@ cdr_filter_fields(cdr_filter_compiler_t *c, cdr_str_t object)
     const uint8_t  *p, *end;
 
     if (object.len == 0 || object.data[0] != '{') {
-        return "a filter has to be an object";
+        return "\"filter\" must be an object";
     }
 
     if (object.len > CDR_FILTER_MAX_SIZE) {
@@ -158,7 +158,7 @@ cdr_filter_field(cdr_filter_compiler_t *c, cdr_str_t key, cdr_str_t value)
     c->p += path.len;
 
     if (cdr_mask_path_check(path) != CDR_OK) {
-        return "a field of a filter has to be names with dots between them";
+        return "a field of a filter must be names with dots between them";
     }
 
     f = c->fields;
@@ -259,7 +259,7 @@ cdr_filter_value(cdr_filter_compiler_t *c, cdr_str_t value, unsigned *n)
     cdr_str_t  *v;
 
     if (value.data[0] == '{' || value.data[0] == '[') {
-        return "a filter wants null, booleans, numbers and strings";
+        return "a filter has strings, numbers, booleans and null";
     }
 
     if (c->nvalues++ == CDR_FILTER_MAX_VALUES) {

@@ -79,7 +79,7 @@ for my $path ('', '/', '/x', '/drainx', '/drain/', '/drain/x', 'x/drain',
 }
 
 my ($code, $said) = api($t, 'GET', '/admin/connections');
-like($said->{error}, qr/not listed yet/, 'with what there is');
+like($said->{error}, qr/only connections\/ID/, 'with what there is');
 
 is(status($t, POST => '/slash/drain', '{"server":"x"}'), 404,
     'a location that ends with a slash');

@@ -167,7 +167,7 @@ my @good = (
 );
 
 my $t = need_conductor(Test::Nginx->new()->has(qw/ http http_ssl /))
-    ->plan(@wrong + @good + 16);
+    ->plan(@wrong + @good + 17);
 
 $ENV{CONDUCTOR_T_EMPTY} = '';
 $ENV{CONDUCTOR_T_SECRET} = $secret;
@@ -212,6 +212,11 @@ like(said($t, 'conductor_publish h; conductor_auth off; '
 like(said($t, 'conductor_publish h; conductor_require_role a'),
      qr/\[emerg\] "conductor_require_role".*no identity/,
      'and publishers whose identity is forgotten');
+
+like(said($t, 'conductor_admin h; conductor_auth off; '
+              . 'conductor_require_role a'),
+     qr/\[emerg\] "conductor_require_role".*"conductor_auth off"/,
+     'administrators, too');
 
 like(said($t, 'conductor h; conductor_auth off; conductor_token $none'),
      qr/\[emerg\] unknown "none" variable/,

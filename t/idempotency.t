@@ -158,7 +158,7 @@ is((publish($t, { type => 'e' }, key => ''))[0], 400, 'nor none');
 ($code, $answer) = publish($t, { type => 'e' },
     headers => [ 'Idempotency-Key: a', 'idempotency-key: b' ]);
 is($code, 400, 'nor may there be two');
-like($answer->{error}, qr/^Idempotency-Key has to be there once/,
+like($answer->{error}, qr/^Idempotency-Key must be there once/,
     'the answer says why');
 is((publish($t, { type => 'e' }, key => '"quoted, and with = signs"'))[0],
     200, 'what stands in it does not matter');

@@ -134,21 +134,21 @@ test_errors(void)
     static const struct {
         const char  *text, *error;
     } wrong[] = {
-        { "[]", "a filter has to be an object" },
-        { "1", "a filter has to be an object" },
-        { "null", "a filter has to be an object" },
-        { "\"{}\"", "a filter has to be an object" },
-        { "{\"a\":{}}", "a filter wants null, booleans, numbers and strings" },
+        { "[]", "\"filter\" must be an object" },
+        { "1", "\"filter\" must be an object" },
+        { "null", "\"filter\" must be an object" },
+        { "\"{}\"", "\"filter\" must be an object" },
+        { "{\"a\":{}}", "a filter has strings, numbers, booleans and null" },
         { "{\"a\":[1,{}]}",
-          "a filter wants null, booleans, numbers and strings" },
+          "a filter has strings, numbers, booleans and null" },
         { "{\"a\":[[1]]}",
-          "a filter wants null, booleans, numbers and strings" },
+          "a filter has strings, numbers, booleans and null" },
         { "{\"\":1}",
-          "a field of a filter has to be names with dots between them" },
+          "a field of a filter must be names with dots between them" },
         { "{\"a..b\":1}",
-          "a field of a filter has to be names with dots between them" },
+          "a field of a filter must be names with dots between them" },
         { "{\"a\\n\":1}",
-          "a field of a filter has to be names with dots between them" },
+          "a field of a filter must be names with dots between them" },
         { "{\"a\":1,\"b\":1,\"c\":1,\"d\":1,\"e\":1,\"f\":1,\"g\":1,\"h\":1,"
           "\"i\":1}", "a filter has at most 8 fields" },
     };
