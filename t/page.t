@@ -21,7 +21,7 @@ select STDOUT; $| = 1;
 my $t = Test::Nginx->new()->has(qw/ http rewrite /)
     ->has_daemon('chromium')->has_daemon('chromedriver');
 
-need_conductor($t)->plan(21);
+need_conductor($t)->plan(28);
 
 my $secret = 'the secret of this test, in 32 bytes';
 
@@ -41,9 +41,17 @@ http {
     conductor_hub h {
         drain  1s;
 
-        channel c { default on; }
-        event task-status-changed { channel c; require taskId; }
-        event other               { channel c; }
+        channel tasks:updates { default on; }
+
+        event task-status-changed {
+            require        taskId;
+            redact         estimate unless_role=architect;
+            publish_roles  architect;
+        }
+
+        event other {
+            publish_roles  architect;
+        }
     }
 
     types {
@@ -67,8 +75,7 @@ http {
         }
 
         location = /publish {
-            conductor_publish       h;
-            conductor_require_role  architect;
+            conductor_publish  h;
         }
     }
 }
@@ -128,8 +135,34 @@ is($browser->text('#count'), '(2)', 'events are counted');
 
 $browser->click('#publish button');
 is(shows('#answer', qr/^Not/),
-    'Not published: your role, reviewer, may watch but not publish.',
+    'Not published: your role, reviewer, may watch but not publish this.',
     'a reviewer is told why not');
+
+
+# What each sees.
+
+$browser->type('#only', "none$enter");
+like(shows('#filtered', qr/./), qr/^Other features are not sent/,
+    'a page asks for one feature');
+
+$browser->page($alice);
+$browser->type('#task', 'T8');
+$browser->type('#estimate', "five$enter");
+like(shows('#events', qr/T8/), qr/^T8: .*estimate: five/s,
+    'an architect sees a field for architects');
+
+$browser->page($bob);
+$browser->type('#only', " $enter");
+is(shows('#filtered', qr/^$/), '', 'and for all again');
+unlike($browser->text('#events'), qr/T8/, 'what was filtered was not sent');
+
+$browser->page($alice);
+$browser->type('#task', "T9$enter");
+like(shows('#events', qr/T9/), qr/^T9: .*estimate: five/s, 'so is the next');
+
+$browser->page($bob);
+like(shows('#events', qr/T9/), qr/T9/, 'which comes now');
+unlike($browser->text('#events'), qr/five/, 'a reviewer does not see it');
 
 
 # A server that goes and comes back.

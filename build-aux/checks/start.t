@@ -130,6 +130,14 @@ is(publish($alice), 200, 'an architect may publish');
 is(publish($bob), 403, 'a reviewer may not, from this machine either');
 is(publish('x'), 401, 'a bad token is worse than none');
 
+is(admin(), 200, 'this machine may administer');
+is(admin('X-Forwarded-For: 127.0.0.1'), 403, 'what a proxy brings may not');
+is(admin('Forwarded: for=127.0.0.1'), 403, 'however it says so');
+is(admin('Host: example.com'), 403,
+    'nor a page of another name that leads here');
+is(admin("Authorization: Bearer $alice", 'Via: 1.1 proxy'), 403,
+    'with no token either');
+
 my ($status, $said) = refused(WEBSOCKET_PORT => port());
 is($said, "conductor: already running from this checkout;"
     . " \"kill $pid\" stops it\n", 'a second one is refused');
@@ -148,7 +156,7 @@ stopped('QUIT');
 
 $pid = start(WEBSOCKET_PORT => $port, NEXTAUTH_SECRET => $secret,
     CORS_ORIGIN => 'https://a.example:8443, https://*.b.example http://[::1]',
-    TRUSTED_PROXIES => '10.0.0.0/8,::1', PUBLISH_ALLOW => '10.1.2.3',
+    TRUSTED_PROXIES => '10.0.0.0/8,::1,127.0.0.1', PUBLISH_ALLOW => '10.1.2.3',
     RATE_LIMIT_WINDOW => 1500, RATE_LIMIT_MAX_MESSAGES => 7);
 
 $text = ready() // '';
@@ -162,6 +170,9 @@ is(publish($alice), 200, 'unless with the token of an architect');
 like(request('OPTIONS /publish', [ 'Origin: https://a.example:8443',
     'Access-Control-Request-Method: POST', 'Connection: close' ])->getline(),
     qr/ 204 /, 'a page of another origin may ask first');
+
+is(admin('X-Forwarded-For: 127.0.0.1'), 403,
+    'a trusted proxy cannot bring an administrator');
 
 my $conf = slurp("$dir/.conductor/nginx.conf");
 like($conf, qr/limit_messages  7 per=1500ms;/, 'the rate reaches nginx');
@@ -332,6 +343,25 @@ sub publish {
     my $s = request('POST /publish', [ 'Connection: close',
         'Content-Type: application/json', 'Content-Length: ' . length $event,
         defined $token ? "Authorization: Bearer $token" : () ], $event);
+
+    return (<$s> // '') =~ /^HTTP\S+ (\d+)/ ? $1 : 'no answer';
+}
+
+
+# The status of a notification, with these headers.
+sub admin {
+    my @headers = @_;
+    my $body = '{"message":"m"}';
+
+    unshift @headers, "Host: localhost:$port" unless "@headers" =~ /^Host:/;
+
+    my $s = IO::Socket::INET->new(PeerAddr => "127.0.0.1:$port")
+        or die "cannot connect: $!\n";
+
+    syswrite $s, join "\r\n", 'POST /admin/notifications HTTP/1.1', @headers,
+        'Connection: close',
+        'Content-Type: application/json', 'Content-Length: ' . length $body,
+        '', $body;
 
     return (<$s> // '') =~ /^HTTP\S+ (\d+)/ ? $1 : 'no answer';
 }

@@ -1,4 +1,5 @@
-// The plain page of a started server: connect, see events, publish one.
+// The plain page of a started server: connect, see events, filter them,
+// publish one.
 
 const DELAYS = [1000, 2000, 4000, 8000];
 const SHOWN = 200;
@@ -33,6 +34,10 @@ let attempts = 0;
 let received = 0;
 let role;
 let seen;           // the position of the last event before a loss
+let commands = 0;
+
+// Commands without an answer, by id, with who waits for it.
+const waiting = new Map();
 
 
 // A fragment is never sent to a server, nor written to its log.
@@ -99,6 +104,8 @@ function reconnect() {
 function closed({ code, reason }) {
   if (code === 4401 || (code >= 4500 && code < 5000)) {
     $('identity').textContent = '';
+    waiting.clear();
+    answer('', '');
     show('refused', (code === 4401 && !token() && REFUSALS.no_token)
       || REFUSALS[reason]
       || `The server refused this connection (${reason || code}).`);
@@ -122,6 +129,8 @@ function closed({ code, reason }) {
 function receive(message) {
   if (message.type === 'welcome') {
     welcome(message);
+  } else if (message.type === 'ack' || message.id && message.type === 'error') {
+    answered(message);
   } else if (message.type === 'resumed') {
     notice('Some events were lost: this page was too slow for them.');
   } else if (message.type === 'error') {
@@ -151,6 +160,59 @@ function welcome({ userId, role: mine, connectionId, lastEventId }) {
   }
 
   seen = lastEventId;
+
+  for (const { command } of waiting.values()) {
+    socket.send(JSON.stringify(command));
+  }
+
+  if ($('only').value) {
+    filter();
+  }
+}
+
+
+// What has no answer when the connection is lost is said again on the next
+// one: with a "key" it is done once.
+function send(fields, done) {
+  const command = { ...fields, id: ++commands };
+
+  waiting.set(command.id, { command, done });
+
+  if (socket?.readyState === WebSocket.OPEN) {
+    socket.send(JSON.stringify(command));
+  }
+}
+
+
+function answered(reply) {
+  const asked = waiting.get(reply.id);
+
+  waiting.delete(reply.id);
+  asked?.done(reply);
+}
+
+
+// A new connection has the subscriptions of the start, so it is asked anew.
+function filter() {
+  const feature = $('only').value.trim();
+
+  for (const [id, { command }] of waiting) {
+    if (command.type === 'subscribe') {
+      waiting.delete(id);
+    }
+  }
+
+  send({
+    type: 'subscribe',
+    channel: 'tasks:updates',
+    filter: feature ? { featureSlug: feature } : {},
+  }, ({ type, error }) => {
+    const ok = type === 'ack';
+
+    $('filtered').dataset.state = ok ? '' : 'refused';
+    $('filtered').textContent = !ok ? `Not filtered: ${error}.`
+      : feature ? 'Other features are not sent to this page.' : '';
+  });
 }
 
 
@@ -210,56 +272,38 @@ function make(name, text = '') {
 
 
 function body() {
-  return JSON.stringify({
-    type: 'task-status-changed',
-    ...Object.fromEntries(new FormData($('publish'))),
-  });
+  const fields = [...new FormData($('publish'))].filter(([, value]) => value);
+
+  return { type: 'task-status-changed', ...Object.fromEntries(fields) };
 }
 
 
-async function publish(submit) {
+function publish(submit) {
   submit.preventDefault();
+
+  if ($('state').dataset.state === 'refused') {
+    answer('refused', 'Not published: this page is not connected.');
+    return;
+  }
+
   answer('waiting', 'Publishing…');
 
-  const headers = { 'Content-Type': 'application/json' };
-  const bearer = token();
+  const random = crypto.getRandomValues(new Uint32Array(2));
 
-  if (bearer) {
-    headers.Authorization = `Bearer ${bearer}`;
-  }
-
-  try {
-    const response = await fetch('publish',
-      { method: 'POST', headers, body: body() });
-
-    if (response.ok) {
-      answer('open', 'Published to everyone connected.');
-      advance();
-    } else {
-      answer('refused', await refusal(response));
-    }
-  } catch {
-    answer('refused', 'Not published: the server cannot be reached.');
-  }
+  send({ type: 'publish', key: random.join('-'), event: body() }, published);
 }
 
 
-// nginx refuses a role with a page of its own, the module with JSON.
-async function refusal(response) {
-  const { error, field } = await response.json().catch(() => ({}));
-
-  if (error) {
-    return `Not published: ${error}${field ? ` (${field})` : ''}.`;
+function published({ type, code, error }) {
+  if (type === 'ack') {
+    answer('open', 'Published to everyone connected.');
+    advance();
+  } else if (code === 'forbidden') {
+    answer('refused', `Not published: your role, ${role ?? 'none'}, may watch`
+      + ' but not publish this.');
+  } else {
+    answer('refused', `Not published: ${error}.`);
   }
-
-  if (response.status === 403) {
-    return `Not published: your role, ${role ?? 'none'}, may watch but not`
-           + ' publish.';
-  }
-
-  return response.status === 401
-    ? `Not published. ${token() ? REFUSALS.bad_token : REFUSALS.no_token}`
-    : `Not published: the server answered ${response.status}.`;
 }
 
 
@@ -282,7 +326,7 @@ function advance() {
 
 function line() {
   const k = location.protocol === 'https:' ? ' -k' : '';
-  const json = body().replaceAll("'", "'\\''");
+  const json = JSON.stringify(body()).replaceAll("'", "'\\''");
 
   $('curl').textContent = `curl${k} -H 'Content-Type: application/json' `
     + `-d '${json}' ${new URL('publish', location.href)}`;
@@ -291,6 +335,8 @@ function line() {
 
 $('publish').addEventListener('submit', publish);
 $('publish').addEventListener('input', line);
+$('filter').addEventListener('submit', (submit) => submit.preventDefault());
+$('only').addEventListener('change', filter);
 $('again').addEventListener('click', reconnect);
 
 window.addEventListener('hashchange', reconnect);
