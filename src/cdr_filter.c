@@ -34,17 +34,18 @@ typedef struct {
 
 
 typedef struct {
-    cdr_str_t        name;          /* the first of the path */
-    cdr_str_t        names;         /* the rest */
-    cdr_str_t        values;
+    cdr_str_t         name;         /* the first of the path */
+    cdr_str_t         names;        /* the rest */
+    const cdr_str_t  *values;       /* sorted */
+    unsigned          nvalues;
 } cdr_filter_want_t;
 
 
 typedef struct {
-    const uint8_t   *end;
-    cdr_str_t        values;
-    unsigned         depth;
-    bool             found;
+    const uint8_t            *end;
+    const cdr_filter_want_t  *want;
+    unsigned                  depth;
+    bool                      found;
 } cdr_filter_match_t;
 
 
@@ -61,7 +62,8 @@ static const char *cdr_filter_put_field(cdr_filter_compiler_t *c,
 static size_t cdr_filter_begin(cdr_filter_t *filter);
 static void cdr_filter_end(cdr_filter_t *filter, size_t start);
 static int cdr_filter_cmp(cdr_str_t a, cdr_str_t b);
-static unsigned cdr_filter_load(cdr_filter_want_t *want, cdr_str_t filter);
+static unsigned cdr_filter_load(cdr_filter_want_t *want, cdr_str_t *values,
+    cdr_str_t filter);
 static bool cdr_filter_read(cdr_str_t *rest, cdr_str_t *str);
 static const uint8_t *cdr_filter_try(cdr_filter_match_t *m, cdr_str_t names,
     const uint8_t *p);
@@ -69,7 +71,8 @@ static const uint8_t *cdr_filter_try_object(cdr_filter_match_t *m,
     cdr_str_t names, const uint8_t *p);
 static const uint8_t *cdr_filter_try_array(cdr_filter_match_t *m,
     cdr_str_t names, const uint8_t *p);
-static bool cdr_filter_wanted(cdr_str_t values, cdr_str_t value);
+static bool cdr_filter_wanted(const cdr_filter_want_t *want,
+    cdr_str_t value);
 
 
 int
@@ -329,12 +332,12 @@ bool
 cdr_filter_match(cdr_str_t filter, cdr_str_t event)
 {
     unsigned            i, n, left, done;
-    cdr_str_t           key;
+    cdr_str_t           key, values[CDR_FILTER_MAX_VALUES];
     const uint8_t      *p, *q;
     cdr_filter_want_t   want[CDR_FILTER_MAX_FIELDS];
     cdr_filter_match_t  m;
 
-    n = cdr_filter_load(want, filter);
+    n = cdr_filter_load(want, values, filter);
 
     if (n == 0 || event.len == 0 || event.data[0] != '{') {
         return filter.len == 0;
@@ -356,7 +359,7 @@ cdr_filter_match(cdr_str_t filter, cdr_str_t event)
                 continue;
             }
 
-            m.values = want[i].values;
+            m.want = &want[i];
             m.found = false;
 
             q = cdr_filter_try(&m, want[i].names, p);
@@ -383,25 +386,39 @@ cdr_filter_match(cdr_str_t filter, cdr_str_t event)
 }
 
 
-/* Returns the number of fields; 0 as well for what is no filter. */
+/*
+ * Returns the number of fields; 0 as well for what is no filter.  There is
+ * room for CDR_FILTER_MAX_VALUES values of all fields.
+ */
 
 static unsigned
-cdr_filter_load(cdr_filter_want_t *want, cdr_str_t filter)
+cdr_filter_load(cdr_filter_want_t *want, cdr_str_t *values, cdr_str_t filter)
 {
-    unsigned   n;
-    cdr_str_t  field;
+    unsigned    n, nvalues;
+    cdr_str_t   field, list;
+
+    nvalues = 0;
 
     for (n = 0; filter.len; n++) {
 
         if (n == CDR_FILTER_MAX_FIELDS
             || !cdr_filter_read(&filter, &field)
-            || !cdr_filter_read(&field, &want[n].values)
+            || !cdr_filter_read(&field, &list)
             || !cdr_filter_read(&field, &want[n].name))
         {
             return 0;
         }
 
         want[n].names = field;
+        want[n].values = &values[nvalues];
+
+        while (nvalues < CDR_FILTER_MAX_VALUES
+               && cdr_filter_read(&list, &values[nvalues]))
+        {
+            nvalues++;
+        }
+
+        want[n].nvalues = (unsigned) (&values[nvalues] - want[n].values);
     }
 
     return n;
@@ -456,7 +473,7 @@ cdr_filter_try(cdr_filter_match_t *m, cdr_str_t names, const uint8_t *p)
     value.len = (size_t) (p - value.data);
 
     if (!m->found && names.len == 0) {
-        m->found = cdr_filter_wanted(m->values, value);
+        m->found = cdr_filter_wanted(m->want, value);
     }
 
     return p;
@@ -503,14 +520,30 @@ cdr_filter_try_array(cdr_filter_match_t *m, cdr_str_t names,
 }
 
 
-static bool
-cdr_filter_wanted(cdr_str_t values, cdr_str_t value)
-{
-    cdr_str_t  wanted;
+/* An event may have thousands of elements to be looked for. */
 
-    while (cdr_filter_read(&values, &wanted)) {
-        if (cdr_json_eq(wanted, value)) {
+static bool
+cdr_filter_wanted(const cdr_filter_want_t *want, cdr_str_t value)
+{
+    int       cmp;
+    unsigned  low, high, middle;
+
+    low = 0;
+    high = want->nvalues;
+
+    while (low < high) {
+        middle = (low + high) / 2;
+        cmp = cdr_filter_cmp(value, want->values[middle]);
+
+        if (cmp == 0) {
             return true;
+        }
+
+        if (cmp < 0) {
+            high = middle;
+
+        } else {
+            low = middle + 1;
         }
     }
 

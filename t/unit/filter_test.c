@@ -206,6 +206,44 @@ test_limits(void)
 
 /* A filter of 1024 bytes that grows the most. */
 
+/* Of values that differ in length, and begin with one another. */
+
+static void
+test_every_value(void)
+{
+    char          text[1024], event[64];
+    size_t        n;
+    unsigned      i, found, other;
+    const char   *error;
+    cdr_filter_t  filter;
+
+    n = (size_t) sprintf(text, "{\"a\":[");
+
+    for (i = 0; i < CDR_FILTER_MAX_VALUES; i++) {
+        n += (size_t) sprintf(text + n, "%s%u", i ? "," : "", i * i * 7);
+    }
+
+    (void) sprintf(text + n, "]}");
+
+    ok(cdr_filter_compile(&filter, str(text), &error) == CDR_OK,
+       "a list of 64 numbers");
+
+    found = 0;
+    other = 0;
+
+    for (i = 0; i < CDR_FILTER_MAX_VALUES * CDR_FILTER_MAX_VALUES * 7; i++) {
+        (void) sprintf(event, "{\"a\":[\"x\",%u]}", i);
+        found += cdr_filter_match(data(&filter), str(event));
+
+        (void) sprintf(event, "{\"a\":\"%u\"}", i);
+        other += cdr_filter_match(data(&filter), str(event));
+    }
+
+    ok(found == CDR_FILTER_MAX_VALUES && other == 0,
+       "each of them passes, and nothing else");
+}
+
+
 static void
 test_room(void)
 {
@@ -316,6 +354,7 @@ main(void)
     test_cases();
     test_errors();
     test_limits();
+    test_every_value();
     test_room();
     test_equal();
     test_any_bytes();
