@@ -162,10 +162,15 @@ ngx_conductor_process_gone(cdr_slot_t *slot)
         return 1;
     }
 
-    if (recorded == 0
-        || ngx_conductor_process_start_time(pid, &start) != NGX_OK)
-    {
+    if (recorded == 0) {
         return 0;
+    }
+
+    if (ngx_conductor_process_start_time(pid, &start) != NGX_OK) {
+
+        /* was it a zombie, whose parent has just taken notice? */
+
+        return kill(pid, 0) == -1 && ngx_errno == ESRCH;
     }
 
     return start != recorded;
