@@ -22,6 +22,8 @@ static void ngx_conductor_command_auth(ngx_conductor_session_t *s,
     cdr_command_t *cmd);
 static ngx_int_t ngx_conductor_auth_replace(ngx_conductor_session_t *s,
     ngx_conductor_identity_t *id, cdr_command_t *cmd);
+static ngx_int_t ngx_conductor_auth_store(ngx_conductor_session_t *s,
+    ngx_conductor_identity_t *id, cdr_command_t *cmd);
 static void ngx_conductor_error_str(ngx_conductor_session_t *s,
     ngx_uint_t code, cdr_str_t text, cdr_str_t id);
 
@@ -422,15 +424,9 @@ static ngx_int_t
 ngx_conductor_auth_replace(ngx_conductor_session_t *s,
     ngx_conductor_identity_t *id, cdr_command_t *cmd)
 {
-    int                    rc;
-    cdr_str_t              user;
-    ngx_uint_t             revoked;
-    cdr_conn_identity_t    identity;
-    cdr_registry_entry_t  *e;
-    ngx_conductor_hub_t   *hub;
+    cdr_str_t  user;
 
-    hub = s->hub;
-    user = cdr_registry_string(&hub->registry, s->entry, CDR_CONN_USER);
+    user = cdr_registry_string(&s->hub->registry, s->entry, CDR_CONN_USER);
 
     if (user.len != id->user.len
         || ngx_memcmp(user.data, id->user.data, user.len) != 0)
@@ -446,6 +442,35 @@ ngx_conductor_auth_replace(ngx_conductor_session_t *s,
         return NGX_DECLINED;
     }
 
+    if (ngx_conductor_auth_store(s, id, cmd) != NGX_OK) {
+        return NGX_DECLINED;
+    }
+
+    /* other roles may see more, or less */
+
+    if (s->group
+        && ngx_conductor_group_move(s, s->group->channels, s->group->filters)
+           != NGX_OK)
+    {
+        ngx_conductor_session_dead(s, CDR_CLOSE_INTERNAL);
+        return NGX_DECLINED;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_conductor_auth_store(ngx_conductor_session_t *s,
+    ngx_conductor_identity_t *id, cdr_command_t *cmd)
+{
+    int                    rc;
+    ngx_uint_t             revoked;
+    cdr_conn_identity_t    identity;
+    cdr_registry_entry_t  *e;
+    ngx_conductor_hub_t   *hub;
+
+    hub = s->hub;
     e = ngx_conductor_session_entry(s);
 
     ngx_conductor_identity_record(hub, id, &identity);
@@ -473,16 +498,6 @@ ngx_conductor_auth_replace(ngx_conductor_session_t *s,
     if (rc != CDR_OK) {
         ngx_conductor_error(s, cmd, CDR_ERR_UNAVAILABLE,
                             "there is no room for this identity");
-        return NGX_DECLINED;
-    }
-
-    /* other roles may see more, or less */
-
-    if (s->group
-        && ngx_conductor_group_move(s, s->group->channels, s->group->filters)
-           != NGX_OK)
-    {
-        ngx_conductor_session_dead(s, CDR_CLOSE_INTERNAL);
         return NGX_DECLINED;
     }
 
