@@ -234,7 +234,7 @@ end($t, '/small', sub { $_[0]->send_text('x' x 1001);
                         $_[0]->expect_close() });
 end($t, '/idle', sub { $_[0]->expect_close() });
 end($t, '/token', sub { $_[0]->expect_close() },
-    token => token(role => 'admin', exp => time() + 1));
+    token => token(role => 'admin', exp => time() + 3));
 
 my %ended = (normal => 1, going_away => 1, no_status => 1, other => 2,
     abnormal => 2, protocol_error => 1, invalid_data => 1,
