@@ -7,6 +7,7 @@ use strict;
 
 use parent 'Exporter';
 
+use File::Temp qw//;
 use JSON::PP qw//;
 use Test::More qw//;
 use Time::HiRes qw/ clock_gettime CLOCK_MONOTONIC /;
@@ -30,13 +31,38 @@ sub workers {
 }
 
 
-# A configuration with %%WORKERS%% filled in, for write_file_expand().
+# A configuration with %%WORKERS%% filled in, for write_file_expand(), and with
+# a second listener where TEST_NGINX_TLS asks for one.
 sub conductor_conf {
     my ($conf) = @_;
     my $n = workers();
 
     $conf =~ s/%%WORKERS%%/$n/g;
+    return $conf if !$ENV{TEST_NGINX_TLS} || $conf =~ /127\.0\.0\.1:8443/;
+
+    my ($key, $cert) = certificate();
+
+    $conf =~ s{^(\s*listen\ +127\.0\.0\.1:)8080((?:\ [^;]*)?);}
+              {$1 . "8080$2;$1" . "8443$2 ssl;"
+               . " ssl_certificate $cert; ssl_certificate_key $key;"}megx;
     return $conf;
+}
+
+
+# A key and a certificate of nobody, made once.
+sub certificate {
+    our $made //= do {
+        my $dir = File::Temp::tempdir('test-tls-XXXXXX', TMPDIR => 1,
+                                      CLEANUP => 1);
+
+        system("openssl req -x509 -newkey ec -nodes -days 2"
+               . " -pkeyopt ec_paramgen_curve:prime256v1 -subj /CN=localhost"
+               . " -keyout $dir/key.pem -out $dir/cert.pem"
+               . " >/dev/null 2>&1") == 0 or die "openssl failed\n";
+        $dir;
+    };
+
+    return ("$made/key.pem", "$made/cert.pem");
 }
 
 

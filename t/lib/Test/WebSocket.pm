@@ -49,6 +49,8 @@ my $json = JSON::PP->new->utf8->canonical->allow_nonref;
 sub ws_connect {
     my ($to, $path, %opt) = @_;
 
+    ($to, %opt) = over_tls($to, %opt) if $ENV{TEST_NGINX_TLS};
+
     my $self = __PACKAGE__->connected($to, %opt);
 
     @$self{qw/ pings pongs faults skipped /} = ([], [], [], []);
@@ -63,6 +65,22 @@ sub ws_connect {
     $self->handshake() if $opt{wait} // 1;
 
     return $self;
+}
+
+
+# Where to and how, if those who do not say so connect over TLS.
+sub over_tls {
+    my ($to, %opt) = @_;
+
+    return ($to, %opt) if exists $opt{ssl} || exists $opt{peer}
+                          || !ref $to && $to ne Test::Nginx::port(8080);
+
+    require IO::Socket::SSL;
+
+    our $tls //= IO::Socket::SSL::SSL_Context->new(SSL_verify_mode => 0);
+
+    return (ref $to ? $to : Test::Nginx::port(8443), ssl => 1,
+            SSL_reuse_ctx => $tls, %opt);
 }
 
 
