@@ -68,16 +68,6 @@ ngx_conductor_register(ngx_http_request_t *r, ngx_conductor_session_t *s,
         reason = ngx_conductor_register_take(s, &info, &n);
     }
 
-    if (reason != NGX_CONDUCTOR_ADMITTED && reason != CDR_REFUSE_REVOKED
-        && ngx_conductor_reap_again(hub) == NGX_OK)
-    {
-        ngx_conductor_zone_lock(hub);
-
-        reason = ngx_conductor_register_locked(s, &info, &n);
-
-        ngx_conductor_zone_unlock(hub);
-    }
-
     if (reason != NGX_CONDUCTOR_ADMITTED) {
         return reason;
     }

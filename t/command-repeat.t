@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
 # Commands that are repeated: a subscription is answered as the first was, with
-# and without an identity, and nothing is done when keys have no room.
+# and without an identity, also while many other keys are in use.
 
 use warnings;
 use strict;
