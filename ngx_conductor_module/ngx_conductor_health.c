@@ -11,6 +11,7 @@ static ngx_int_t ngx_conductor_health_body(ngx_http_request_t *r,
     ngx_conductor_hub_t *hub, const char *why, ngx_str_t *body);
 static size_t ngx_conductor_health_figures(ngx_http_request_t *r,
     cdr_cells_t *cells, uint64_t *sums, u_char *dst);
+static ngx_uint_t ngx_conductor_health_draining(ngx_conductor_hub_t *hub);
 static ngx_uint_t ngx_conductor_health_full(ngx_conductor_hub_t *hub);
 static ngx_uint_t ngx_conductor_health_workers(ngx_conductor_hub_t *hub);
 static u_char *ngx_conductor_health_time(u_char *p);
@@ -100,10 +101,11 @@ ngx_conductor_health_body(ngx_http_request_t *r, ngx_conductor_hub_t *hub,
     p = ngx_sprintf(p, "\",\"websocket\":\"enabled\",\"connections\":%uD"
                     ",\"redis\":\"disabled\",\"database\":\"disabled\""
                     ",\"hub\":\"%V\",\"server\":\"%V\",\"workers\":%ui"
-                    ",\"capacity\":%uD",
+                    ",\"capacity\":%uD,\"draining\":%s",
                     cdr_registry_live(&hub->registry), &hub->name,
                     &hub->label, ngx_conductor_health_workers(hub),
-                    hub->zone->capacity);
+                    hub->zone->capacity,
+                    ngx_conductor_health_draining(hub) ? "true" : "false");
 
     p += ngx_conductor_health_figures(r, &cells, sums, p);
 
@@ -133,7 +135,7 @@ ngx_conductor_health_probe(ngx_http_request_t *r, ngx_conductor_hub_t *hub,
 
     if (probe.len == 5 && ngx_strncmp(probe.data, "ready", 5) == 0) {
 
-        if (ngx_exiting || ngx_conductor_draining(hub)) {
+        if (ngx_conductor_health_draining(hub)) {
             *why = "draining";
 
         } else if (hub->slot == NGX_CONDUCTOR_NO_SLOT) {
@@ -185,6 +187,15 @@ ngx_conductor_health_figures(ngx_http_request_t *r, cdr_cells_t *cells,
     }
 
     return out.len;
+}
+
+
+/* This worker or the whole server. */
+
+static ngx_uint_t
+ngx_conductor_health_draining(ngx_conductor_hub_t *hub)
+{
+    return ngx_exiting || ngx_conductor_draining(hub);
 }
 
 

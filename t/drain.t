@@ -16,7 +16,7 @@ use Test::Conductor;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = need_conductor(Test::Nginx->new()->has(qw/ http /))->plan(27);
+my $t = need_conductor(Test::Nginx->new()->has(qw/ http /))->plan(29);
 
 $t->write_file_expand('nginx.conf', conductor_conf(<<'EOF_CONF'));
 
@@ -81,6 +81,7 @@ is($ws->body_json()->{code}, 'draining', 'says why');
 like($ws->header('Retry-After'), qr/^[1-9]\d*$/, 'and when to come');
 is((health($t, probe => 'ready'))[0], 503, 'it is not ready');
 is((health($t, probe => 'ready'))[1]{reason}, 'draining', 'for that reason');
+ok((health($t))[1]{draining}, 'which health says, too');
 is((health($t, probe => 'live'))[0], 200, 'but alive');
 is((publish($t, { type => 'e', n => 1 }))[0], 200, 'events are accepted');
 
@@ -105,6 +106,7 @@ is((health($t, probe => 'ready'))[0], 503, 'and is not ready');
 is((api($t, 'DELETE', '/admin/drain'))[1]{draining}, JSON::PP::false,
     'the drain is taken back');
 is((health($t, probe => 'ready'))[0], 200, 'it is ready');
+ok(!(health($t))[1]{draining}, 'and drains no more');
 is(ws_connect($t, '/')->status(), 101, 'and takes clients');
 
 # Taken back while clients wait for their turn.

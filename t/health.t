@@ -67,7 +67,8 @@ like($head, qr!^Content-Type: application/json!mi, 'which is JSON');
 is_deeply([ @$h{qw/ status websocket redis connections /} ],
     [ 'ok', 'enabled', 'disabled', 0 ], 'it is well');
 is_deeply([ sort keys %$h ], [ qw/ capacity connections connectionsTotal
-    database disconnections dropped errors hub messagesReceived messagesSent
+    database disconnections draining dropped errors hub messagesReceived
+    messagesSent
     redis refused server status timestamp websocket workers / ],
     'every field is there');
 is_deeply([ @$h{qw/ hub server /} ], [ 'h', 'node-7' ],
