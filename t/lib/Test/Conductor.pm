@@ -130,7 +130,17 @@ sub wait_for {
 sub wait_gone {
     my ($pids, $timeout) = @_;
 
-    return wait_for(sub { !grep { defined title($_) } @$pids }, $timeout);
+    return wait_for(sub { !grep { alive($_) } @$pids }, $timeout);
+}
+
+
+# Whether a process is there and no zombie.  One that is ending is there yet,
+# though its memory, and with that its title, is gone.
+sub alive {
+    my ($pid) = @_;
+
+    open my $f, '<', "/proc/$pid/stat" or return 0;
+    return (<$f> // '') =~ /.*\) [^ZX] /s;
 }
 
 
