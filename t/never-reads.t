@@ -90,7 +90,7 @@ for my $ssl (0, 1) {
     events($t, \@quick, $number + 1 .. $number + 100);
     is(connections($t), 34, "all may be 200k behind$over");
     cheap(memory($t) - $before,
-        30 * ($ssl ? 48 : 16) * KB + (1 + workers()) * LIMIT,
+        30 * ($ssl ? 48 : 8) * KB + (1 + workers()) * LIMIT,
         'which costs once for all of them');
 
     events($t, \@quick, $number + 101 .. $number + 200);
