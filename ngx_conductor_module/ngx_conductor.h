@@ -17,12 +17,15 @@
 #include <cdr_jwt.h>
 #include <cdr_log.h>
 #include <cdr_policy.h>
+#include <cdr_presence.h>
 #include <cdr_registry.h>
 #include <cdr_revoke.h>
 #include <cdr_counter.h>
 #include <cdr_cells.h>
 #include <cdr_figures.h>
 #include <cdr_slots.h>
+
+#include "ngx_conductor_zone.h"
 
 
 #define NGX_CONDUCTOR_BATCH          1024     /* events of a publication */
@@ -40,7 +43,6 @@
 #define NGX_CONDUCTOR_UPGRADE_REQUIRED    426
 
 
-typedef struct ngx_conductor_hub_s      ngx_conductor_hub_t;
 typedef struct ngx_conductor_group_s    ngx_conductor_group_t;
 typedef struct ngx_conductor_session_s  ngx_conductor_session_t;
 
@@ -51,61 +53,6 @@ typedef struct {
     uint32_t                      refs;
     cdr_view_t                    sees;
 } ngx_conductor_view_t;
-
-
-/* The newest rules, as part of the zone: what nginx was last told. */
-
-typedef struct {
-    volatile uint64_t             generation;
-    uint32_t                      size;
-    uint32_t                      len;        /* 0: they do not fit */
-    u_char                        block[];
-} ngx_conductor_rules_t;
-
-
-/* What all processes of a hub share: one zone, laid out at its making. */
-
-typedef struct {
-    uint64_t                      magic;
-    uint32_t                      version;
-    uint32_t                      capacity;   /* connections */
-    uint64_t                      boot;       /* random, names this zone */
-    uint8_t                       secret[16]; /* of the hashed keys */
-    volatile uint32_t             dirty;      /* inside a critical section */
-    u_char                        label[64];  /* this server's, if generated */
-
-    struct {
-        size_t                    offset;
-        uint32_t                  version;
-    } parts[NGX_CONDUCTOR_MAX_PARTS];
-
-    /* what workers are asked to do, see ngx_conductor_control.c */
-
-    _Atomic uint32_t              drain;      /* odd: draining */
-    _Atomic uint32_t              marked[CDR_SLOTS];  /* one more with every
-                                                         connection marked */
-} ngx_conductor_zone_t;
-
-
-/* A part of the zone. */
-
-typedef struct {
-    const char                   *name;       /* as nginx -t prints it */
-    uint32_t                      version;    /* of its layout */
-
-    /* bytes for a hub with room for "n" connections */
-    size_t                      (*size)(ngx_conductor_hub_t *hub,
-                                        ngx_uint_t n);
-
-    /* CDR_OK or another code */
-    int                         (*init)(ngx_conductor_hub_t *hub,
-                                        u_char *mem, ngx_uint_t n);
-    int                         (*attach)(ngx_conductor_hub_t *hub,
-                                          u_char *mem, size_t size);
-
-    /* bytes that one more connection takes at most; NULL: none */
-    size_t                      (*each)(void);
-} ngx_conductor_part_t;
 
 
 struct ngx_conductor_hub_s {
@@ -121,6 +68,20 @@ struct ngx_conductor_hub_s {
     size_t                        history_size;
     time_t                        history_age;
     ngx_msec_t                    drain;
+
+    ngx_path_t                   *state;      /* directory; NULL: none */
+    ngx_msec_t                    snapshot;   /* interval */
+
+    ngx_flag_t                    presence;   /* is there any */
+    ngx_str_t                     presence_file;      /* empty: in memory */
+    time_t                        presence_ttl;
+    time_t                        presence_sweep;
+    ngx_msec_t                    presence_leave;
+    ngx_msec_t                    presence_tick;
+    ngx_uint_t                    presence_list;      /* reviewers in a list */
+    ngx_uint_t                    presence_diff;      /* from so many on */
+    time_t                        presence_history;   /* age; 0: none */
+    ngx_str_t                     presence_key;       /* not in workers */
 
     ngx_array_t                   channels;   /* as configured */
     ngx_array_t                   events;
@@ -142,6 +103,7 @@ struct ngx_conductor_hub_s {
     cdr_counter_t                 counters;   /* of connections */
     cdr_counter_t                 windows;    /* of handshakes */
     cdr_registry_t                registry;
+    cdr_presence_t                reviewers;
     cdr_revoke_t                  revoke;
     cdr_log_t                     log;
     ngx_conductor_rules_t        *rules;
@@ -355,15 +317,6 @@ ngx_int_t ngx_conductor_cors(ngx_http_request_t *r, const char *methods);
 ngx_int_t ngx_conductor_send_preflight(ngx_http_request_t *r);
 
 
-/* ngx_conductor_zone.c: the shared memory of a hub */
-
-ngx_int_t ngx_conductor_zone_add(ngx_conf_t *cf, ngx_conductor_hub_t *hub);
-void ngx_conductor_zone_lock(ngx_conductor_hub_t *hub);
-void ngx_conductor_zone_unlock(ngx_conductor_hub_t *hub);
-uint64_t ngx_conductor_zone_key(ngx_conductor_hub_t *hub, ngx_uint_t kind,
-    u_char *data, size_t len);
-
-
 /* ngx_conductor_rules.c: who may see and publish what */
 
 ngx_int_t ngx_conductor_rules_init(ngx_conf_t *cf, ngx_conductor_hub_t *hub);
@@ -386,11 +339,6 @@ void ngx_conductor_views_free(ngx_conductor_hub_t *hub);
 #define ngx_conductor_rules_changed(hub)                                      \
     ((hub)->rules->generation != (hub)->generation                            \
      && (hub)->slot != NGX_CONDUCTOR_NO_SLOT)
-
-
-/* ngx_conductor_parts.c: what lies in it; ends with a name of NULL */
-
-extern ngx_conductor_part_t  ngx_conductor_parts[];
 
 
 /* ngx_conductor_figures.c: what this process counts */

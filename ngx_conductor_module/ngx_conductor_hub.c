@@ -181,6 +181,7 @@ ngx_conductor_hub_get(ngx_conf_t *cf, ngx_str_t *name)
     hub->history_size = NGX_CONF_UNSET_SIZE;
     hub->history_age = NGX_CONF_UNSET;
     hub->drain = NGX_CONF_UNSET_MSEC;
+    hub->presence = NGX_CONF_UNSET;
     hub->slot = NGX_CONDUCTOR_NO_SLOT;
 
     ngx_queue_init(&hub->groups);

@@ -1,0 +1,110 @@
+/* The shared memory of a hub: what lies in it besides the core's tables. */
+
+#ifndef NGX_CONDUCTOR_ZONE_H_INCLUDED
+#define NGX_CONDUCTOR_ZONE_H_INCLUDED
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include <cdr_slots.h>
+
+
+#define NGX_CONDUCTOR_MAX_PARTS      16     /* of a zone */
+
+
+typedef struct ngx_conductor_hub_s      ngx_conductor_hub_t;
+
+
+/* The newest rules, as part of the zone: what nginx was last told. */
+
+typedef struct {
+    volatile uint64_t             generation;
+    uint32_t                      size;
+    uint32_t                      len;        /* 0: they do not fit */
+    u_char                        block[];
+} ngx_conductor_rules_t;
+
+
+/* What the keeper tells, and its place; see ngx_conductor_keeper.c. */
+
+#define NGX_CONDUCTOR_DATABASE_OFF     0    /* there is none */
+#define NGX_CONDUCTOR_DATABASE_OK      1
+#define NGX_CONDUCTOR_DATABASE_FAILED  2
+
+#define NGX_CONDUCTOR_KEEPER_TEXT      192
+
+typedef struct {
+    _Atomic uint64_t              presence;   /* version that is committed */
+    _Atomic uint64_t              beat;       /* ngx_current_msec of its last
+                                                 sign of life; 0: none yet */
+    _Atomic uint32_t              database;
+    _Atomic uint64_t              failed_ms;  /* Unix, since when it fails */
+    u_char                        error[NGX_CONDUCTOR_KEEPER_TEXT];
+                                              /* why; under the lock */
+} ngx_conductor_keeping_t;
+
+
+/* What all processes of a hub share: one zone, laid out at its making. */
+
+typedef struct {
+    uint64_t                      magic;
+    uint32_t                      version;
+    uint32_t                      capacity;   /* connections */
+    uint64_t                      boot;       /* random, names this zone */
+    uint8_t                       secret[16]; /* of the hashed keys */
+    volatile uint32_t             dirty;      /* inside a critical section */
+    u_char                        label[64];  /* this server's, if generated */
+
+    struct {
+        size_t                    offset;
+        uint32_t                  version;
+    } parts[NGX_CONDUCTOR_MAX_PARTS];
+
+    /* what workers are asked to do, see ngx_conductor_control.c */
+
+    _Atomic uint32_t              drain;      /* odd: draining */
+    _Atomic uint32_t              marked[CDR_SLOTS];  /* one more with every
+                                                         connection marked */
+
+    ngx_conductor_keeping_t       keeping;
+} ngx_conductor_zone_t;
+
+
+/* A part of the zone. */
+
+typedef struct {
+    const char                   *name;       /* as nginx -t prints it */
+    uint32_t                      version;    /* of its layout */
+
+    /* bytes for a hub with room for "n" connections */
+    size_t                      (*size)(ngx_conductor_hub_t *hub,
+                                        ngx_uint_t n);
+
+    /* CDR_OK or another code */
+    int                         (*init)(ngx_conductor_hub_t *hub,
+                                        u_char *mem, ngx_uint_t n);
+    int                         (*attach)(ngx_conductor_hub_t *hub,
+                                          u_char *mem, size_t size);
+
+    /* bytes that one more connection takes at most; NULL: none */
+    size_t                      (*each)(void);
+} ngx_conductor_part_t;
+
+
+/* ngx_conductor_zone.c: the shared memory of a hub */
+
+ngx_int_t ngx_conductor_zone_add(ngx_conf_t *cf, ngx_conductor_hub_t *hub);
+void ngx_conductor_zone_lock(ngx_conductor_hub_t *hub);
+void ngx_conductor_zone_unlock(ngx_conductor_hub_t *hub);
+uint64_t ngx_conductor_zone_key(ngx_conductor_hub_t *hub, ngx_uint_t kind,
+    u_char *data, size_t len);
+
+
+/* ngx_conductor_parts.c: what lies in it; ends with a name of NULL */
+
+extern ngx_conductor_part_t  ngx_conductor_parts[];
+
+
+#endif /* NGX_CONDUCTOR_ZONE_H_INCLUDED */
