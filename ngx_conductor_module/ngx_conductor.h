@@ -45,6 +45,7 @@
 
 typedef struct ngx_conductor_group_s    ngx_conductor_group_t;
 typedef struct ngx_conductor_session_s  ngx_conductor_session_t;
+typedef struct ngx_conductor_restore_s  ngx_conductor_restore_t;
 
 
 /* What roles see, shared by the groups of this worker that see the same. */
@@ -71,6 +72,7 @@ struct ngx_conductor_hub_s {
 
     ngx_path_t                   *state;      /* directory; NULL: none */
     ngx_msec_t                    snapshot;   /* interval */
+    ngx_conductor_restore_t      *restore;    /* while a zone is made */
 
     ngx_flag_t                    presence;   /* is there any */
     ngx_str_t                     presence_file;      /* empty: in memory */

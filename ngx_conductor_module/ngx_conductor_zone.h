@@ -9,6 +9,7 @@
 #include <ngx_http.h>
 
 #include <cdr_slots.h>
+#include <cdr_snapshot.h>
 
 
 #define NGX_CONDUCTOR_MAX_PARTS      16     /* of a zone */
@@ -46,6 +47,17 @@ typedef struct {
 } ngx_conductor_keeping_t;
 
 
+/* What is known of earlier lives, and what is on disk of this one. */
+
+typedef struct {
+    uint32_t                      nepochs;
+    cdr_snapshot_epoch_t          epochs[CDR_SNAPSHOT_EPOCHS];
+    _Atomic uint64_t              head;       /* of the log, as it was saved */
+    _Atomic uint64_t              tail;
+    _Atomic uint32_t              revoked;    /* generation, likewise */
+} ngx_conductor_lives_t;
+
+
 /* What all processes of a hub share: one zone, laid out at its making. */
 
 typedef struct {
@@ -69,6 +81,7 @@ typedef struct {
                                                          connection marked */
 
     ngx_conductor_keeping_t       keeping;
+    ngx_conductor_lives_t         lives;
 } ngx_conductor_zone_t;
 
 
