@@ -98,14 +98,15 @@ sub growth {
 }
 
 
-# The private memory of the worker.
+# The memory that the worker alone has written to, the entries in the zone too.
+# Pages of program files also become private as another nginx ends.
 sub private {
     my ($t) = @_;
     my $sum = 0;
     my ($pid) = worker_pids($t);
 
     open my $f, '<', "/proc/$pid/smaps_rollup" or die "no smaps: $!\n";
-    $sum += $_ for map { /^Private_\w+:\s+(\d+) kB/ ? $1 * 1024 : () } <$f>;
+    $sum += $_ for map { /^Private_Dirty:\s+(\d+) kB/ ? $1 * 1024 : () } <$f>;
 
     return $sum;
 }

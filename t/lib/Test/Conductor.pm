@@ -19,7 +19,7 @@ use Test::WebSocket;
 our @EXPORT = (qw/
     workers conductor_conf need_conductor skip_all nginx_t
     wait_for wait_gone worker_pids keeper_pid reload_workers
-    api publish health many_clients fd_count rss shared_memory
+    api publish health many_clients fd_count rss private_memory shared_memory
 /, @Test::WebSocket::EXPORT);
 
 my $json = JSON::PP->new->utf8->canonical->allow_nonref;
@@ -311,6 +311,25 @@ sub rss {
     open my $f, '<', "/proc/$pid/status" or return undef;
     my ($kb) = do { local $/; <$f> } =~ /^VmRSS:\s+(\d+) kB/m or return undef;
     return $kb * 1024;
+}
+
+
+# The memory that a process has written to and shares with no other, in octets.
+# Pages of program files are not counted: they become private, or shared, as
+# another nginx that maps the same files ends, or starts.
+sub private_memory {
+    my ($pid) = @_;
+    my ($sum, $shared) = (0);
+
+    open my $f, '<', "/proc/$pid/smaps" or die "no smaps: $!\n";
+
+    while (my $line = <$f>) {
+        $shared = $1 eq 's' if $line =~ /^\w+-\w+ ...([ps]) /;
+        $sum += $1 * 1024
+            if !$shared && $line =~ /^Private_Dirty:\s+(\d+) kB/;
+    }
+
+    return $sum;
 }
 
 
