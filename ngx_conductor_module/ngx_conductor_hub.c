@@ -57,6 +57,20 @@ static ngx_command_t  ngx_conductor_hub_commands[] = {
       0,
       NULL },
 
+    { ngx_string("state"),
+      NGX_CONDUCTOR_HUB_CONF|NGX_DIRECT_CONF|NGX_CONF_TAKE12,
+      ngx_conductor_hub_state,
+      0,
+      0,
+      NULL },
+
+    { ngx_string("presence"),
+      NGX_CONDUCTOR_HUB_CONF|NGX_DIRECT_CONF|NGX_CONF_1MORE,
+      ngx_conductor_hub_presence,
+      0,
+      0,
+      NULL },
+
     { ngx_string("channel"),
       NGX_CONDUCTOR_HUB_CONF|NGX_DIRECT_CONF|NGX_CONF_BLOCK|NGX_CONF_TAKE1,
       ngx_conductor_hub_channel,
@@ -181,7 +195,15 @@ ngx_conductor_hub_get(ngx_conf_t *cf, ngx_str_t *name)
     hub->history_size = NGX_CONF_UNSET_SIZE;
     hub->history_age = NGX_CONF_UNSET;
     hub->drain = NGX_CONF_UNSET_MSEC;
+    hub->snapshot = NGX_CONF_UNSET_MSEC;
     hub->presence = NGX_CONF_UNSET;
+    hub->presence_ttl = NGX_CONF_UNSET;
+    hub->presence_sweep = NGX_CONF_UNSET;
+    hub->presence_leave = NGX_CONF_UNSET_MSEC;
+    hub->presence_tick = NGX_CONF_UNSET_MSEC;
+    hub->presence_list = NGX_CONF_UNSET_UINT;
+    hub->presence_diff = NGX_CONF_UNSET_UINT;
+    hub->presence_history = NGX_CONF_UNSET;
     hub->slot = NGX_CONDUCTOR_NO_SLOT;
 
     ngx_queue_init(&hub->groups);
@@ -266,6 +288,10 @@ ngx_conductor_hub_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     if (rv == NGX_CONF_OK) {
         rv = ngx_conductor_hub_defaults(cf, hub);
+    }
+
+    if (rv == NGX_CONF_OK) {
+        rv = ngx_conductor_hub_state_defaults(cf, hub);
     }
 
     if (rv == NGX_CONF_OK) {

@@ -71,4 +71,14 @@ char *ngx_conductor_channel_roles(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
 
+/* ngx_conductor_hub_state.c: what is kept, and where */
+
+char *ngx_conductor_hub_state(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_conductor_hub_presence(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_conductor_hub_state_defaults(ngx_conf_t *cf,
+    ngx_conductor_hub_t *hub);
+
+
 #endif /* NGX_CONDUCTOR_HUB_H_INCLUDED */
