@@ -6,7 +6,7 @@
  * own share of the work is a look at 16 bytes of an array and that write.
  */
 
-#include "ngx_conductor_session.h"
+#include "ngx_conductor_stage.h"
 
 #include <cdr_reply.h>
 
@@ -16,6 +16,9 @@ static ngx_conductor_buf_t *ngx_conductor_group_batch(
 static void ngx_conductor_group_fail(ngx_conductor_group_t *g);
 static void ngx_conductor_fanout_targeted(ngx_conductor_hub_t *hub);
 static void ngx_conductor_fanout_gap(ngx_conductor_hub_t *hub);
+
+
+static ngx_conductor_turn_t  ngx_conductor_turn;
 
 
 /* NGX_OK at the end of the log, NGX_AGAIN if there is more for a next turn. */
@@ -28,18 +31,18 @@ ngx_conductor_fanout(ngx_conductor_hub_t *hub)
     ngx_conductor_buf_t    *buf;
     ngx_conductor_group_t  *g;
 
-    if (ngx_conductor_stage_fill(hub, &more) != NGX_OK) {
+    if (ngx_conductor_turn_fill(&ngx_conductor_turn, hub, &more) != NGX_OK) {
         ngx_conductor_fanout_gap(hub);
         return NGX_AGAIN;
     }
 
-    if (ngx_conductor_stage_count() == 0) {
+    if (ngx_conductor_turn.n == 0) {
         return more ? NGX_AGAIN : NGX_OK;
     }
 
-    if (ngx_conductor_stage_targeted()) {
+    if (ngx_conductor_turn_targeted(&ngx_conductor_turn)) {
         ngx_conductor_fanout_targeted(hub);
-        ngx_conductor_stage_reset();
+        ngx_conductor_turn_reset(&ngx_conductor_turn);
 
         return more ? NGX_AGAIN : NGX_OK;
     }
@@ -68,7 +71,7 @@ ngx_conductor_fanout(ngx_conductor_hub_t *hub)
         ngx_conductor_groups_tidy(hub);
     }
 
-    ngx_conductor_stage_reset();
+    ngx_conductor_turn_reset(&ngx_conductor_turn);
 
     return more ? NGX_AGAIN : NGX_OK;
 }
@@ -84,17 +87,20 @@ ngx_conductor_group_batch(ngx_conductor_hub_t *hub, ngx_conductor_group_t *g)
     ngx_int_t               rc;
     ngx_uint_t              i, n;
     ngx_conductor_buf_t    *buf;
+    ngx_conductor_turn_t   *turn;
     ngx_conductor_piece_t   pieces[NGX_CONDUCTOR_STAGE_EVENTS];
 
     if (g->n == 0) {
         return NULL;
     }
 
+    turn = &ngx_conductor_turn;
     len = 0;
     n = 0;
 
-    for (i = 0; i < ngx_conductor_stage_count(); i++) {
-        rc = ngx_conductor_stage_piece(hub, g, i, &pieces[n]);
+    for (i = 0; i < turn->n; i++) {
+        rc = ngx_conductor_stage_piece(&turn->stage, hub, &turn->events[i],
+                                       g, &pieces[n]);
 
         if (rc == NGX_ERROR) {
             ngx_conductor_group_fail(g);
@@ -119,7 +125,7 @@ ngx_conductor_group_batch(ngx_conductor_hub_t *hub, ngx_conductor_group_t *g)
     p = buf->data;
 
     for (i = 0; i < n; i++) {
-        p = ngx_cpymem(p, ngx_conductor_stage_bytes(&pieces[i]),
+        p = ngx_cpymem(p, ngx_conductor_stage_bytes(&turn->stage, &pieces[i]),
                        pieces[i].len);
 
         ngx_conductor_count(hub, pieces[i].figure, g->n);
@@ -152,8 +158,11 @@ ngx_conductor_fanout_targeted(ngx_conductor_hub_t *hub)
     u_char                   *p;
     ngx_int_t                 rc;
     ngx_queue_t              *q;
+    ngx_conductor_turn_t     *turn;
     ngx_conductor_piece_t     text;
     ngx_conductor_session_t  *s;
+
+    turn = &ngx_conductor_turn;
 
     for (q = ngx_queue_head(&hub->sessions);
          q != ngx_queue_sentinel(&hub->sessions);
@@ -161,7 +170,10 @@ ngx_conductor_fanout_targeted(ngx_conductor_hub_t *hub)
     {
         s = ngx_queue_data(q, ngx_conductor_session_t, queue);
 
-        rc = s->group ? ngx_conductor_stage_text(hub, s, &text) : NGX_DECLINED;
+        rc = ngx_conductor_live(s)
+             ? ngx_conductor_stage_text(&turn->stage, &turn->events[0], s,
+                                        &text)
+             : NGX_DECLINED;
 
         if (rc == NGX_ERROR) {
             ngx_conductor_session_dead(s, CDR_CLOSE_INTERNAL);
@@ -174,7 +186,8 @@ ngx_conductor_fanout_targeted(ngx_conductor_hub_t *hub)
         p = ngx_conductor_output_frame(s, CDR_WS_FIN|CDR_WS_OP_TEXT,
                                        text.len);
         if (p) {
-            ngx_memcpy(p, ngx_conductor_stage_bytes(&text), text.len);
+            ngx_memcpy(p, ngx_conductor_stage_bytes(&turn->stage, &text),
+                       text.len);
             ngx_conductor_count(hub, text.figure, 1);
             (void) ngx_conductor_output_flush(s);
         }
@@ -220,7 +233,7 @@ ngx_conductor_fanout_gap(ngx_conductor_hub_t *hub)
         next = ngx_queue_next(q);
         s = ngx_queue_data(q, ngx_conductor_session_t, queue);
 
-        if (s->group == NULL) {
+        if (!ngx_conductor_live(s)) {
             continue;
         }
 

@@ -24,58 +24,63 @@ static ngx_uint_t ngx_conductor_group_eq(ngx_conductor_group_t *a,
     ngx_conductor_group_t *b);
 static void ngx_conductor_group_remove(ngx_conductor_hub_t *hub,
     ngx_conductor_group_t *g, uint32_t member);
+static void ngx_conductor_group_unused(ngx_conductor_hub_t *hub,
+    ngx_conductor_group_t *g);
 static void ngx_conductor_group_free(ngx_conductor_hub_t *hub,
     ngx_conductor_group_t *g);
 
 
 /*
- * Makes the session one of those who get the events of these channels, as
- * far as its roles see them.  The filters, NULL if there are none, are copied.
+ * What the session wants is the events of these channels, as far as its roles
+ * see them.  The filters, NULL if there are none, are copied.  It gets them as
+ * they come, unless it has to be given earlier ones first.
  */
 
 ngx_int_t
 ngx_conductor_group_join(ngx_conductor_session_t *s, uint64_t channels,
     ngx_conductor_filters_t *filters)
 {
-    uint32_t                 size;
-    ngx_conductor_group_t   *g, key;
-    ngx_conductor_member_t  *m;
+    ngx_conductor_group_t  *g;
 
-    ngx_memzero(&key, sizeof(ngx_conductor_group_t));
-
-    key.view = ngx_conductor_view(s->hub,
-                                  cdr_registry_string(&s->hub->registry,
-                                                      s->entry,
-                                                      CDR_CONN_ROLE));
-    if (key.view == NULL) {
-        return NGX_ERROR;
-    }
-
-    key.channels = channels;
-    key.filters = filters;
-    key.level = s->pmd.on ? (uint8_t) s->conf->compress : 0;
-    key.window = key.level ? s->pmd.server_max_window_bits : 0;
-    key.hash = ngx_conductor_group_hash(s->hub, &key);
-
-    g = ngx_conductor_group_get(s, &key);
-
-    ngx_conductor_view_unref(key.view);
+    g = ngx_conductor_group_hold(s, channels, filters);
 
     if (g == NULL) {
         return NGX_ERROR;
     }
 
+    s->group = g;
+    s->member = NGX_CONDUCTOR_NO_MEMBER;
+
+    if (s->replay) {
+        return NGX_OK;
+    }
+
+    if (ngx_conductor_group_enter(s) != NGX_OK) {
+        ngx_conductor_group_leave(s);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+/* From now on it gets events as they come. */
+
+ngx_int_t
+ngx_conductor_group_enter(ngx_conductor_session_t *s)
+{
+    uint32_t                 size;
+    ngx_conductor_group_t   *g;
+    ngx_conductor_member_t  *m;
+
+    g = s->group;
+
     if (g->n == g->size) {
         size = g->size ? g->size * 2
-                       : (filters ? 1 : NGX_CONDUCTOR_GROUP_MIN);
+                       : (g->filters ? 1 : NGX_CONDUCTOR_GROUP_MIN);
 
         m = realloc(g->members, size * sizeof(ngx_conductor_member_t));
         if (m == NULL) {
-
-            if (g->n == 0) {
-                ngx_conductor_group_free(s->hub, g);
-            }
-
             return NGX_ERROR;
         }
 
@@ -90,10 +95,26 @@ ngx_conductor_group_join(ngx_conductor_session_t *s, uint64_t channels,
     m->blocked = (s->out != NULL);
     s->blocked = m->blocked;
 
-    s->group = g;
     s->member = g->n++;
+    g->holders--;
 
     return NGX_OK;
+}
+
+
+/* It gets none until it enters again, and keeps what it subscribed. */
+
+void
+ngx_conductor_group_exit(ngx_conductor_session_t *s)
+{
+    uint32_t  member;
+
+    member = s->member;
+
+    s->member = NGX_CONDUCTOR_NO_MEMBER;
+    s->group->holders++;
+
+    ngx_conductor_group_remove(s->hub, s->group, member);
 }
 
 
@@ -104,10 +125,64 @@ ngx_conductor_group_leave(ngx_conductor_session_t *s)
 
     g = s->group;
 
-    if (g) {
-        s->group = NULL;
-        ngx_conductor_group_remove(s->hub, g, s->member);
+    if (g == NULL) {
+        return;
     }
+
+    s->group = NULL;
+
+    if (s->member == NGX_CONDUCTOR_NO_MEMBER) {
+        ngx_conductor_group_release(s->hub, g);
+        return;
+    }
+
+    ngx_conductor_group_remove(s->hub, g, s->member);
+}
+
+
+/* The group that wants this, with a reference; NULL without memory. */
+
+ngx_conductor_group_t *
+ngx_conductor_group_hold(ngx_conductor_session_t *s, uint64_t channels,
+    ngx_conductor_filters_t *filters)
+{
+    ngx_conductor_group_t   *g, key;
+
+    ngx_memzero(&key, sizeof(ngx_conductor_group_t));
+
+    key.view = ngx_conductor_view(s->hub,
+                                  cdr_registry_string(&s->hub->registry,
+                                                      s->entry,
+                                                      CDR_CONN_ROLE));
+    if (key.view == NULL) {
+        return NULL;
+    }
+
+    key.channels = channels;
+    key.filters = filters;
+    key.level = s->pmd.on ? (uint8_t) s->conf->compress : 0;
+    key.window = key.level ? s->pmd.server_max_window_bits : 0;
+    key.hash = ngx_conductor_group_hash(s->hub, &key);
+
+    g = ngx_conductor_group_get(s, &key);
+
+    ngx_conductor_view_unref(key.view);
+
+    if (g) {
+        g->holders++;
+    }
+
+    return g;
+}
+
+
+void
+ngx_conductor_group_release(ngx_conductor_hub_t *hub,
+    ngx_conductor_group_t *g)
+{
+    g->holders--;
+
+    ngx_conductor_group_unused(hub, g);
 }
 
 
@@ -128,14 +203,7 @@ ngx_conductor_group_remove(ngx_conductor_hub_t *hub, ngx_conductor_group_t *g,
     }
 
     if (g->n == 0) {
-
-        if (hub->sending) {
-            hub->deserted = 1;
-
-        } else {
-            ngx_conductor_group_free(hub, g);
-        }
-
+        ngx_conductor_group_unused(hub, g);
         return;
     }
 
@@ -147,6 +215,24 @@ ngx_conductor_group_remove(ngx_conductor_hub_t *hub, ngx_conductor_group_t *g,
             g->members = last;
             g->size /= 2;
         }
+    }
+}
+
+
+/* Is it? */
+
+static void
+ngx_conductor_group_unused(ngx_conductor_hub_t *hub, ngx_conductor_group_t *g)
+{
+    if (g->n || g->holders) {
+        return;
+    }
+
+    if (hub->sending) {
+        hub->deserted = 1;
+
+    } else {
+        ngx_conductor_group_free(hub, g);
     }
 }
 
@@ -174,11 +260,15 @@ ngx_conductor_group_move(ngx_conductor_session_t *s, uint64_t channels,
     /* the filters may be the old group's, so that is left last */
 
     s->group = NULL;
-    old->members[member].session = NULL;
 
     rc = ngx_conductor_group_join(s, channels, filters);
 
-    ngx_conductor_group_remove(s->hub, old, member);
+    if (member == NGX_CONDUCTOR_NO_MEMBER) {
+        ngx_conductor_group_release(s->hub, old);
+
+    } else {
+        ngx_conductor_group_remove(s->hub, old, member);
+    }
 
     return rc;
 }
@@ -199,7 +289,7 @@ ngx_conductor_groups_tidy(ngx_conductor_hub_t *hub)
         next = ngx_queue_next(q);
         g = ngx_queue_data(q, ngx_conductor_group_t, queue);
 
-        if (g->n == 0) {
+        if (g->n == 0 && g->holders == 0) {
             ngx_conductor_group_free(hub, g);
         }
     }
@@ -224,7 +314,7 @@ ngx_conductor_group_blocked(ngx_conductor_session_t *s, ngx_uint_t blocked)
 {
     s->blocked = blocked;
 
-    if (s->group) {
+    if (ngx_conductor_live(s)) {
         s->group->members[s->member].blocked = blocked;
     }
 }

@@ -14,6 +14,7 @@
 #define NGX_CONDUCTOR_READ_SIZE     65536   /* one read of a socket */
 #define NGX_CONDUCTOR_CLOSE_TIME    1000    /* ms, for the closing handshake */
 #define NGX_CONDUCTOR_NO_ENTRY      UINT32_MAX
+#define NGX_CONDUCTOR_NO_MEMBER     UINT32_MAX
 
 
 #if (NGX_SSL || NGX_COMPAT)
@@ -25,6 +26,7 @@
 
 typedef struct ngx_conductor_buf_s   ngx_conductor_buf_t;
 typedef struct ngx_conductor_link_s  ngx_conductor_link_t;
+typedef struct ngx_conductor_replay_s  ngx_conductor_replay_t;
 
 struct ngx_conductor_link_s {
     ngx_conductor_buf_t          *buf;
@@ -86,6 +88,7 @@ struct ngx_conductor_group_s {
     ngx_conductor_view_t         *view;
     ngx_conductor_filters_t      *filters;    /* NULL: none */
 
+    uint32_t                      holders;    /* that are no members */
     uint32_t                      n;
     uint32_t                      size;
     ngx_conductor_member_t       *members;
@@ -98,8 +101,13 @@ struct ngx_conductor_session_s {
     ngx_conductor_hub_t          *hub;
     ngx_conductor_loc_conf_t     *conf;
 
-    ngx_conductor_group_t        *group;        /* NULL: gets no events */
-    uint32_t                      member;       /* index in it */
+    ngx_conductor_group_t        *group;        /* what it subscribed; NULL:
+                                                   gets no events */
+    uint32_t                      member;       /* index in it; NO_MEMBER: not
+                                                   live, but reading the log */
+    ngx_conductor_replay_t       *replay;       /* how it does */
+    uint64_t                      live_seq;     /* it got all events behind
+                                                   this one */
 
     uint32_t                      entry;        /* in the registry */
     uint32_t                      generation;
@@ -182,6 +190,11 @@ void ngx_conductor_session_close(ngx_conductor_session_t *s, uint16_t code,
 void ngx_conductor_session_dead(ngx_conductor_session_t *s, uint16_t code);
 void ngx_conductor_session_turn(ngx_conductor_session_t *s);
 void ngx_conductor_session_arm(ngx_conductor_session_t *s);
+
+/* Does it get events as they come? */
+
+#define ngx_conductor_live(s)                                                 \
+    ((s)->group && (s)->member != NGX_CONDUCTOR_NO_MEMBER)
 
 #define ngx_conductor_session_entry(s)                                        \
     cdr_registry_entry(&(s)->hub->registry, (s)->entry)
@@ -270,7 +283,13 @@ void ngx_conductor_output_drop(ngx_conductor_session_t *s, ngx_uint_t all);
 
 ngx_int_t ngx_conductor_group_join(ngx_conductor_session_t *s,
     uint64_t channels, ngx_conductor_filters_t *filters);
+ngx_int_t ngx_conductor_group_enter(ngx_conductor_session_t *s);
+void ngx_conductor_group_exit(ngx_conductor_session_t *s);
 void ngx_conductor_group_leave(ngx_conductor_session_t *s);
+ngx_conductor_group_t *ngx_conductor_group_hold(ngx_conductor_session_t *s,
+    uint64_t channels, ngx_conductor_filters_t *filters);
+void ngx_conductor_group_release(ngx_conductor_hub_t *hub,
+    ngx_conductor_group_t *g);
 ngx_int_t ngx_conductor_group_move(ngx_conductor_session_t *s,
     uint64_t channels, ngx_conductor_filters_t *filters);
 void ngx_conductor_groups_tidy(ngx_conductor_hub_t *hub);
@@ -291,28 +310,6 @@ ngx_int_t ngx_conductor_filter(ngx_conductor_filters_t *filters,
     ngx_uint_t channel, cdr_str_t *filter);
 void ngx_conductor_resubscribe(ngx_conductor_session_t *s, unsigned *to,
     ngx_uint_t n);
-
-
-/* ngx_conductor_stage.c: the events of a turn, encoded for who sees them */
-
-typedef struct {
-    size_t                        offset;
-    size_t                        len;
-    uint32_t                      figure;     /* that it counts in */
-} ngx_conductor_piece_t;
-
-#define NGX_CONDUCTOR_STAGE_EVENTS  64
-
-ngx_int_t ngx_conductor_stage_fill(ngx_conductor_hub_t *hub,
-    ngx_uint_t *more);
-ngx_uint_t ngx_conductor_stage_count(void);
-ngx_uint_t ngx_conductor_stage_targeted(void);
-ngx_int_t ngx_conductor_stage_text(ngx_conductor_hub_t *hub,
-    ngx_conductor_session_t *s, ngx_conductor_piece_t *text);
-ngx_int_t ngx_conductor_stage_piece(ngx_conductor_hub_t *hub,
-    ngx_conductor_group_t *g, ngx_uint_t i, ngx_conductor_piece_t *piece);
-u_char *ngx_conductor_stage_bytes(ngx_conductor_piece_t *piece);
-void ngx_conductor_stage_reset(void);
 
 
 /* ngx_conductor_targeted.c: events for a role or a user only */
