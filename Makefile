@@ -31,6 +31,12 @@ FORCE:
 # What the user sets here is nothing to nginx's own makefile.
 MAKEOVERRIDES =
 
+# As many jobs as there are processors, unless the user says how many.
+
+ifeq ($(MAKELEVEL)$(filter clean,$(MAKECMDGOALS)),0)
+MAKEFLAGS    += -j$(or $(shell nproc),1)
+endif
+
 .DELETE_ON_ERROR:
 
 .SECONDARY:
@@ -124,7 +130,7 @@ build/fuzz/%_fuzz: t/fuzz/%_fuzz.c $(CORE:%=build/fuzz/obj/%.o)
 
 # The tests.  harness prints the sum of what its arguments say in TAP.
 
-HARNESS       = TEST_NGINX_BINARY="$(abspath $(NGINX))" \
+HARNESS       = MAKEFLAGS= TEST_NGINX_BINARY="$(abspath $(NGINX))" \
 		TEST_NGINX_GLOBALS="load_module $(abspath $(MODULE));" \
 		TEST_WORKERS="$(TEST_WORKERS)" perl build-aux/harness
 SELF          = $(sort $(wildcard build-aux/checks/*.t))
