@@ -3,10 +3,10 @@
  * fixed table in shared memory beside the registry.
  *
  * A reviewer is a user, or a connection without one.  What is told of a
- * reviewer is what the newest of its connections said; when that one ends, it
- * is what the newest of the remaining ones said.  When the last one has ended
- * the reviewer stays as it was until a time that the caller gives, and is
- * offline from then on, until it is forgotten.
+ * reviewer is what the one of its connections said that said something last;
+ * when that one ends, it is what the newest of the remaining ones said.  When
+ * the last one has ended the reviewer stays as it was until a time that the
+ * caller gives, and is offline from then on, until it is forgotten.
  *
  * Every change gives the reviewer the next version, and the reviewers are
  * linked in the order of their versions.  So whoever knows what was at some
@@ -97,8 +97,7 @@ typedef struct {
 
 typedef struct {
     uint64_t               version;
-    uint32_t               index;           /* + 1 of the last one read; only
-                                               to find the place sooner */
+    uint32_t               place[2];        /* only to find it sooner */
 } cdr_presence_cursor_t;
 
 
@@ -157,12 +156,29 @@ void cdr_presence_repair(cdr_presence_t *p, uint32_t without,
 int cdr_presence_join(cdr_presence_t *p, uint32_t conn, uint64_t now_ms);
 
 /*
- * What the registry says of a connection has changed: status and feature, or
- * the role.  It becomes the newest of its reviewer's.  CDR_OK, CDR_DECLINED
- * or CDR_ERROR.
+ * What the registry says of a connection has changed: status and feature.  It
+ * becomes the newest of its reviewer's.  CDR_OK; CDR_FULL if there was no room
+ * for its strings, and the feature, if need be the role, is left out;
+ * CDR_DECLINED or CDR_ERROR.
  */
 
 int cdr_presence_changed(cdr_presence_t *p, uint32_t conn, uint64_t now_ms);
+
+/*
+ * What the registry says of its role may have changed: told if it is the
+ * newest of its reviewer's.  Returns as above.
+ */
+
+int cdr_presence_role(cdr_presence_t *p, uint32_t conn, uint64_t now_ms);
+
+/*
+ * What a user said who has no connection and is not offline yet: for the one
+ * that comes back.  CDR_OK; CDR_DECLINED if there is no such user; CDR_ERROR.
+ * The feature lies in the table.
+ */
+
+int cdr_presence_kept(const cdr_presence_t *p, cdr_str_t id,
+    cdr_status_t *status, cdr_str_t *feature);
 
 /*
  * A connection is about to leave the registry, and is still in it.  If it was
@@ -173,13 +189,13 @@ int cdr_presence_leave(cdr_presence_t *p, uint32_t conn, uint64_t now_ms,
     uint64_t due_ms);
 
 /*
- * Makes those offline whose time to leave has come, and forgets those who
- * have been offline since before "forget_ms", at most "max" of both.  Returns
- * how many are offline now that were not; 0 also if there was nothing to do.
+ * Makes those offline whose time to leave has come, *n of them, and forgets
+ * those who have been offline since "forget_ms" or longer; at most "max" of
+ * both.  CDR_OK; CDR_AGAIN if there were more; CDR_ERROR as above.
  */
 
-uint32_t cdr_presence_expire(cdr_presence_t *p, uint64_t now_ms,
-    uint64_t forget_ms, uint32_t max);
+int cdr_presence_expire(cdr_presence_t *p, uint64_t now_ms,
+    uint64_t forget_ms, uint32_t max, uint32_t *n);
 
 
 /* The version of the last change.  Without the lock. */
