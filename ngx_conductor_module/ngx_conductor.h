@@ -380,14 +380,31 @@ ngx_conductor_count_locked(ngx_conductor_hub_t *hub, ngx_uint_t figure,
 }
 
 
-/* ngx_conductor_process.c: process slots, wake-ups, the tick */
+/* ngx_conductor_wake.c: how processes wake each other */
+
+#define ngx_conductor_slot_is_keeper(slot)                                    \
+    (atomic_load_explicit(&(slot)->kind, memory_order_relaxed)                \
+     == CDR_SLOT_KEEPER)
+
+ngx_int_t ngx_conductor_wake_create(ngx_log_t *log);
+ngx_uint_t ngx_conductor_wake_possible(void);
+ngx_connection_t *ngx_conductor_wake_listen(ngx_cycle_t *cycle,
+    ngx_event_handler_pt handler);
+void ngx_conductor_wake_taken(ngx_event_t *ev);
+void ngx_conductor_wake_all(ngx_conductor_hub_t *hub);
+void ngx_conductor_wake_keeper(ngx_conductor_hub_t *hub);
+
+
+/* ngx_conductor_process.c: process slots, the tick */
 
 #define NGX_CONDUCTOR_NO_SLOT  ((ngx_uint_t) -1)
 
 ngx_int_t ngx_conductor_process_init_master(ngx_cycle_t *cycle);
 ngx_int_t ngx_conductor_process_init(ngx_cycle_t *cycle);
 void ngx_conductor_process_exit(ngx_cycle_t *cycle);
-void ngx_conductor_wake_all(ngx_conductor_hub_t *hub);
+void ngx_conductor_process_claim(ngx_conductor_hub_t *hub,
+    cdr_slot_kind_t kind, ngx_log_t *log);
+void ngx_conductor_process_post(void);
 ngx_uint_t ngx_conductor_fanout_due(void);
 ngx_uint_t ngx_conductor_stalled(ngx_conductor_hub_t *hub);
 uint64_t ngx_conductor_now(void);

@@ -6,8 +6,6 @@
 #include "ngx_conductor.h"
 #include "ngx_conductor_session.h"
 
-#include <sys/eventfd.h>
-
 
 #define NGX_CONDUCTOR_TICK         500      /* ms */
 #define NGX_CONDUCTOR_REAP_TICKS   2
@@ -17,22 +15,15 @@
 
 static void ngx_conductor_process_start(ngx_conductor_hub_t *hub,
     ngx_log_t *log);
-static ngx_int_t ngx_conductor_process_listen(ngx_cycle_t *cycle);
+static ngx_int_t ngx_conductor_process_events(ngx_cycle_t *cycle);
 static void ngx_conductor_wake_handler(ngx_event_t *ev);
 static void ngx_conductor_posted_handler(ngx_event_t *ev);
 static void ngx_conductor_tick_handler(ngx_event_t *ev);
 static void ngx_conductor_orphan(ngx_log_t *log);
 static void ngx_conductor_tick(ngx_conductor_hub_t *hub);
 static void ngx_conductor_forget_env(ngx_conductor_main_conf_t *cmcf);
+static void ngx_conductor_forget_keys(ngx_conductor_main_conf_t *cmcf);
 
-
-/*
- * Made once, in the master, before any worker: old and new workers of every
- * later configuration reach each other through them.
- */
-
-static int                 ngx_conductor_eventfds[CDR_SLOTS];
-static ngx_uint_t          ngx_conductor_eventfds_made;
 
 static ngx_connection_t   *ngx_conductor_wake;
 static ngx_event_t         ngx_conductor_tick_event;
@@ -44,8 +35,6 @@ static ngx_uint_t          ngx_conductor_due;   /* a fan-out in this turn */
 ngx_int_t
 ngx_conductor_process_init_master(ngx_cycle_t *cycle)
 {
-    int                         fd;
-    ngx_uint_t                  i;
     ngx_event_conf_t           *ecf;
     ngx_conductor_main_conf_t  *cmcf;
 
@@ -72,31 +61,8 @@ ngx_conductor_process_init_master(ngx_cycle_t *cycle)
 
     ngx_conductor_rules_count();
 
-    if (ngx_conductor_eventfds_made) {
+    if (ngx_conductor_wake_create(cycle->log) == NGX_OK) {
         return NGX_OK;
-    }
-
-    for (i = 0; i < CDR_SLOTS; i++) {
-        fd = eventfd(0, EFD_NONBLOCK|EFD_CLOEXEC);
-
-        if (fd == -1) {
-            ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno,
-                          "eventfd() failed: conductor needs %d descriptors "
-                          "in each process", CDR_SLOTS);
-            goto failed;
-        }
-
-        ngx_conductor_eventfds[i] = fd;
-    }
-
-    ngx_conductor_eventfds_made = 1;
-
-    return NGX_OK;
-
-failed:
-
-    while (i--) {
-        (void) close(ngx_conductor_eventfds[i]);
     }
 
     /* a master that is at work would end here, and leave its workers alone */
@@ -125,13 +91,17 @@ ngx_conductor_process_init(ngx_cycle_t *cycle)
         ngx_conductor_forget_env(cmcf);
     }
 
+    if (ngx_process == NGX_PROCESS_WORKER) {
+        ngx_conductor_forget_keys(cmcf);
+    }
+
     if (ngx_process != NGX_PROCESS_WORKER
         && ngx_process != NGX_PROCESS_SINGLE)
     {
         return NGX_OK;
     }
 
-    if (ngx_conductor_process_listen(cycle) != NGX_OK) {
+    if (ngx_conductor_process_events(cycle) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -178,38 +148,13 @@ ngx_conductor_process_exit(ngx_cycle_t *cycle)
 }
 
 
-/* Tells every process of the hub that the log, or what is asked, has grown. */
+/* This worker looks in this turn of the loop. */
 
 void
-ngx_conductor_wake_all(ngx_conductor_hub_t *hub)
+ngx_conductor_process_post(void)
 {
-    uint32_t    i;
-    uint64_t    one;
-
-    one = 1;
-
-    for (i = cdr_slots_next(&hub->slots, 0);
-         i < CDR_SLOTS;
-         i = cdr_slots_next(&hub->slots, i + 1))
-    {
-        if (i == hub->slot) {
-            ngx_conductor_due = 1;
-            ngx_post_event(&ngx_conductor_posted_event, &ngx_posted_events);
-            continue;
-        }
-
-        if (!cdr_slot_wake(&hub->slots.slots[i])) {
-            continue;
-        }
-
-        if (write(ngx_conductor_eventfds[i], &one, sizeof(uint64_t))
-            != sizeof(uint64_t)
-            && ngx_errno != NGX_EAGAIN)
-        {
-            ngx_log_error(NGX_LOG_ALERT, ngx_cycle->log, ngx_errno,
-                          "write() to eventfd of slot %uD failed", i);
-        }
-    }
+    ngx_conductor_due = 1;
+    ngx_post_event(&ngx_conductor_posted_event, &ngx_posted_events);
 }
 
 
@@ -237,6 +182,10 @@ ngx_conductor_stalled(ngx_conductor_hub_t *hub)
     {
         slot = &hub->slots.slots[i];
 
+        if (ngx_conductor_slot_is_keeper(slot)) {
+            continue;
+        }
+
         beat = atomic_load_explicit(&slot->heartbeat_ms,
                                     memory_order_relaxed);
 
@@ -263,10 +212,31 @@ ngx_conductor_now(void)
 }
 
 
+/*
+ * This process becomes the owner of its slot, under the lock; what those
+ * before it left there is to be given back.
+ */
+
+void
+ngx_conductor_process_claim(ngx_conductor_hub_t *hub, cdr_slot_kind_t kind,
+    ngx_log_t *log)
+{
+    uint64_t  start;
+
+    if (ngx_conductor_process_start_time(ngx_pid, &start) != NGX_OK) {
+        start = 0;
+    }
+
+    (void) cdr_slots_claim(&hub->slots, ngx_process_slot, kind, ngx_pid,
+                           start, ngx_current_msec, &hub->incarnation);
+
+    ngx_conductor_figures_start(hub, ngx_process_slot, log);
+}
+
+
 static void
 ngx_conductor_process_start(ngx_conductor_hub_t *hub, ngx_log_t *log)
 {
-    uint64_t       start;
     ngx_int_t      rc;
     cdr_log_pos_t  pos;
 
@@ -277,17 +247,9 @@ ngx_conductor_process_start(ngx_conductor_hub_t *hub, ngx_log_t *log)
         return;
     }
 
-    if (ngx_conductor_process_start_time(ngx_pid, &start) != NGX_OK) {
-        start = 0;
-    }
-
     ngx_conductor_zone_lock(hub);
 
-    (void) cdr_slots_claim(&hub->slots, ngx_process_slot, CDR_SLOT_WORKER,
-                           ngx_pid, start, ngx_current_msec,
-                           &hub->incarnation);
-
-    ngx_conductor_figures_start(hub, ngx_process_slot, log);
+    ngx_conductor_process_claim(hub, CDR_SLOT_WORKER, log);
 
     cdr_log_cursor_end(&hub->log, &hub->cursor);
 
@@ -317,26 +279,16 @@ ngx_conductor_process_start(ngx_conductor_hub_t *hub, ngx_log_t *log)
 
 
 static ngx_int_t
-ngx_conductor_process_listen(ngx_cycle_t *cycle)
+ngx_conductor_process_events(ngx_cycle_t *cycle)
 {
     ngx_connection_t  *c;
 
-    if (!ngx_conductor_eventfds_made || ngx_process_slot >= CDR_SLOTS) {
+    if (!ngx_conductor_wake_possible()) {
         return NGX_OK;
     }
 
-    c = ngx_get_connection(ngx_conductor_eventfds[ngx_process_slot],
-                           cycle->log);
+    c = ngx_conductor_wake_listen(cycle, ngx_conductor_wake_handler);
     if (c == NULL) {
-        return NGX_ERROR;
-    }
-
-    c->log = cycle->log;
-    c->read->log = cycle->log;
-    c->write->log = cycle->log;
-    c->read->handler = ngx_conductor_wake_handler;
-
-    if (ngx_handle_read_event(c->read, 0) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -360,23 +312,11 @@ ngx_conductor_process_listen(ngx_cycle_t *cycle)
 static void
 ngx_conductor_wake_handler(ngx_event_t *ev)
 {
-    ssize_t            n;
-    uint64_t           count;
-    ngx_connection_t  *c;
-
-    c = ev->data;
-
-    n = read(c->fd, &count, sizeof(uint64_t));
-
-    if (n == -1 && ngx_errno != NGX_EAGAIN) {
-        ngx_log_error(NGX_LOG_ALERT, ev->log, ngx_errno,
-                      "read() from eventfd failed");
-    }
+    ngx_conductor_wake_taken(ev);
 
     /* with what the rest of this turn brings */
 
-    ngx_conductor_due = 1;
-    ngx_post_event(&ngx_conductor_posted_event, &ngx_posted_events);
+    ngx_conductor_process_post();
 }
 
 
@@ -520,5 +460,24 @@ ngx_conductor_forget_env(ngx_conductor_main_conf_t *cmcf)
 
         ngx_explicit_memzero(value, ngx_strlen(value));
         (void) unsetenv((char *) name[i].data);
+    }
+}
+
+
+/* Only the keeper opens what they are for. */
+
+static void
+ngx_conductor_forget_keys(ngx_conductor_main_conf_t *cmcf)
+{
+    ngx_uint_t             i;
+    ngx_conductor_hub_t  **hub;
+
+    hub = cmcf->hubs.elts;
+
+    for (i = 0; i < cmcf->hubs.nelts; i++) {
+        if (hub[i]->presence_key.len) {
+            ngx_explicit_memzero(hub[i]->presence_key.data,
+                                 hub[i]->presence_key.len);
+        }
     }
 }
