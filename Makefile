@@ -80,7 +80,7 @@ TEST_FLAGS    = -std=gnu11 $(COMMON_FLAGS) -Wall -Wextra \
 		-Wno-missing-field-initializers
 FUZZ_FLAGS    = -std=gnu11 $(COMMON_FLAGS)
 LINK          = -MF $@.d -MT $@ -o $@ $(filter %.c %.o %.a,$^) \
-		-ljansson -lcrypto -lz
+		-ljansson -lcrypto -lz -lsqlite3
 
 define compiler
 

@@ -22,6 +22,7 @@
 
 #define CDR_STORE_SCHEMA      1
 #define CDR_STORE_ERROR_LEN   256
+#define CDR_STORE_SWEEP       2000      /* rows deleted in a transaction */
 
 
 typedef struct cdr_store_s  cdr_store_t;
@@ -66,7 +67,9 @@ typedef struct {
     cdr_str_t         reviewer;     /* len 0: all */
     cdr_str_t         feature;      /* len 0: all */
     cdr_str_t         role;         /* len 0: all */
-    cdr_str_t         after;        /* the last name of the page before */
+    cdr_str_t         after;        /* the last name of the page before, of
+                                       len 0 for "no feature"; data NULL: from
+                                       the first on */
     uint32_t          limit;        /* rows */
 } cdr_store_query_t;
 
@@ -82,6 +85,15 @@ typedef struct {
 /* Called for each row; false ends the query. */
 
 typedef bool (*cdr_store_row_pt)(void *ctx, const cdr_store_row_t *row);
+
+/* Asked every few milliseconds of a question; true ends it. */
+
+typedef bool (*cdr_store_stop_pt)(void *ctx);
+
+
+/* Whether a key can be used: this was built against SQLCipher. */
+
+bool cdr_store_encrypts(void);
 
 
 /*
@@ -134,21 +146,29 @@ int cdr_store_reconcile_end(cdr_store_t *store, uint64_t now_ms);
 
 int cdr_store_renew(cdr_store_t *store, uint64_t now_ms);
 
-/* Deletes rows that have expired, and history that is too old. */
+/*
+ * Deletes offline rows that have expired, and history that is too old, at most
+ * CDR_STORE_SWEEP of each.  *more: there are others, call again when those who
+ * wait have had their turn.
+ */
 
-int cdr_store_sweep(cdr_store_t *store, uint64_t now_ms);
+int cdr_store_sweep(cdr_store_t *store, uint64_t now_ms, bool *more);
 
 /*
  * *changed: somebody else has written to the database since the last call, or
- * the file of that name is another one (then also CDR_ERROR).
+ * the file of that name is gone or another one (then also CDR_ERROR).
  */
 
 int cdr_store_changed(cdr_store_t *store, bool *changed);
 
-/* Rows in the order of their names, no feature first. */
+/*
+ * Rows in the order of their names' bytes, no feature first.  Also
+ * CDR_TOOBIG: "stop", which may be NULL, has ended it; the rows so far are
+ * whole, and a question "after" the last one goes on.
+ */
 
 int cdr_store_history(cdr_store_t *store, const cdr_store_query_t *query,
-    uint64_t now_ms, cdr_store_row_pt row, void *ctx);
+    uint64_t now_ms, cdr_store_row_pt row, cdr_store_stop_pt stop, void *ctx);
 
 
 #endif /* CDR_STORE_H_INCLUDED */

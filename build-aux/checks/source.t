@@ -10,7 +10,8 @@ use Test::More;
 # What the core may include beside its own headers: no socket, no clock.
 my %library = map { $_ => 1 } qw{
     assert.h inttypes.h jansson.h limits.h stdarg.h stdatomic.h stdbool.h
-    stddef.h stdint.h stdio.h stdlib.h string.h zlib.h
+    sqlcipher/sqlite3.h sqlite3.h stddef.h stdint.h stdio.h stdlib.h string.h
+    zlib.h
 };
 
 my @core = glob('src/*.[ch]');
