@@ -217,6 +217,28 @@ cdr_revoke_get(const cdr_revoke_t *t, cdr_revoke_kind_t kind,
 }
 
 
+const cdr_revoke_entry_t *
+cdr_revoke_next(const cdr_revoke_t *t, uint32_t *i)
+{
+    uint32_t             high;
+    cdr_revoke_entry_t  *e;
+
+    high = cdr_revoke_high(t);
+
+    while (*i < high) {
+        e = &t->entries[(*i)++];
+
+        if (atomic_load_explicit(&e->kind, memory_order_relaxed)
+            != CDR_REVOKE_FREE)
+        {
+            return e;
+        }
+    }
+
+    return NULL;
+}
+
+
 uint32_t
 cdr_revoke_generation(const cdr_revoke_t *t)
 {

@@ -103,6 +103,14 @@ const cdr_revoke_entry_t *cdr_revoke_get(const cdr_revoke_t *t,
     cdr_revoke_kind_t kind, const uint64_t hash[2]);
 
 /*
+ * Going through all records: that at *i or the next one, and *i behind it; NULL
+ * at the end.  *i is 0 at first.
+ */
+
+const cdr_revoke_entry_t *cdr_revoke_next(const cdr_revoke_t *t,
+    uint32_t *i);
+
+/*
  * Without the lock: moves after every change.  Whoever was checked at a
  * generation need not be checked again while that is the present one.
  */

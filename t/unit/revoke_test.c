@@ -92,8 +92,8 @@ test_layout(void *mem)
 static void
 test_check(void *mem)
 {
+    uint32_t                   i, n, generation;
     uint64_t                   hash[2];
-    uint32_t                   generation;
     cdr_revoke_t               t;
     const cdr_revoke_entry_t  *e;
 
@@ -138,6 +138,15 @@ test_check(void *mem)
        && (cdr_revoke_hash(str("eve"), hash),
            cdr_revoke_get(&t, CDR_REVOKE_USER, hash) == NULL),
        "without one to lift it takes no record");
+
+    for (i = n = 0; cdr_revoke_next(&t, &i); n++) { /* void */ }
+
+    cdr_revoke_hash(str(""), hash);
+    i = 0;
+    e = cdr_revoke_next(&t, &i);
+
+    ok(n == 3 && e && i == 1 && cdr_revoke_next(&t, &i) != e,
+       "all records can be gone through, one by one");
 }
 
 
