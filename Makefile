@@ -19,7 +19,8 @@ CHECK_TESTS   = $(patsubst %,t/%.t,handshake frames messages publish fanout)
 FUZZ_TIME     = 30
 FRESH         = bookworm trixie
 
-OUT           = build
+SQLCIPHER     =
+OUT           = build$(SQLCIPHER:%=/sqlcipher)
 
 all: module
 
@@ -50,9 +51,11 @@ MODULE        = $(OUT)/ngx_conductor_module.so
 
 BUILD         = MAKE="$(MAKE)" CC_OPT="$(CC_OPT)" LD_OPT="$(LD_OPT)" \
 		NGX_BINARY="$(NGX_BINARY)" NGX_CONF_ARGS="$(NGX_CONF_ARGS)" \
-		KIND="$(notdir $(OUT))" build-aux/build-module "$(SOURCE)" $(MODULE)
+		KIND="$(notdir $(OUT))" \
+		CONDUCTOR_SQLCIPHER="$(if $(SQLCIPHER),YES,NO)" \
+		build-aux/build-module "$(SOURCE)" $(MODULE)
 
-module:		## what "make" does: build for the installed nginx, or NGINX_SRC=DIR
+module:		## what "make" does; also NGINX_SRC=DIR, or SQLCIPHER=1 (encryption)
 	+@$(BUILD)
 
 nginx-too: FORCE
@@ -115,6 +118,16 @@ build/gcc/%_step: t/unit/%_test.c $(wildcard src/*.c)
 	@mkdir -p $(@D)
 	@gcc -std=gnu11 -g -O1 -DCDR_STEP -Isrc -It/unit -MMD -MP $(LINK)
 
+# The store once more, on the library that encrypts, where that is installed.
+
+ENCRYPTED     = $(if $(wildcard /usr/include/sqlcipher/sqlite3.h),yes)
+CIPHER        = $(if $(ENCRYPTED),$(patsubst t/unit/%_test.c,\
+		build/gcc/%_cipher,$(wildcard t/unit/store*_test.c)))
+
+build/gcc/%_cipher: t/unit/%_test.c $(wildcard src/cdr_store*.c)
+	@mkdir -p $(@D)
+	@gcc $(TEST_FLAGS) -DCDR_SQLCIPHER $(subst -lsqlite3,-lsqlcipher,$(LINK))
+
 programs      = $(UNITS:%=build/$(1)/%_test) $(FUZZERS:%=build/$(1)/%_replay)
 
 build/fuzz/obj/%.o: src/%.c
@@ -132,6 +145,7 @@ build/fuzz/%_fuzz: t/fuzz/%_fuzz.c $(CORE:%=build/fuzz/obj/%.o)
 
 HARNESS       = MAKEFLAGS= TEST_NGINX_BINARY="$(abspath $(NGINX))" \
 		TEST_NGINX_GLOBALS="load_module $(abspath $(MODULE));" \
+		TEST_NGINX_ENCRYPTING="$(abspath $(ENCRYPTING))" \
 		TEST_WORKERS="$(TEST_WORKERS)" perl build-aux/harness
 SELF          = $(sort $(wildcard build-aux/checks/*.t))
 SUITE         = $(or $(T),$(sort $(wildcard t/*.t)))
@@ -142,9 +156,19 @@ check: nginx-too $(QUICK)
 check:		## a quick round of the tests, under three minutes
 	@$(HARNESS) $(QUICK) $(SELF) $(CHECK_TESTS)
 
-ALL_PROGRAMS  = $(foreach cc,$(COMPILERS),$(call programs,$(cc))) $(STEPPED)
+ALL_PROGRAMS  = $(foreach cc,$(COMPILERS),$(call programs,$(cc))) $(STEPPED) \
+		$(CIPHER)
 
-test: nginx-too build/bench/load $(if $(T),,$(ALL_PROGRAMS))
+# What presence is encrypted by is a module of its own.
+
+MODULE_TOO    = $(if $(ENCRYPTED),$(if $(T),$(findstring encryption,$(T)),yes))
+ENCRYPTING    = $(if $(MODULE_TOO),$(OUT)/sqlcipher/ngx_conductor_module.so)
+
+$(OUT)/sqlcipher/ngx_conductor_module.so: FORCE
+	+@$(MAKE) --no-print-directory module OUT=$(@D) SQLCIPHER=1 \
+		NGINX_SRC="$(NGINX_SRC)"
+
+test: nginx-too build/bench/load $(ENCRYPTING) $(if $(T),,$(ALL_PROGRAMS))
 test:		## everything, with 1 and with 4 workers; one file: T=t/x.t
 	@$(HARNESS) $(if $(T),,--compilers $(ALL_PROGRAMS) $(SELF)) $(SUITE)
 

@@ -6,10 +6,12 @@
 
 #include "ngx_conductor.h"
 
+#include <cdr_store.h>
+
 
 /* Can a database be encrypted in this build? */
 
-#define ngx_conductor_encrypts()  0
+#define ngx_conductor_encrypts()  cdr_store_encrypts()
 
 
 /* ngx_conductor_keeper.c: what nginx's manager process calls for a path */
