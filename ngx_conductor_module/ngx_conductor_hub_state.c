@@ -42,13 +42,9 @@ static char *ngx_conductor_state_add(ngx_conf_t *cf,
     ngx_conductor_hub_t *hub, ngx_str_t *value, ngx_str_t *name);
 static const char *ngx_conductor_state_check(ngx_conf_t *cf,
     ngx_conductor_hub_t *hub, ngx_str_t *path);
-static ngx_conductor_hub_t *ngx_conductor_hub_same(ngx_conf_t *cf,
-    ngx_conductor_hub_t *hub, size_t (*same)(ngx_conductor_hub_t *a,
-    ngx_conductor_hub_t *b));
-static size_t ngx_conductor_same_file(ngx_conductor_hub_t *a,
-    ngx_conductor_hub_t *b);
-static size_t ngx_conductor_same_state(ngx_conductor_hub_t *a,
-    ngx_conductor_hub_t *b);
+static ngx_int_t ngx_conductor_hub_alone(ngx_conf_t *cf,
+    ngx_conductor_hub_t *hub);
+static ngx_uint_t ngx_conductor_same_file(ngx_str_t *a, ngx_str_t *b);
 static ngx_int_t ngx_conductor_parent(ngx_conf_t *cf, ngx_str_t *path,
     ngx_file_info_t *fi);
 
@@ -183,6 +179,10 @@ ngx_conductor_hub_state_defaults(ngx_conf_t *cf, ngx_conductor_hub_t *hub)
         if (rv != NGX_CONF_OK) {
             return rv;
         }
+    }
+
+    if (ngx_conductor_hub_alone(cf, hub) != NGX_OK) {
+        return NGX_CONF_ERROR;
     }
 
     if (hub->presence_key.len && hub->state == NULL) {
@@ -420,8 +420,7 @@ ngx_conductor_database_check(ngx_conf_t *cf, ngx_conductor_hub_t *hub)
         return ngx_is_dir(&fi) ? "it is a directory" : "it is not a file";
     }
 
-    return ngx_conductor_hub_same(cf, hub, ngx_conductor_same_file)
-           ? "another hub has this database" : NULL;
+    return NULL;
 }
 
 
@@ -504,16 +503,17 @@ ngx_conductor_state_check(ngx_conf_t *cf, ngx_conductor_hub_t *hub,
         return "it is not a directory";
     }
 
-    return ngx_conductor_hub_same(cf, hub, ngx_conductor_same_state)
-           ? "another hub has this directory" : NULL;
+    return NULL;
 }
 
 
-static ngx_conductor_hub_t *
-ngx_conductor_hub_same(ngx_conf_t *cf, ngx_conductor_hub_t *hub,
-    size_t (*same)(ngx_conductor_hub_t *a, ngx_conductor_hub_t *b))
+/* Not sooner: inside of the block there is no configuration of http. */
+
+static ngx_int_t
+ngx_conductor_hub_alone(ngx_conf_t *cf, ngx_conductor_hub_t *hub)
 {
     ngx_uint_t                   i;
+    const char                  *what;
     ngx_conductor_hub_t        **hubp;
     ngx_conductor_main_conf_t   *cmcf;
 
@@ -522,49 +522,53 @@ ngx_conductor_hub_same(ngx_conf_t *cf, ngx_conductor_hub_t *hub,
     hubp = cmcf->hubs.elts;
 
     for (i = 0; i < cmcf->hubs.nelts; i++) {
-        if (hubp[i] != hub && same(hubp[i], hub)) {
-            return hubp[i];
+
+        if (hubp[i] == hub) {
+            continue;
+        }
+
+        what = NULL;
+
+        if (hub->state && hubp[i]->state
+            && ngx_conductor_same_file(&hub->state->name,
+                                       &hubp[i]->state->name))
+        {
+            what = "state";
+        }
+
+        if (ngx_conductor_same_file(&hub->presence_file,
+                                    &hubp[i]->presence_file))
+        {
+            what = "presence";
+        }
+
+        if (what) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "\"%s\" of hub \"%V\" is that of hub \"%V\"",
+                               what, &hub->name, &hubp[i]->name);
+            return NGX_ERROR;
         }
     }
 
-    return NULL;
+    return NGX_OK;
 }
 
 
-static size_t
-ngx_conductor_same_file(ngx_conductor_hub_t *a, ngx_conductor_hub_t *b)
+static ngx_uint_t
+ngx_conductor_same_file(ngx_str_t *a, ngx_str_t *b)
 {
     ngx_file_info_t  fa, fb;
 
-    if (a->presence_file.len == 0) {
+    if (a->len == 0 || b->len == 0) {
         return 0;
     }
 
-    if (ngx_strcmp(a->presence_file.data, b->presence_file.data) == 0) {
+    if (ngx_strcmp(a->data, b->data) == 0) {
         return 1;
     }
 
-    return ngx_file_info(a->presence_file.data, &fa) != NGX_FILE_ERROR
-           && ngx_file_info(b->presence_file.data, &fb) != NGX_FILE_ERROR
-           && fa.st_dev == fb.st_dev && fa.st_ino == fb.st_ino;
-}
-
-
-static size_t
-ngx_conductor_same_state(ngx_conductor_hub_t *a, ngx_conductor_hub_t *b)
-{
-    ngx_file_info_t  fa, fb;
-
-    if (a->state == NULL) {
-        return 0;
-    }
-
-    if (ngx_strcmp(a->state->name.data, b->state->name.data) == 0) {
-        return 1;
-    }
-
-    return ngx_file_info(a->state->name.data, &fa) != NGX_FILE_ERROR
-           && ngx_file_info(b->state->name.data, &fb) != NGX_FILE_ERROR
+    return ngx_file_info(a->data, &fa) != NGX_FILE_ERROR
+           && ngx_file_info(b->data, &fb) != NGX_FILE_ERROR
            && fa.st_dev == fb.st_dev && fa.st_ino == fb.st_ino;
 }
 
