@@ -322,6 +322,39 @@ secret_setting() {
 }
 
 
+# The full name of the database; what is not there yet is made by the server.
+
+database_setting() {
+    : "${DATABASE_PATH:=./tasks.db}"
+
+    case $DATABASE_PATH in
+        */|.|..|*/.|*/..) refuse DATABASE_PATH "a file" ;;
+    esac
+
+    case $DATABASE_PATH in
+        /*) database=$DATABASE_PATH ;;
+        *)  database=$PWD/${DATABASE_PATH#./} ;;
+    esac
+
+    directory=$(readlink -e -- "${database%/*}/.") \
+        || refuse DATABASE_PATH "a file in a directory that exists"
+
+    database=$directory/${database##*/}
+
+    if [ -e "$database" ]; then
+        [ -f "$database" ] || refuse DATABASE_PATH "a file"
+        database=$(readlink -e -- "$database")
+        directory=${database%/*}
+
+    elif [ -L "$database" ]; then
+        case $(readlink -- "$database") in
+            "$run"/*) ;;
+            *) refuse DATABASE_PATH "a file, or a link to one that is there" ;;
+        esac
+    fi
+}
+
+
 later_setting() {
     if [ -n "${REDIS_PORT:-}" ]; then
         number "$REDIS_PORT" 1 65535 || refuse REDIS_PORT "a port, 1 to 65535"
@@ -332,9 +365,6 @@ later_setting() {
         [ -z "$value" ] || note "$name is ignored: this version runs on one" \
             "server, without Redis"
     done
-
-    [ -z "${DATABASE_PATH:-}" ] || note "DATABASE_PATH is ignored: this" \
-        "version keeps nothing in a database"
 }
 
 
@@ -350,5 +380,6 @@ proxy_setting
 tls_setting
 listen_setting
 secret_setting
+database_setting
 later_setting
 set +f

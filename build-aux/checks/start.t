@@ -24,7 +24,7 @@ delete @ENV{grep { /^(?:WEBSOCKET|DATABASE|REDIS|JWT|NEXTAUTH|CORS|RATE|SSL
 # A checkout of its own around the module that was built.
 
 chmod 0755, $dir;
-mkdir "$dir/$_" for qw/ bin build /;
+mkdir "$dir/$_" for qw/ bin build here /;
 symlink "$root/$_", "$dir/$_" for qw/ build-aux conf-examples share /;
 symlink module(), "$dir/build/ngx_conductor_module.so";
 copy("$root/conductor", "$dir/conductor");
@@ -61,6 +61,8 @@ my @wrong = (
     SSL_ENABLED => [ 'maybe', 'TRUE;' ],
     SSL_VERIFY_CLIENT => [ 'optional_no_ca' ],
     REDIS_PORT => [ 'x' ],
+    DATABASE_PATH => [ '/', '.', 'bin/..', "$dir/here", '/dev/null',
+                       "$dir/none/tasks.db", 'none/tasks.db', "a/b\n" ],
 );
 
 while (my ($name, $values) = splice @wrong, 0, 2) {
@@ -111,6 +113,9 @@ like(get('/'), qr/^X-Content-Type-Options: nosniff/m, 'and is what it is');
 like(get('/'), qr/^Referrer-Policy: no-referrer/m, 'and tells nobody of it');
 like(get('/app.js'), qr/^HTTP\S+ 200 .*text\/javascript/s, 'with its script');
 like(get('/health'), qr/^HTTP\S+ 200 .*"status"/s, 'health is at /health');
+
+like($text, qr/^\s+sqlite3 tasks\.db "SELECT \* FROM reviewer_presence;"$/m,
+    'and how to see who is here');
 
 my $client = websocket($bob);
 like(heard($client, qr/"type":"welcome"/), qr/"userId":"bob"/,
@@ -179,6 +184,37 @@ like($conf, qr/limit_messages  7 per=1500ms;/, 'the rate reaches nginx');
 like($conf, qr/set_real_ip_from   ::1;/, 'so do the proxies');
 unlike($conf, qr/\@[A-Z]+\@/, 'no name is left in the configuration');
 stopped('TERM');
+
+
+# The database: where it was asked for, or, where only root can write, in a
+# directory of the worker's.
+
+SKIP: {
+    skip 'not root', 7 if $>;
+    skip 'no user www-data', 7 unless defined getpwnam 'www-data';
+
+    ok(-l "$dir/here/tasks.db", 'in a directory of root there is a link');
+    is(owner(readlink("$dir/here/tasks.db") =~ s{/[^/]+$}{}r), 'www-data',
+        'to a directory of the worker');
+
+    my $own = "$dir/it's \"\$own\"";
+    mkdir $own;
+    chown scalar getpwnam('www-data'), -1, $own;
+
+    $pid = start(WEBSOCKET_PORT => $port, DATABASE_PATH => "$own/a b.db");
+    like(ready() // slurp($log),
+        qr/^\s+sqlite3 '\Q$dir\E\/it'\\''s "\$own"\/a b\.db' "SELECT/m,
+        'any path is printed for the shell');
+    is(readlink("$dir/.conductor/tasks.db"), "$own/a b.db",
+        'a directory that the worker can write has the file');
+    stopped('QUIT');
+
+    open my $fh, '>', "$dir/here/old.db";
+    close $fh;
+    like((refused(DATABASE_PATH => 'old.db'))[1],
+        qr/^conductor: www-data, who runs nginx's workers, cannot write [^\n]+\n\z/,
+        'an old file that the worker cannot write stops the start');
+}
 
 
 # TLS, with a chain, a passphrase and certificates of clients.
@@ -258,6 +294,7 @@ sub slurp {
 }
 
 
+sub owner { return scalar getpwuid((stat $_[0])[4]) }
 sub mode { return sprintf '%04o', (stat $_[0])[2] & 07777 }
 
 
@@ -265,7 +302,7 @@ sub mode { return sprintf '%04o', (stat $_[0])[2] & 07777 }
 sub refused {
     my ($name, $value) = @_;
     local $ENV{$name} = $value;
-    my $said = `timeout 20 $dir/conductor start 2>&1`;
+    my $said = `cd $dir/here && timeout 20 $dir/conductor start 2>&1`;
     return ($? >> 8, $said);
 }
 
@@ -280,6 +317,7 @@ sub start {
     @ENV{keys %env} = values %env;
     open STDOUT, '>', $log;
     open STDERR, '>&', \*STDOUT;
+    chdir "$dir/here";
     exec "$dir/conductor", 'start';
     exit 1;
 }
