@@ -52,13 +52,42 @@ typedef struct ngx_conductor_restore_s  ngx_conductor_restore_t;
 
 typedef struct {
     uint32_t                      refs;
+    uint32_t                      presence;   /* its channel, by index */
+    uint32_t                      hidden;     /* fields of reviewers, or
+                                                 NGX_CONDUCTOR_UNSEEN */
     cdr_view_t                    sees;
 } ngx_conductor_view_t;
+
+
+#define NGX_CONDUCTOR_UNSEEN  UINT32_MAX
+
+
+/* How far this worker has told its clients of presence. */
+
+typedef struct {
+    ngx_queue_t                   waiting;    /* sessions, for a list */
+    uint32_t                      watchers;
+    uint32_t                      pass;       /* number of the last one */
+    cdr_presence_cursor_t         cursor;     /* what is told */
+    uint64_t                      from;       /* what was, before this flush */
+    uint64_t                      target;     /* where this one ends */
+    uint64_t                      start;      /* us, of the last flush */
+    uint64_t                      spent;      /* us, on it */
+    uint32_t                      lists;      /* still to be given in it */
+    ngx_conductor_group_t        *group;      /* which is being told */
+    uint32_t                      at;         /* members left of it */
+    ngx_event_t                   timer;
+    unsigned                      flushing:1;
+    unsigned                      staged:1;   /* some changes are */
+    unsigned                      fresh:1;    /* the cursor is of no use */
+    unsigned                      diff:1;
+} ngx_conductor_watch_t;
 
 
 struct ngx_conductor_hub_s {
     ngx_str_t                     name;
     unsigned                      defined:1;
+    unsigned                      asked:1;    /* about presence, over HTTP */
     u_char                       *file;       /* where it was first named */
     ngx_uint_t                    line;
 
@@ -128,6 +157,7 @@ struct ngx_conductor_hub_s {
     ngx_conductor_group_t       **buckets;    /* the same, by what they see */
     ngx_array_t                   views;      /* ngx_conductor_role_view_t */
     ngx_queue_t                   sessions;
+    ngx_conductor_watch_t         watch;
     unsigned                      outdated:1; /* the rules are not known */
     unsigned                      sending:1;  /* groups are being served */
     unsigned                      deserted:1; /* one of them has nobody left */
@@ -148,7 +178,8 @@ typedef enum {
     NGX_CONDUCTOR_SOCKET,
     NGX_CONDUCTOR_PUBLISH,
     NGX_CONDUCTOR_HEALTH,
-    NGX_CONDUCTOR_ADMIN
+    NGX_CONDUCTOR_ADMIN,
+    NGX_CONDUCTOR_REVIEWERS
 } ngx_conductor_endpoint_e;
 
 
@@ -392,6 +423,7 @@ ngx_connection_t *ngx_conductor_wake_listen(ngx_cycle_t *cycle,
     ngx_event_handler_pt handler);
 void ngx_conductor_wake_taken(ngx_event_t *ev);
 void ngx_conductor_wake_all(ngx_conductor_hub_t *hub);
+void ngx_conductor_wake_worker(ngx_conductor_hub_t *hub, uint32_t i);
 void ngx_conductor_wake_keeper(ngx_conductor_hub_t *hub);
 
 
@@ -405,6 +437,7 @@ void ngx_conductor_process_exit(ngx_cycle_t *cycle);
 void ngx_conductor_process_claim(ngx_conductor_hub_t *hub,
     cdr_slot_kind_t kind, ngx_log_t *log);
 void ngx_conductor_process_post(void);
+void ngx_conductor_process_post_next(void);
 ngx_uint_t ngx_conductor_fanout_due(void);
 ngx_uint_t ngx_conductor_stalled(ngx_conductor_hub_t *hub);
 uint64_t ngx_conductor_now(void);
@@ -494,13 +527,14 @@ void ngx_conductor_publish_release(ngx_conductor_idem_t *idem);
 
 
 /*
- * ngx_conductor_publish.c, ngx_conductor_health.c, ngx_conductor_admin.c:
- * HTTP endpoints
+ * ngx_conductor_publish.c, ngx_conductor_health.c, ngx_conductor_admin.c,
+ * ngx_conductor_presence_http.c: HTTP endpoints
  */
 
 ngx_int_t ngx_conductor_publish_handler(ngx_http_request_t *r);
 ngx_int_t ngx_conductor_health_handler(ngx_http_request_t *r);
 ngx_int_t ngx_conductor_admin_handler(ngx_http_request_t *r);
+ngx_int_t ngx_conductor_presence_handler(ngx_http_request_t *r);
 
 
 /* ngx_conductor_body.c: what they share */

@@ -21,7 +21,8 @@ ngx_conductor_access_handler(ngx_http_request_t *r)
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_conductor_module);
 
     if ((lcf->endpoint != NGX_CONDUCTOR_PUBLISH
-         && lcf->endpoint != NGX_CONDUCTOR_ADMIN)
+         && lcf->endpoint != NGX_CONDUCTOR_ADMIN
+         && lcf->endpoint != NGX_CONDUCTOR_REVIEWERS)
         || lcf->auth == NGX_CONF_UNSET_UINT
         || lcf->auth == NGX_CONDUCTOR_AUTH_OFF
         || r != r->main)

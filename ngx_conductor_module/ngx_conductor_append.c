@@ -7,6 +7,7 @@
  */
 
 #include "ngx_conductor_append.h"
+#include "ngx_conductor_presence.h"
 
 
 static ngx_conductor_append_e ngx_conductor_append_try(
@@ -109,10 +110,11 @@ ngx_conductor_append_try(ngx_conductor_publication_t *pub)
 static ngx_conductor_append_e
 ngx_conductor_append_check(ngx_conductor_publication_t *pub)
 {
-    int             rc;
-    size_t          len;
-    cdr_str_t       body;
-    cdr_publish_t  *p;
+    int                      rc;
+    size_t                   len;
+    cdr_str_t                body;
+    cdr_publish_t           *p;
+    static const cdr_str_t   presence = cdr_str(NGX_CONDUCTOR_PRESENCE_UPDATE);
 
     p = &ngx_conductor_parser;
 
@@ -124,8 +126,13 @@ ngx_conductor_append_check(ngx_conductor_publication_t *pub)
 
     while ((rc = cdr_publish_next(p)) == CDR_OK) {
 
+        pub->error.index = pub->n;
+
+        if (cdr_json_eq(p->type->name, presence)) {
+            return NGX_CONDUCTOR_APPEND_PRESENCE;
+        }
+
         if (ngx_conductor_append_allowed(pub, p->type) != NGX_OK) {
-            pub->error.index = pub->n;
             return NGX_CONDUCTOR_APPEND_FORBIDDEN;
         }
 

@@ -15,6 +15,7 @@ typedef enum {
     NGX_CONDUCTOR_APPEND_RUNNING,   /* just now, under this key */
     NGX_CONDUCTOR_APPEND_INVALID,   /* see error */
     NGX_CONDUCTOR_APPEND_FORBIDDEN, /* to this role: see error.index */
+    NGX_CONDUCTOR_APPEND_PRESENCE,  /* to anybody: see error.index */
     NGX_CONDUCTOR_APPEND_TOO_LARGE, /* for the log */
     NGX_CONDUCTOR_APPEND_FULL,      /* so many keys are running */
     NGX_CONDUCTOR_APPEND_FAILED,    /* the log cannot take it */

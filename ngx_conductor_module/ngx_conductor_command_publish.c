@@ -2,6 +2,7 @@
 
 #include "ngx_conductor_session.h"
 #include "ngx_conductor_append.h"
+#include "ngx_conductor_presence.h"
 
 
 static void ngx_conductor_publish_reply(ngx_conductor_session_t *s,
@@ -86,6 +87,11 @@ ngx_conductor_publish_reply(ngx_conductor_session_t *s, cdr_command_t *cmd,
     case NGX_CONDUCTOR_APPEND_FORBIDDEN:
         ngx_conductor_error(s, cmd, CDR_ERR_FORBIDDEN,
                             "this role may not publish this type of event");
+        break;
+
+    case NGX_CONDUCTOR_APPEND_PRESENCE:
+        ngx_conductor_error(s, cmd, CDR_ERR_FORBIDDEN,
+                            NGX_CONDUCTOR_PRESENCE_REFUSED);
         break;
 
     case NGX_CONDUCTOR_APPEND_TOO_LARGE:

@@ -115,6 +115,10 @@ ngx_conductor_endpoint(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
                "to do";
     }
 
+    if (lcf->endpoint == NGX_CONDUCTOR_REVIEWERS) {
+        lcf->hub->asked = 1;
+    }
+
     if (lcf->endpoint != NGX_CONDUCTOR_SOCKET) {
         clcf->handler = ngx_conductor_content_handler(lcf->endpoint);
     }
@@ -138,6 +142,9 @@ ngx_conductor_content_handler(ngx_conductor_endpoint_e endpoint)
 
     case NGX_CONDUCTOR_ADMIN:
         return ngx_conductor_admin_handler;
+
+    case NGX_CONDUCTOR_REVIEWERS:
+        return ngx_conductor_presence_handler;
 
     default:
         return NULL;

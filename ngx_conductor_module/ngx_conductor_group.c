@@ -4,6 +4,7 @@
  */
 
 #include "ngx_conductor_session.h"
+#include "ngx_conductor_presence.h"
 
 #include <cdr_siphash.h>
 
@@ -12,6 +13,8 @@
 #define NGX_CONDUCTOR_BUCKETS    1024       /* a power of two */
 
 
+static ngx_inline void ngx_conductor_member_put(ngx_conductor_member_t *m,
+    ngx_conductor_buf_t *buf);
 static void ngx_conductor_member_send(ngx_conductor_session_t *s,
     ngx_conductor_buf_t *buf, ssize_t n, ngx_err_t err);
 static ngx_conductor_group_t *ngx_conductor_group_get(
@@ -93,10 +96,15 @@ ngx_conductor_group_enter(ngx_conductor_session_t *s)
     m->session = s;
     m->fd = ngx_conductor_tls(s->connection) ? -1 : s->connection->fd;
     m->blocked = (s->out != NULL);
+    m->unlisted = s->unlisted;
     s->blocked = m->blocked;
 
     s->member = g->n++;
     g->holders--;
+
+    if (!s->watching) {
+        ngx_conductor_watch_begin(s);
+    }
 
     return NGX_OK;
 }
@@ -108,6 +116,8 @@ void
 ngx_conductor_group_exit(ngx_conductor_session_t *s)
 {
     uint32_t  member;
+
+    ngx_conductor_watch_end(s);
 
     member = s->member;
 
@@ -128,6 +138,8 @@ ngx_conductor_group_leave(ngx_conductor_session_t *s)
     if (g == NULL) {
         return;
     }
+
+    ngx_conductor_watch_end(s);
 
     s->group = NULL;
 
@@ -263,6 +275,14 @@ ngx_conductor_group_move(ngx_conductor_session_t *s, uint64_t channels,
 
     rc = ngx_conductor_group_join(s, channels, filters);
 
+    if (rc != NGX_OK || !ngx_conductor_watch_same(old, s)) {
+        ngx_conductor_watch_end(s);
+    }
+
+    if (rc == NGX_OK && !s->watching) {
+        ngx_conductor_watch_begin(s);
+    }
+
     if (member == NGX_CONDUCTOR_NO_MEMBER) {
         ngx_conductor_group_release(s->hub, old);
 
@@ -325,29 +345,74 @@ ngx_conductor_group_blocked(ngx_conductor_session_t *s, ngx_uint_t blocked)
 void
 ngx_conductor_group_send(ngx_conductor_group_t *g, ngx_conductor_buf_t *buf)
 {
-    ssize_t                  n;
-    uint32_t                 i;
-    ngx_err_t                err;
-    ngx_conductor_member_t  *m;
+    uint32_t  i;
 
     for (i = g->n; i-- > 0; /* void */ ) {
-        m = &g->members[i];
-
-        if (m->blocked || m->fd == -1) {
-            ngx_conductor_member_send(m->session, buf, 0, 0);
-            continue;
-        }
-
-        n = send(m->fd, buf->data, buf->len, 0);
-
-        if (n == (ssize_t) buf->len) {
-            continue;
-        }
-
-        err = (n == -1) ? ngx_socket_errno : 0;
-
-        ngx_conductor_member_send(m->session, buf, n, err);
+        ngx_conductor_member_put(&g->members[i], buf);
     }
+}
+
+
+/*
+ * The same in steps, for those who have their list: from *at members on, at
+ * most "max" of them.  Returns how many it was for; *at is what is left.  Who
+ * leaves between two steps may make another get the same twice.
+ */
+
+ngx_uint_t
+ngx_conductor_group_tell(ngx_conductor_group_t *g, ngx_conductor_buf_t *buf,
+    uint32_t *at, ngx_uint_t max)
+{
+    uint32_t    i;
+    ngx_uint_t  n;
+
+    n = 0;
+
+    for (i = ngx_min(*at, g->n); i > 0 && max > 0; max--) {
+
+        if (!g->members[--i].unlisted) {
+            ngx_conductor_member_put(&g->members[i], buf);
+            n++;
+        }
+    }
+
+    *at = i;
+
+    return n;
+}
+
+
+void
+ngx_conductor_group_unlisted(ngx_conductor_session_t *s, ngx_uint_t unlisted)
+{
+    s->unlisted = unlisted;
+
+    if (s->group && s->member != NGX_CONDUCTOR_NO_MEMBER) {
+        s->group->members[s->member].unlisted = unlisted;
+    }
+}
+
+
+static ngx_inline void
+ngx_conductor_member_put(ngx_conductor_member_t *m, ngx_conductor_buf_t *buf)
+{
+    ssize_t    n;
+    ngx_err_t  err;
+
+    if (m->blocked || m->fd == -1) {
+        ngx_conductor_member_send(m->session, buf, 0, 0);
+        return;
+    }
+
+    n = send(m->fd, buf->data, buf->len, 0);
+
+    if (n == (ssize_t) buf->len) {
+        return;
+    }
+
+    err = (n == -1) ? ngx_socket_errno : 0;
+
+    ngx_conductor_member_send(m->session, buf, n, err);
 }
 
 
@@ -510,6 +575,10 @@ static void
 ngx_conductor_group_free(ngx_conductor_hub_t *hub, ngx_conductor_group_t *g)
 {
     ngx_conductor_group_t  **bucket;
+
+    if (hub->watch.group == g) {
+        hub->watch.group = NULL;
+    }
 
     bucket = &hub->buckets[g->hash % NGX_CONDUCTOR_BUCKETS];
 

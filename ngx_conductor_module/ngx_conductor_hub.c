@@ -207,6 +207,7 @@ ngx_conductor_hub_get(ngx_conf_t *cf, ngx_str_t *name)
     hub->slot = NGX_CONDUCTOR_NO_SLOT;
 
     ngx_queue_init(&hub->groups);
+    ngx_queue_init(&hub->watch.waiting);
     ngx_queue_init(&hub->sessions);
 
     if (ngx_array_init(&hub->channels, cf->pool, 4,
@@ -250,6 +251,13 @@ ngx_conductor_hub_check(ngx_conf_t *cf)
                           "\"conductor_hub %V { ... }\" in \"http\" in %s:%ui",
                           &hubp[i]->name, &hubp[i]->name, hubp[i]->file,
                           hubp[i]->line);
+            return NGX_ERROR;
+        }
+
+        if (hubp[i]->asked && !hubp[i]->presence) {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "\"conductor_presence\" names hub \"%V\", which has "
+                          "no \"presence\"", &hubp[i]->name);
             return NGX_ERROR;
         }
     }

@@ -1,10 +1,16 @@
 /* The channels and events of a hub, as its block names them. */
 
 #include "ngx_conductor_hub.h"
+#include "ngx_conductor_presence.h"
 
 
 static ngx_conductor_event_conf_t *ngx_conductor_hub_event_new(
     ngx_conf_t *cf, ngx_conductor_hub_t *hub, ngx_str_t *name);
+static ngx_int_t ngx_conductor_hub_builtin_event(ngx_conf_t *cf,
+    ngx_conductor_hub_t *hub, ngx_str_t *name, ngx_str_t *channel,
+    ngx_conductor_event_conf_t **ev);
+static ngx_int_t ngx_conductor_hub_presence_event(ngx_conf_t *cf,
+    ngx_conductor_hub_t *hub, ngx_str_t *name, ngx_str_t *channel);
 static char *ngx_conductor_hub_names(ngx_conf_t *cf, ngx_array_t *list,
     ngx_uint_t paths);
 static char *ngx_conductor_hub_path(ngx_conf_t *cf, ngx_str_t *value,
@@ -181,46 +187,117 @@ ngx_conductor_hub_event_new(ngx_conf_t *cf, ngx_conductor_hub_t *hub,
 }
 
 
-/* An event that every hub has which has its channel, unless it is defined. */
+/*
+ * Events that every hub has which has their channels.  Notifications may be
+ * defined in another way; what tells of presence belongs to its channel, and
+ * nobody publishes it.
+ */
 
 char *
 ngx_conductor_hub_builtin(ngx_conf_t *cf, ngx_conductor_hub_t *hub)
 {
-    ngx_str_t                    name, channel;
     cdr_str_t                   *field;
     ngx_conductor_event_conf_t  *ev;
 
-    ngx_str_set(&name, NGX_CONDUCTOR_NOTIFICATION);
-    ngx_str_set(&channel, NGX_CONDUCTOR_ADMIN_CHANNEL);
+    static ngx_str_t  notification = ngx_string(NGX_CONDUCTOR_NOTIFICATION);
+    static ngx_str_t  admin = ngx_string(NGX_CONDUCTOR_ADMIN_CHANNEL);
+    static ngx_str_t  update = ngx_string(NGX_CONDUCTOR_PRESENCE_UPDATE);
+    static ngx_str_t  presence = ngx_string(NGX_CONDUCTOR_PRESENCE_CHANNEL);
+
+    if (ngx_conductor_hub_presence_event(cf, hub, &update, &presence)
+        != NGX_OK
+        || ngx_conductor_hub_builtin_event(cf, hub, &update, &presence, &ev)
+           != NGX_OK
+        || ngx_conductor_hub_builtin_event(cf, hub, &notification, &admin,
+                                           &ev)
+           != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    if (ev) {
+        field = ngx_array_push_n(&ev->require, 2);
+        if (field == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        field[0] = (cdr_str_t) cdr_str("level");
+        field[1] = (cdr_str_t) cdr_str("message");
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* NULL if it is defined, or the hub does not have its channel. */
+
+static ngx_int_t
+ngx_conductor_hub_builtin_event(ngx_conf_t *cf, ngx_conductor_hub_t *hub,
+    ngx_str_t *name, ngx_str_t *channel, ngx_conductor_event_conf_t **ev)
+{
+    *ev = NULL;
 
     if (hub->events.nelts == CDR_POLICY_MAX_EVENTS
         || ngx_conductor_hub_index(&hub->channels,
                                    sizeof(ngx_conductor_channel_conf_t),
-                                   &channel)
+                                   channel)
            == NGX_DECLINED
         || ngx_conductor_hub_index(&hub->events,
-                                   sizeof(ngx_conductor_event_conf_t), &name)
+                                   sizeof(ngx_conductor_event_conf_t), name)
            != NGX_DECLINED)
     {
-        return NGX_CONF_OK;
+        return NGX_OK;
     }
 
-    ev = ngx_conductor_hub_event_new(cf, hub, &name);
-    if (ev == NULL) {
-        return NGX_CONF_ERROR;
+    *ev = ngx_conductor_hub_event_new(cf, hub, name);
+    if (*ev == NULL) {
+        return NGX_ERROR;
     }
 
-    ev->channel = channel;
+    (*ev)->channel = *channel;
 
-    field = ngx_array_push_n(&ev->require, 2);
-    if (field == NULL) {
-        return NGX_CONF_ERROR;
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_conductor_hub_presence_event(ngx_conf_t *cf, ngx_conductor_hub_t *hub,
+    ngx_str_t *name, ngx_str_t *channel)
+{
+    ngx_int_t                    i;
+    const char                  *why;
+    ngx_conductor_event_conf_t  *ev;
+
+    i = ngx_conductor_hub_index(&hub->events,
+                                sizeof(ngx_conductor_event_conf_t), name);
+    if (i == NGX_DECLINED) {
+        return NGX_OK;
     }
 
-    field[0] = (cdr_str_t) cdr_str("level");
-    field[1] = (cdr_str_t) cdr_str("message");
+    ev = hub->events.elts;
+    ev += i;
 
-    return NGX_CONF_OK;
+    if (ev->channel.len == 0) {
+        ev->channel = *channel;
+    }
+
+    if (ev->channel.len != channel->len
+        || ngx_strncmp(ev->channel.data, channel->data, channel->len) != 0)
+    {
+        why = "belongs to channel \"" NGX_CONDUCTOR_PRESENCE_CHANNEL "\"";
+
+    } else if (ev->publish_roles.nelts || ev->require.nelts) {
+        why = "is published by nobody: it has neither \"publish_roles\" nor "
+              "\"require\"";
+
+    } else {
+        return NGX_OK;
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "event \"%V\" in hub \"%V\" %s",
+                       name, &hub->name, why);
+
+    return NGX_ERROR;
 }
 
 

@@ -61,6 +61,13 @@ static ngx_command_t  ngx_conductor_commands[] = {
       NGX_CONDUCTOR_HEALTH,
       NULL },
 
+    { ngx_string("conductor_presence"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conductor_endpoint,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      NGX_CONDUCTOR_REVIEWERS,
+      NULL },
+
     { ngx_string("conductor_admin"),
       NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_conductor_endpoint,

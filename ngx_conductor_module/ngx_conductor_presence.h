@@ -11,6 +11,8 @@
 
 #define NGX_CONDUCTOR_PRESENCE_CHANNEL  "presence:updates"
 #define NGX_CONDUCTOR_PRESENCE_UPDATE   "presence-update"
+#define NGX_CONDUCTOR_PRESENCE_REFUSED                                        \
+    "presence is what connections do, and is not published"
 #define NGX_CONDUCTOR_PRESENCE_EXPIRE   1024    /* in a hold of the lock */
 
 
@@ -51,9 +53,46 @@ void ngx_conductor_command_presence(ngx_conductor_session_t *s,
 void ngx_conductor_watch_begin(ngx_conductor_session_t *s);
 void ngx_conductor_watch_end(ngx_conductor_session_t *s);
 
+/*
+ * Does the session, in its new group, see and filter of presence what it did
+ * in the old one?
+ */
+
+ngx_uint_t ngx_conductor_watch_same(ngx_conductor_group_t *old,
+    ngx_conductor_session_t *s);
+
 /* What has changed, as soon as its tick has come.  Called in every turn. */
 
 void ngx_conductor_watch(ngx_conductor_hub_t *hub);
+
+/*
+ * Without the lock, after every change of presence: wakes the workers that
+ * have clients to tell, each at most once in a tick.  Costs next to nothing.
+ */
+
+void ngx_conductor_watch_wake(ngx_conductor_hub_t *hub);
+
+/* Fields of reviewers that a view does not show, and the channel's index. */
+
+void ngx_conductor_watch_view(ngx_conductor_hub_t *hub,
+    ngx_conductor_view_t *view);
+
+
+/*
+ * ngx_conductor_presence_http.c: GET /presence
+ *
+ * What is common to all that is asked about presence over HTTP: NGX_OK with
+ * the fields that are hidden from who asks; or else "*rc" is what the handler
+ * is to return.
+ */
+
+ngx_int_t ngx_conductor_presence_ask(ngx_http_request_t *r, uint32_t *hidden,
+    ngx_int_t *rc);
+
+/* An error that names an argument, or NULL; what the handler returns. */
+
+ngx_int_t ngx_conductor_presence_wrong(ngx_http_request_t *r,
+    ngx_uint_t status, const char *error, const char *field);
 
 
 #endif /* NGX_CONDUCTOR_PRESENCE_H_INCLUDED */

@@ -5,6 +5,7 @@
 
 #include "ngx_conductor.h"
 #include "ngx_conductor_session.h"
+#include "ngx_conductor_presence.h"
 
 
 #define NGX_CONDUCTOR_TICK         500      /* ms */
@@ -155,6 +156,15 @@ ngx_conductor_process_post(void)
 {
     ngx_conductor_due = 1;
     ngx_post_event(&ngx_conductor_posted_event, &ngx_posted_events);
+}
+
+
+/* And in the next, after one for its clients. */
+
+void
+ngx_conductor_process_post_next(void)
+{
+    ngx_post_event(&ngx_conductor_posted_event, &ngx_posted_next_events);
 }
 
 
@@ -352,9 +362,10 @@ ngx_conductor_posted_handler(ngx_event_t *ev)
         {
             /* a turn for the clients, then the rest */
 
-            ngx_post_event(&ngx_conductor_posted_event,
-                           &ngx_posted_next_events);
+            ngx_conductor_process_post_next();
         }
+
+        ngx_conductor_watch(hub[i]);
     }
 }
 

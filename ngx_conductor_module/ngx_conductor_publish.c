@@ -1,6 +1,7 @@
 /* Publishing over HTTP: a POST of one event, an array of events or NDJSON. */
 
 #include "ngx_conductor_append.h"
+#include "ngx_conductor_presence.h"
 
 #include <cdr_json.h>
 
@@ -220,6 +221,12 @@ ngx_conductor_publish_answer(ngx_http_request_t *r,
 
     case NGX_CONDUCTOR_APPEND_FORBIDDEN:
         return ngx_conductor_publish_forbidden(r, pub->error.index);
+
+    case NGX_CONDUCTOR_APPEND_PRESENCE:
+        pub->error.kind = CDR_PUBLISH_INVALID;
+        pub->error.error = NGX_CONDUCTOR_PRESENCE_REFUSED;
+        pub->error.field = (cdr_str_t) cdr_str("type");
+        return ngx_conductor_publish_invalid(r, &pub->error);
 
     case NGX_CONDUCTOR_APPEND_TOO_LARGE:
         return ngx_conductor_body_error(r,

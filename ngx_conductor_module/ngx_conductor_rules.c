@@ -8,6 +8,7 @@
  */
 
 #include "ngx_conductor_session.h"
+#include "ngx_conductor_presence.h"
 
 
 #define NGX_CONDUCTOR_RULES_MIN  16384
@@ -371,6 +372,7 @@ ngx_conductor_view_new(ngx_conductor_hub_t *hub, uint32_t roles)
 
     view->refs = 1;
     cdr_view_init(&view->sees, hub->policy, roles);
+    ngx_conductor_watch_view(hub, view);
 
     rv = hub->views.elts;
 

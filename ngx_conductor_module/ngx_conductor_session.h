@@ -60,7 +60,8 @@ typedef struct {
     ngx_conductor_session_t      *session;
     int                           fd;         /* -1: not to be written to
                                                  directly */
-    uint32_t                      blocked;    /* something is queued */
+    uint16_t                      blocked;    /* something is queued */
+    uint16_t                      unlisted;   /* has no list of reviewers */
 } ngx_conductor_member_t;
 
 
@@ -92,6 +93,7 @@ struct ngx_conductor_group_s {
     uint32_t                      n;
     uint32_t                      size;
     ngx_conductor_member_t       *members;
+    uint32_t                      pass;       /* that told it of presence */
 };
 
 
@@ -108,6 +110,7 @@ struct ngx_conductor_session_s {
     ngx_conductor_replay_t       *replay;       /* how it does */
     uint64_t                      live_seq;     /* it got all events behind
                                                    this one */
+    ngx_queue_t                   waiting;      /* for a list, if "unlisted" */
 
     uint32_t                      entry;        /* in the registry */
     uint32_t                      generation;
@@ -139,6 +142,8 @@ struct ngx_conductor_session_s {
     unsigned                      draining:1;
     unsigned                      hold:1;       /* a turn is under way */
     unsigned                      blocked:1;    /* as its group has it */
+    unsigned                      unlisted:1;   /* as well */
+    unsigned                      watching:1;   /* is told of presence */
 
     ngx_log_t                     log;
 };
@@ -295,6 +300,10 @@ ngx_int_t ngx_conductor_group_move(ngx_conductor_session_t *s,
 void ngx_conductor_groups_tidy(ngx_conductor_hub_t *hub);
 void ngx_conductor_group_send(ngx_conductor_group_t *g,
     ngx_conductor_buf_t *buf);
+ngx_uint_t ngx_conductor_group_tell(ngx_conductor_group_t *g,
+    ngx_conductor_buf_t *buf, uint32_t *at, ngx_uint_t max);
+void ngx_conductor_group_unlisted(ngx_conductor_session_t *s,
+    ngx_uint_t unlisted);
 void ngx_conductor_groups_free(ngx_conductor_hub_t *hub);
 void ngx_conductor_group_blocked(ngx_conductor_session_t *s,
     ngx_uint_t blocked);

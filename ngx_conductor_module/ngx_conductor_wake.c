@@ -81,14 +81,19 @@ ngx_conductor_wake_all(ngx_conductor_hub_t *hub)
             continue;
         }
 
-        if (i == hub->slot) {
-            ngx_conductor_process_post();
-            continue;
-        }
+        ngx_conductor_wake_worker(hub, i);
+    }
+}
 
-        if (cdr_slot_wake(&hub->slots.slots[i])) {
-            ngx_conductor_wake_slot(i);
-        }
+
+void
+ngx_conductor_wake_worker(ngx_conductor_hub_t *hub, uint32_t i)
+{
+    if (i == hub->slot) {
+        ngx_conductor_process_post();
+
+    } else if (cdr_slot_wake(&hub->slots.slots[i])) {
+        ngx_conductor_wake_slot(i);
     }
 }
 

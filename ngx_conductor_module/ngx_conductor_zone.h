@@ -79,6 +79,9 @@ typedef struct {
     _Atomic uint32_t              drain;      /* odd: draining */
     _Atomic uint32_t              marked[CDR_SLOTS];  /* one more with every
                                                          connection marked */
+    _Atomic uint32_t              watching[CDR_SLOTS];  /* wants to be woken
+                                                           when presence
+                                                           changes */
 
     ngx_conductor_keeping_t       keeping;
     ngx_conductor_lives_t         lives;

@@ -1,0 +1,614 @@
+/* GET /presence: who is there, by feature, role and status, in pages. */
+
+#include "ngx_conductor_watch.h"
+
+#include <cdr_siphash.h>
+
+
+#define NGX_CONDUCTOR_METHODS        "GET, HEAD, OPTIONS"
+
+#define NGX_CONDUCTOR_ASK_LIMIT      500
+#define NGX_CONDUCTOR_ASK_LIMIT_MAX  10000
+#define NGX_CONDUCTOR_ASK_SIZE       (4 * 1024 * 1024)
+#define NGX_CONDUCTOR_ASK_TEXT       1024     /* of an argument, decoded */
+#define NGX_CONDUCTOR_ASK_LOOKS      (128 * 1024)     /* at entries */
+#define NGX_CONDUCTOR_CURSOR         24       /* 8 and 16 hexadecimal digits */
+
+#define NGX_CONDUCTOR_ASK_LIVE       7        /* statuses, a bit each */
+#define NGX_CONDUCTOR_ASK_OFFLINE    8
+#define NGX_CONDUCTOR_ASK_ALL        15
+
+
+typedef struct {
+    ngx_http_request_t           *request;
+    ngx_conductor_hub_t          *hub;
+    uint32_t                      hidden;
+
+    ngx_str_t                     feature;    /* data NULL: any */
+    ngx_str_t                     role;       /* data NULL: any */
+    ngx_uint_t                    statuses;
+    ngx_uint_t                    limit;
+    uint32_t                      index;      /* the next to be looked at */
+
+    ngx_uint_t                    n;
+    uint64_t                      total;
+    ngx_uint_t                    more;
+    ngx_uint_t                    status;     /* of an error */
+    const char                   *error;
+    const char                   *field;
+} ngx_conductor_ask_t;
+
+
+static ngx_int_t ngx_conductor_ask_args(ngx_conductor_ask_t *a);
+static ngx_int_t ngx_conductor_ask_text(ngx_conductor_ask_t *a,
+    const char *name, ngx_uint_t field, ngx_str_t *value);
+static ngx_int_t ngx_conductor_ask_status(ngx_conductor_ask_t *a);
+static ngx_int_t ngx_conductor_ask_limit(ngx_conductor_ask_t *a);
+static ngx_int_t ngx_conductor_ask_cursor(ngx_conductor_ask_t *a);
+static void ngx_conductor_ask_cursor_text(ngx_conductor_hub_t *hub,
+    uint32_t index, u_char *text);
+static ngx_int_t ngx_conductor_ask_arg(ngx_conductor_ask_t *a,
+    const char *name, ngx_str_t *value);
+static ngx_int_t ngx_conductor_ask_wrong(ngx_conductor_ask_t *a,
+    ngx_uint_t status, const char *error, const char *field);
+static ngx_int_t ngx_conductor_ask_read(ngx_conductor_ask_t *a);
+static ngx_int_t ngx_conductor_ask_add(ngx_conductor_ask_t *a,
+    cdr_reviewer_view_t *view, cdr_reviewer_t *r);
+static ngx_uint_t ngx_conductor_ask_match(ngx_conductor_ask_t *a,
+    cdr_reviewer_t *r);
+static ngx_uint_t ngx_conductor_ask_role(ngx_str_t *want, cdr_str_t roles);
+static void ngx_conductor_ask_total(ngx_conductor_ask_t *a);
+static ngx_int_t ngx_conductor_ask_answer(ngx_conductor_ask_t *a);
+
+
+/* What one request reads; it does so in one turn. */
+
+static ngx_conductor_arena_t  ngx_conductor_ask_reviewers;
+static cdr_presence_batch_t   ngx_conductor_ask_batch;
+
+
+ngx_int_t
+ngx_conductor_presence_handler(ngx_http_request_t *r)
+{
+    ngx_int_t                  rc;
+    ngx_conductor_ask_t        a;
+    ngx_conductor_loc_conf_t  *lcf;
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_conductor_module);
+
+    ngx_memzero(&a, sizeof(ngx_conductor_ask_t));
+
+    a.request = r;
+    a.hub = lcf->hub;
+
+    if (ngx_conductor_presence_ask(r, &a.hidden, &rc) != NGX_OK) {
+        return rc;
+    }
+
+    rc = ngx_conductor_ask_args(&a);
+
+    if (rc == NGX_DECLINED) {
+        return ngx_conductor_presence_wrong(r, a.status, a.error, a.field);
+    }
+
+    if (rc != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (ngx_conductor_ask_read(&a) != NGX_OK) {
+        rc = NGX_HTTP_INTERNAL_SERVER_ERROR;
+
+    } else {
+        rc = ngx_conductor_ask_answer(&a);
+    }
+
+    ngx_conductor_arena_reset(&ngx_conductor_ask_reviewers);
+
+    return rc;
+}
+
+
+ngx_int_t
+ngx_conductor_presence_ask(ngx_http_request_t *r, uint32_t *hidden,
+    ngx_int_t *rc)
+{
+    cdr_str_t                  role;
+    ngx_str_t                  value;
+    ngx_conductor_ctx_t       *ctx;
+    ngx_conductor_view_t      *view;
+    ngx_conductor_loc_conf_t  *lcf;
+
+    *hidden = 0;
+    *rc = ngx_conductor_cors(r, NGX_CONDUCTOR_METHODS);
+
+    if (*rc == NGX_DONE) {
+        *rc = ngx_conductor_send_preflight(r);
+        return NGX_DONE;
+    }
+
+    if (*rc == NGX_ERROR) {
+        *rc = NGX_HTTP_INTERNAL_SERVER_ERROR;
+        return NGX_DONE;
+    }
+
+    *rc = ngx_http_discard_request_body(r);
+
+    if (*rc != NGX_OK) {
+        return NGX_DONE;
+    }
+
+    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
+        ngx_str_set(&value, NGX_CONDUCTOR_METHODS);
+
+        *rc = (ngx_conductor_add_header(r, "Allow", &value) == NGX_OK)
+              ? ngx_conductor_presence_wrong(r, NGX_HTTP_NOT_ALLOWED,
+                                             "presence is read by GET", NULL)
+              : NGX_HTTP_INTERNAL_SERVER_ERROR;
+
+        return NGX_DONE;
+    }
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_conductor_module);
+
+    if (ctx == NULL || !ctx->admitted) {
+
+        /* let in by nginx's own rules: all of it */
+
+        return NGX_OK;
+    }
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_conductor_module);
+
+    role.data = ctx->identity.role.data;
+    role.len = ctx->identity.role.len;
+
+    view = (ngx_conductor_rules_current(lcf->hub) == NGX_OK)
+           ? ngx_conductor_view(lcf->hub, role) : NULL;
+
+    if (view == NULL) {
+        *rc = ngx_conductor_presence_wrong(r, NGX_HTTP_SERVICE_UNAVAILABLE,
+                             "what your role may see is not known", NULL);
+        return NGX_DONE;
+    }
+
+    *hidden = view->hidden;
+    ngx_conductor_view_unref(view);
+
+    if (*hidden == NGX_CONDUCTOR_UNSEEN) {
+        *rc = ngx_conductor_presence_wrong(r, NGX_HTTP_FORBIDDEN,
+                             "presence is not for your role", NULL);
+        return NGX_DONE;
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_conductor_presence_wrong(ngx_http_request_t *r, ngx_uint_t status,
+    const char *error, const char *field)
+{
+    u_char     *p;
+    ngx_str_t   body;
+
+    if (field == NULL) {
+        return ngx_conductor_body_error(r, status, error);
+    }
+
+    body.data = ngx_pnalloc(r->pool, sizeof("{\"error\":\"\",\"field\":\"\"}\n")
+                                     + ngx_strlen(error) + ngx_strlen(field));
+    if (body.data == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    p = ngx_sprintf(body.data, "{\"error\":\"%s\",\"field\":\"%s\"}\n", error,
+                    field);
+    body.len = p - body.data;
+
+    return ngx_conductor_send_json(r, status, &body);
+}
+
+
+/* NGX_OK; NGX_DECLINED with what is wrong; NGX_ERROR without memory. */
+
+static ngx_int_t
+ngx_conductor_ask_args(ngx_conductor_ask_t *a)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_conductor_ask_text(a, "feature", CDR_REVIEWER_FEATURE,
+                                &a->feature);
+
+    if (rc == NGX_OK) {
+        rc = ngx_conductor_ask_text(a, "role", CDR_REVIEWER_ROLE, &a->role);
+    }
+
+    if (rc == NGX_OK) {
+        rc = ngx_conductor_ask_status(a);
+    }
+
+    if (rc == NGX_OK) {
+        rc = ngx_conductor_ask_limit(a);
+    }
+
+    if (rc == NGX_OK) {
+        rc = ngx_conductor_ask_cursor(a);
+    }
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_conductor_ask_text(ngx_conductor_ask_t *a, const char *name,
+    ngx_uint_t field, ngx_str_t *value)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_conductor_ask_arg(a, name, value);
+
+    if (rc != NGX_OK || value->data == NULL) {
+        return rc;
+    }
+
+    if (cdr_reviewer_hides(a->hidden, field)) {
+        return ngx_conductor_ask_wrong(a, NGX_HTTP_FORBIDDEN,
+                             "this field is hidden from your role", name);
+    }
+
+    return NGX_OK;
+}
+
+
+/* Those that are not offline unless others are asked for. */
+
+static ngx_int_t
+ngx_conductor_ask_status(ngx_conductor_ask_t *a)
+{
+    u_char        *p, *end, *comma;
+    ngx_int_t      rc;
+    cdr_str_t      name;
+    ngx_str_t      value;
+    cdr_status_t   status;
+
+    a->statuses = NGX_CONDUCTOR_ASK_LIVE;
+
+    rc = ngx_conductor_ask_text(a, "status", CDR_REVIEWER_STATUS, &value);
+
+    if (rc != NGX_OK || value.data == NULL) {
+        return rc;
+    }
+
+    a->statuses = 0;
+    p = value.data;
+    end = p + value.len;
+
+    do {
+        comma = ngx_strlchr(p, end, ',');
+
+        name.data = p;
+        name.len = (comma ? comma : end) - p;
+
+        if (name.len == 3 && ngx_strncmp(p, "all", 3) == 0) {
+            a->statuses = NGX_CONDUCTOR_ASK_ALL;
+
+        } else if (cdr_status_parse(name, &status) == CDR_OK) {
+            a->statuses |= (ngx_uint_t) 1 << status;
+
+        } else {
+            return ngx_conductor_ask_wrong(a, NGX_HTTP_BAD_REQUEST,
+                             "a status is online, away, busy or offline, or "
+                             "all of them", "status");
+        }
+
+        p += name.len + 1;
+
+    } while (comma);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_conductor_ask_limit(ngx_conductor_ask_t *a)
+{
+    ngx_int_t  rc, n;
+    ngx_str_t  value;
+
+    a->limit = NGX_CONDUCTOR_ASK_LIMIT;
+
+    rc = ngx_conductor_ask_arg(a, "limit", &value);
+
+    if (rc != NGX_OK || value.data == NULL) {
+        return rc;
+    }
+
+    n = ngx_atoi(value.data, value.len);
+
+    if (n == NGX_ERROR || n == 0 || n > NGX_CONDUCTOR_ASK_LIMIT_MAX) {
+        return ngx_conductor_ask_wrong(a, NGX_HTTP_BAD_REQUEST,
+                             "the limit is a number from 1 to 10000",
+                             "limit");
+    }
+
+    a->limit = n;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_conductor_ask_cursor(ngx_conductor_ask_t *a)
+{
+    ngx_int_t  rc, index;
+    ngx_str_t  value;
+    u_char     text[NGX_CONDUCTOR_CURSOR];
+
+    rc = ngx_conductor_ask_arg(a, "cursor", &value);
+
+    if (rc != NGX_OK || value.data == NULL) {
+        return rc;
+    }
+
+    if (value.len == NGX_CONDUCTOR_CURSOR) {
+        index = ngx_hextoi(value.data, 8);
+
+        if (index != NGX_ERROR) {
+            a->index = (uint32_t) index;
+            ngx_conductor_ask_cursor_text(a->hub, a->index, text);
+
+            if (ngx_memcmp(text, value.data, sizeof(text)) == 0) {
+                return NGX_OK;
+            }
+        }
+    }
+
+    return ngx_conductor_ask_wrong(a, NGX_HTTP_BAD_REQUEST,
+                             "this server did not give this cursor, or it "
+                             "was started anew: begin without one",
+                             "cursor");
+}
+
+
+/* A place in the table, and a proof that this table gave it. */
+
+static void
+ngx_conductor_ask_cursor_text(ngx_conductor_hub_t *hub, uint32_t index,
+    u_char *text)
+{
+    uint64_t  proof;
+
+    proof = cdr_siphash(hub->zone->secret, &index, sizeof(index));
+
+    (void) ngx_sprintf(text, "%08xD%016xL", index, proof);
+}
+
+
+/* An argument as it decodes; data NULL if it is not there. */
+
+static ngx_int_t
+ngx_conductor_ask_arg(ngx_conductor_ask_t *a, const char *name,
+    ngx_str_t *value)
+{
+    u_char     *src, *dst;
+    ngx_str_t   arg;
+
+    ngx_str_null(value);
+
+    if (ngx_http_arg(a->request, (u_char *) name, ngx_strlen(name), &arg)
+        != NGX_OK)
+    {
+        return NGX_OK;
+    }
+
+    if (arg.len > NGX_CONDUCTOR_ASK_TEXT) {
+        return ngx_conductor_ask_wrong(a, NGX_HTTP_BAD_REQUEST,
+                                       "it is too long", name);
+    }
+
+    dst = ngx_pnalloc(a->request->pool, arg.len + 1);
+    if (dst == NULL) {
+        return NGX_ERROR;
+    }
+
+    value->data = dst;
+    src = arg.data;
+
+    ngx_unescape_uri(&dst, &src, arg.len, 0);
+
+    value->len = dst - value->data;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_conductor_ask_wrong(ngx_conductor_ask_t *a, ngx_uint_t status,
+    const char *error, const char *field)
+{
+    a->status = status;
+    a->error = error;
+    a->field = field;
+
+    return NGX_DECLINED;
+}
+
+
+/*
+ * A page ends when it is full, when it is large, or when so many entries were
+ * looked at in vain.
+ */
+
+static ngx_int_t
+ngx_conductor_ask_read(ngx_conductor_ask_t *a)
+{
+    int                    rc;
+    uint32_t               i, end;
+    ngx_conductor_hub_t   *hub;
+    cdr_reviewer_view_t    view;
+    cdr_presence_batch_t  *batch;
+
+    hub = a->hub;
+    batch = &ngx_conductor_ask_batch;
+
+    ngx_conductor_watch_reviewer(hub, a->hidden, &view);
+    ngx_conductor_ask_total(a);
+
+    end = a->index + NGX_CONDUCTOR_ASK_LOOKS;
+
+    do {
+        ngx_conductor_zone_lock(hub);
+        rc = cdr_presence_scan(&hub->reviewers, &a->index, batch);
+        ngx_conductor_zone_unlock(hub);
+
+        if (rc != CDR_OK) {
+            return NGX_OK;
+        }
+
+        for (i = 0; i < batch->n; i++) {
+
+            if (!ngx_conductor_ask_match(a, &batch->item[i])) {
+                continue;
+            }
+
+            if (a->n == a->limit
+                || ngx_conductor_ask_reviewers.len > NGX_CONDUCTOR_ASK_SIZE)
+            {
+                a->index = batch->item[i].index;
+                a->more = 1;
+
+                return NGX_OK;
+            }
+
+            if (ngx_conductor_ask_add(a, &view, &batch->item[i]) != NGX_OK) {
+                return NGX_ERROR;
+            }
+        }
+
+    } while (a->index < end);
+
+    a->more = 1;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_conductor_ask_add(ngx_conductor_ask_t *a, cdr_reviewer_view_t *view,
+    cdr_reviewer_t *r)
+{
+    u_char                 *p;
+    ngx_conductor_arena_t  *arena;
+
+    arena = &ngx_conductor_ask_reviewers;
+
+    p = ngx_conductor_arena_room(arena, 1 + CDR_REVIEWER_JSON_MAX);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (a->n++) {
+        *p++ = ',';
+    }
+
+    p += cdr_reviewer_object(p, view, r);
+    arena->len = p - arena->data;
+
+    return NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_conductor_ask_match(ngx_conductor_ask_t *a, cdr_reviewer_t *r)
+{
+    return (a->statuses >> r->status & 1)
+           && (a->feature.data == NULL
+               || (a->feature.len == r->feature.len
+                   && ngx_memcmp(a->feature.data, r->feature.data,
+                                 r->feature.len)
+                      == 0))
+           && (a->role.data == NULL
+               || ngx_conductor_ask_role(&a->role, r->role));
+}
+
+
+/* Is it one of the comma-joined roles?  An empty one: is there none? */
+
+static ngx_uint_t
+ngx_conductor_ask_role(ngx_str_t *want, cdr_str_t roles)
+{
+    size_t   len;
+    u_char  *p, *end, *comma;
+
+    if (want->len == 0) {
+        return roles.len == 0;
+    }
+
+    p = (u_char *) roles.data;
+    end = p + roles.len;
+
+    while (p < end) {
+        comma = ngx_strlchr(p, end, ',');
+        len = (comma ? comma : end) - p;
+
+        if (len == want->len && ngx_memcmp(p, want->data, len) == 0) {
+            return 1;
+        }
+
+        p += len + 1;
+    }
+
+    return 0;
+}
+
+
+/* How many there are, whatever else is asked for. */
+
+static void
+ngx_conductor_ask_total(ngx_conductor_ask_t *a)
+{
+    cdr_presence_fill_t  fill;
+
+    ngx_conductor_zone_lock(a->hub);
+    cdr_presence_fill(&a->hub->reviewers, &fill);
+    ngx_conductor_zone_unlock(a->hub);
+
+    if (a->statuses & NGX_CONDUCTOR_ASK_LIVE) {
+        a->total += fill.live;
+    }
+
+    if (a->statuses & NGX_CONDUCTOR_ASK_OFFLINE) {
+        a->total += fill.offline;
+    }
+}
+
+
+static ngx_int_t
+ngx_conductor_ask_answer(ngx_conductor_ask_t *a)
+{
+    ngx_str_t  body;
+    cdr_str_t  reviewers, cursor;
+    u_char     text[NGX_CONDUCTOR_CURSOR];
+
+    reviewers.data = ngx_conductor_ask_reviewers.data;
+    reviewers.len = ngx_conductor_ask_reviewers.len;
+
+    cursor.data = NULL;
+    cursor.len = sizeof(text);
+
+    if (a->more) {
+        ngx_conductor_ask_cursor_text(a->hub, a->index, text);
+        cursor.data = text;
+    }
+
+    body.len = cdr_presence_answer(NULL, reviewers, a->n, a->total, cursor);
+    body.data = ngx_pnalloc(a->request->pool, body.len);
+
+    if (body.data == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    (void) cdr_presence_answer(body.data, reviewers, a->n, a->total, cursor);
+
+    return ngx_conductor_send_json(a->request, NGX_HTTP_OK, &body);
+}
