@@ -3,6 +3,8 @@
 #include "ngx_conductor.h"
 
 
+static char *ngx_conductor_jwt_key_add(ngx_conf_t *cf,
+    ngx_conductor_loc_conf_t *lcf, cdr_jwk_t *jwk, ngx_str_t *alg);
 static ngx_int_t ngx_conductor_keys(ngx_conf_t *cf,
     ngx_conductor_loc_conf_t *lcf);
 static void ngx_conductor_keys_cleanup(void *data);
@@ -68,11 +70,19 @@ ngx_conductor_jwt_key(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
+    return ngx_conductor_jwt_key_add(cf, lcf, jwk, &value[1]);
+}
+
+
+static char *
+ngx_conductor_jwt_key_add(ngx_conf_t *cf, ngx_conductor_loc_conf_t *lcf,
+    cdr_jwk_t *jwk, ngx_str_t *alg)
+{
     if (cdr_jwk_is_weak(jwk)) {
         ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
                            "the %V key in \"conductor_jwt_key\" directive is "
                            "shorter than 32 bytes and can be guessed from "
-                           "one token", &value[1]);
+                           "one token", alg);
     }
 
     if (cdr_jwks_add(lcf->keys, jwk) != CDR_OK) {

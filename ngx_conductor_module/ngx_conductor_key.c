@@ -8,6 +8,8 @@
 
 static ngx_int_t ngx_conductor_key_env(ngx_conf_t *cf, ngx_str_t *value,
     ngx_str_t *name, ngx_str_t *key);
+static const char *ngx_conductor_read_content(ngx_conf_t *cf, ngx_fd_t fd,
+    ngx_str_t *content);
 
 
 /* The octets of a key: from the environment, a file, or as they stand. */
@@ -111,12 +113,9 @@ ngx_int_t
 ngx_conductor_read_file(ngx_conf_t *cf, ngx_str_t *value, ngx_str_t *name,
     ngx_str_t *content)
 {
-    off_t             size;
-    ssize_t           n;
-    ngx_fd_t          fd;
-    ngx_int_t         rc;
-    ngx_str_t         path;
-    ngx_file_info_t   fi;
+    ngx_fd_t     fd;
+    ngx_str_t    path;
+    const char  *why;
 
     path = *name;
 
@@ -142,41 +141,47 @@ ngx_conductor_read_file(ngx_conf_t *cf, ngx_str_t *value, ngx_str_t *name,
         return NGX_ERROR;
     }
 
-    rc = NGX_ERROR;
+    why = ngx_conductor_read_content(cf, fd, content);
 
-    if (ngx_fd_info(fd, &fi) == NGX_FILE_ERROR || !ngx_is_file(&fi)) {
-        ngx_conductor_conf_error(cf, value, "it is not a file");
-        goto done;
+    if (why) {
+        ngx_conductor_conf_error(cf, value, why);
     }
-
-    size = ngx_file_size(&fi);
-
-    if (size > NGX_CONDUCTOR_KEY_FILE_MAX) {
-        ngx_conductor_conf_error(cf, value, "the file is larger than 256k");
-        goto done;
-    }
-
-    content->data = ngx_pnalloc(cf->pool, (size_t) size + 1);
-    if (content->data == NULL) {
-        goto done;
-    }
-
-    n = ngx_read_fd(fd, content->data, (size_t) size);
-
-    if (n != (ssize_t) size) {
-        ngx_conductor_conf_error(cf, value, "the file cannot be read");
-        goto done;
-    }
-
-    content->len = (size_t) size;
-    rc = NGX_OK;
-
-done:
 
     if (ngx_close_file(fd) == NGX_FILE_ERROR) {
         ngx_log_error(NGX_LOG_ALERT, cf->log, ngx_errno,
                       ngx_close_file_n " \"%V\" failed", &path);
     }
 
-    return rc;
+    return why ? NGX_ERROR : NGX_OK;
+}
+
+
+/* NULL, or why it cannot be read. */
+
+static const char *
+ngx_conductor_read_content(ngx_conf_t *cf, ngx_fd_t fd, ngx_str_t *content)
+{
+    size_t           size;
+    ngx_file_info_t  fi;
+
+    if (ngx_fd_info(fd, &fi) == NGX_FILE_ERROR || !ngx_is_file(&fi)) {
+        return "it is not a file";
+    }
+
+    if (ngx_file_size(&fi) > NGX_CONDUCTOR_KEY_FILE_MAX) {
+        return "the file is larger than 256k";
+    }
+
+    size = (size_t) ngx_file_size(&fi);
+
+    content->len = size;
+    content->data = ngx_pnalloc(cf->pool, size + 1);
+
+    if (content->data == NULL
+        || ngx_read_fd(fd, content->data, size) != (ssize_t) size)
+    {
+        return "the file cannot be read";
+    }
+
+    return NULL;
 }

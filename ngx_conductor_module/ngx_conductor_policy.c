@@ -5,6 +5,8 @@
 
 static ngx_int_t ngx_conductor_policy(ngx_conf_t *cf,
     ngx_conductor_loc_conf_t *conf);
+static char *ngx_conductor_check_identity(ngx_conf_t *cf,
+    ngx_conductor_loc_conf_t *conf);
 
 
 /* A location without an identity of its own takes that of the level above. */
@@ -44,6 +46,13 @@ ngx_conductor_merge_identity(ngx_conf_t *cf, ngx_conductor_loc_conf_t *prev,
         return NGX_CONF_ERROR;
     }
 
+    return ngx_conductor_check_identity(cf, conf);
+}
+
+
+static char *
+ngx_conductor_check_identity(ngx_conf_t *cf, ngx_conductor_loc_conf_t *conf)
+{
     if (conf->endpoint == NGX_CONDUCTOR_SOCKET
         && conf->auth == NGX_CONF_UNSET_UINT)
     {
