@@ -209,9 +209,10 @@ build/bench/bare: bench/bare.c
 	@mkdir -p $(@D)
 	@$(CC) $(BENCH_CFLAGS) -o $@ $<
 
-build/bench/load: $(LOAD_SOURCES) bench/bench.h
+build/bench/load: $(LOAD_SOURCES) bench/bench.h bench/soak.h
 	@mkdir -p $(@D)
-	@$(CC) $(BENCH_CFLAGS) -o $@ $(LOAD_SOURCES) -lcrypto
+	@$(CC) $(BENCH_CFLAGS) -o $@ $(LOAD_SOURCES) \
+		-lcrypto -ljansson
 
 build/bench/node_modules/ws:
 	@build-aux/deps bench

@@ -55,7 +55,14 @@ bench_audit(bench_t *b, bench_conn_t *c, const unsigned char *data,
     a->window = (step < BENCH_WINDOW) ? a->window << step | 1 : 1;
     a->last = n;
 
-    b->lost += step - 1;
+    if (c->gap & 1u << p) {
+        c->gap &= ~(1u << p);
+        b->told += step - 1;
+
+    } else {
+        b->lost += step - 1;
+    }
+
     b->delivered++;
 }
 

@@ -13,7 +13,7 @@
 #define BENCH_PUBLISHERS   8
 #define BENCH_TOKEN_MAX    512
 #define BENCH_BODY_MAX     1024
-#define BENCH_BUFFER       262144
+#define BENCH_BUFFER       8388608  /* the largest frame of a server */
 #define BENCH_OPENING      128      /* handshakes under way at once */
 #define BENCH_PER_ADDRESS  10       /* connections from one address */
 #define BENCH_SECOND       1000000000ull
@@ -22,6 +22,7 @@
 
 typedef struct bench_s       bench_t;
 typedef struct bench_conn_s  bench_conn_t;
+typedef struct bench_soak_s  bench_soak_t;
 
 
 /* A server that is measured. */
@@ -48,6 +49,9 @@ typedef struct {
     int                   depth;        /* unanswered requests a publisher */
     double                rate;         /* messages a second */
     double                seconds;
+    int                   watchers;     /* clients that watch presence */
+    double                changes;      /* of presence, a second */
+    double                leave;        /* as configured, in seconds */
 } bench_conf_t;
 
 
@@ -95,6 +99,8 @@ struct bench_conn_s {
     uint64_t              sent;         /* when the message to be answered */
     uint32_t              nsent;
     uint64_t              order;        /* a hash of all that came */
+    uint32_t              gap;          /* publishers, as bits, of whom it was
+                                           told that something is missing */
     bench_audit_t         audit[BENCH_PUBLISHERS];
 };
 
@@ -104,6 +110,8 @@ typedef struct {
     int                   fd;
     uint32_t              n;            /* published */
     uint32_t              answered;
+    bool                  waiting;      /* for an answer; soak only */
+    uint64_t              again;        /* when to repeat; soak only */
     uint64_t             *due;          /* when each was to be sent */
     uint32_t              size;
     size_t                len;          /* of an answer, so far */
@@ -124,9 +132,21 @@ struct bench_s {
 
     void                (*message)(bench_t *b, bench_conn_t *c,
                                    const unsigned char *data, size_t len);
-    void                (*open)(bench_t *b, bench_conn_t *c);
+    void                (*open)(bench_t *b, bench_conn_t *c,
+                                const unsigned char *data, size_t len);
     void                (*end)(bench_t *b, bench_conn_t *c);
     void                (*answered)(bench_t *b, bench_post_t *p);
+
+    /* NULL: whatever is lost or refused is an error */
+
+    size_t              (*path)(bench_t *b, bench_conn_t *c, char *buf,
+                                size_t size);
+    void                (*closed)(bench_t *b, bench_conn_t *c,
+                                  const unsigned char *data, size_t len);
+    void                (*refused)(bench_t *b, bench_conn_t *c,
+                                   const char *head, size_t len);
+    void                (*failed)(bench_t *b, bench_post_t *p, int status);
+    bench_soak_t         *soak;
 
     uint64_t              until;        /* no new messages from then on */
     uint64_t              delivered;
@@ -135,6 +155,7 @@ struct bench_s {
     uint64_t              lost;
     uint64_t              doubled;
     uint64_t              reordered;
+    uint64_t              told;         /* lost, but said so */
     uint64_t              errors;
 
     bench_hist_t          latency;      /* of events */
@@ -158,9 +179,16 @@ void bench_turn(bench_t *b, uint64_t until);
 bool bench_run(bench_t *b);
 
 
+/* soak.c: does nothing get lost whatever fails?  See bench/README.md. */
+
+void bench_soak(bench_t *b);
+
+
 /* conn.c: clients */
 
-void bench_conn_open(bench_t *b, bench_conn_t *c);
+/* False if there is nobody to connect to, where that is no error. */
+
+bool bench_conn_open(bench_t *b, bench_conn_t *c);
 void bench_conn_close(bench_t *b, bench_conn_t *c);
 
 /* Sends a masked frame of at most 125 bytes. */
@@ -188,7 +216,12 @@ uint64_t bench_audit_orders(bench_t *b);
 /* post.c: publishers */
 
 void bench_posts_open(bench_t *b);
+bool bench_post_open(bench_t *b, bench_post_t *p);
 void bench_post(bench_t *b, bench_post_t *p, uint64_t due);
+
+/* The last one once more, with the same key.  False if that cannot be. */
+
+bool bench_post_send(bench_t *b, bench_post_t *p);
 
 
 /* token.c: a JSON Web Token, signed by HS256 */

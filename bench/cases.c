@@ -17,7 +17,8 @@ typedef struct {
 
 
 static void bench_open_all(bench_t *b);
-static void bench_opened(bench_t *b, bench_conn_t *c);
+static void bench_opened(bench_t *b, bench_conn_t *c,
+    const unsigned char *data, size_t len);
 static void bench_ended(bench_t *b, bench_conn_t *c);
 static void bench_drain(bench_t *b);
 static uint64_t bench_posted(bench_t *b);
@@ -33,7 +34,8 @@ static void bench_backlog_next(bench_t *b, bench_post_t *p);
 static void bench_events(bench_t *b, uint64_t cpu, uint64_t sent);
 
 static void bench_handshake(bench_t *b);
-static void bench_handshake_opened(bench_t *b, bench_conn_t *c);
+static void bench_handshake_opened(bench_t *b, bench_conn_t *c,
+    const unsigned char *data, size_t len);
 static void bench_handshake_ended(bench_t *b, bench_conn_t *c);
 
 static void bench_inbound(bench_t *b);
@@ -56,6 +58,7 @@ static const bench_case_t  bench_cases[] = {
     { "inbound",   bench_inbound },
     { "memory",    bench_memory },
     { "load",      bench_load },
+    { "soak",      bench_soak },
     { NULL,        NULL }
 };
 
@@ -99,10 +102,13 @@ bench_open_all(bench_t *b)
 
 
 static void
-bench_opened(bench_t *b, bench_conn_t *c)
+bench_opened(bench_t *b, bench_conn_t *c, const unsigned char *data,
+    size_t len)
 {
     (void) b;
     (void) c;
+    (void) data;
+    (void) len;
 }
 
 
@@ -365,8 +371,12 @@ bench_handshake(bench_t *b)
 
 
 static void
-bench_handshake_opened(bench_t *b, bench_conn_t *c)
+bench_handshake_opened(bench_t *b, bench_conn_t *c,
+    const unsigned char *data, size_t len)
 {
+    (void) data;
+    (void) len;
+
     bench_hist_add(&b->reply, bench_clock() - c->sent);
 
     bench_conn_send(b, c, 0x8, "\x03\xe8", 2);

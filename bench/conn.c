@@ -21,7 +21,7 @@
 
 
 static int bench_conn_connect(bench_t *b, bench_conn_t *c);
-static void bench_conn_request(bench_t *b, bench_conn_t *c);
+static bool bench_conn_request(bench_t *b, bench_conn_t *c);
 static void bench_conn_read(bench_t *b, void *self);
 static size_t bench_conn_answer(bench_t *b, bench_conn_t *c,
     const unsigned char *data, size_t len);
@@ -32,12 +32,17 @@ static void bench_conn_keep(bench_conn_t *c, const unsigned char *data,
 static unsigned char  bench_buffer[BENCH_BUFFER];
 
 
-void
+bool
 bench_conn_open(bench_t *b, bench_conn_t *c)
 {
     struct epoll_event  ev;
 
     c->fd = bench_conn_connect(b, c);
+
+    if (c->fd == -1) {
+        return false;
+    }
+
     c->source.handler = bench_conn_read;
     c->state = BENCH_HANDSHAKE;
     c->rest_len = 0;
@@ -53,7 +58,12 @@ bench_conn_open(bench_t *b, bench_conn_t *c)
         bench_fail("epoll_ctl: %s", strerror(errno));
     }
 
-    bench_conn_request(b, c);
+    if (!bench_conn_request(b, c)) {
+        bench_conn_close(b, c);
+        return false;
+    }
+
+    return true;
 }
 
 
@@ -91,7 +101,9 @@ bench_conn_send(bench_t *b, bench_conn_t *c, unsigned opcode,
         frame[6 + i] = (unsigned char) data[i] ^ mask[i % 4];
     }
 
-    if (send(c->fd, frame, len + 6, MSG_NOSIGNAL) != (ssize_t) len + 6) {
+    if (send(c->fd, frame, len + 6, MSG_NOSIGNAL) != (ssize_t) len + 6
+        && b->closed == NULL)
+    {
         b->errors++;
     }
 }
@@ -123,25 +135,40 @@ bench_conn_connect(bench_t *b, bench_conn_t *c)
         || setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one,
                       sizeof(one)) == -1
         || setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) == -1
-        || bind(fd, (struct sockaddr *) &from, sizeof(from)) == -1
-        || connect(fd, (struct sockaddr *) &to, sizeof(to)) == -1)
+        || bind(fd, (struct sockaddr *) &from, sizeof(from)) == -1)
     {
-        bench_fail("client %d cannot connect: %s", c->id, strerror(errno));
+        bench_fail("client %d has no socket: %s", c->id, strerror(errno));
+    }
+
+    if (connect(fd, (struct sockaddr *) &to, sizeof(to)) == -1) {
+
+        if (b->refused == NULL) {
+            bench_fail("client %d cannot connect: %s", c->id,
+                       strerror(errno));
+        }
+
+        close(fd);
+        return -1;
     }
 
     return fd;
 }
 
 
-static void
+static bool
 bench_conn_request(bench_t *b, bench_conn_t *c)
 {
     int   n;
-    char  path[64], token[BENCH_TOKEN_MAX], request[1024];
+    char  path[128], token[BENCH_TOKEN_MAX], request[1024];
 
-    snprintf(path, sizeof(path),
-             strcmp(b->conf.test, "inbound") != 0
-             ? b->conf.peer->path : b->conf.peer->echo, c->id);
+    if (b->path) {
+        b->path(b, c, path, sizeof(path));
+
+    } else {
+        snprintf(path, sizeof(path),
+                 strcmp(b->conf.test, "inbound") != 0
+                 ? b->conf.peer->path : b->conf.peer->echo, c->id);
+    }
 
     bench_token(token, b->conf.secret, c->id);
 
@@ -154,9 +181,15 @@ bench_conn_request(bench_t *b, bench_conn_t *c)
                  "Sec-WebSocket-Version: 13\r\n"
                  "Authorization: Bearer %s\r\n\r\n", path, token);
 
-    if (send(c->fd, request, (size_t) n, MSG_NOSIGNAL) != n) {
+    if (send(c->fd, request, (size_t) n, MSG_NOSIGNAL) == n) {
+        return true;
+    }
+
+    if (b->refused == NULL) {
         bench_fail("client %d cannot send: %s", c->id, strerror(errno));
     }
+
+    return false;
 }
 
 
@@ -181,7 +214,7 @@ bench_conn_read(bench_t *b, void *self)
             return;
         }
 
-        if (c->state != BENCH_CLOSING) {
+        if (c->state != BENCH_CLOSING && b->closed == NULL) {
             b->errors++;
         }
 
@@ -197,7 +230,7 @@ bench_conn_read(bench_t *b, void *self)
         used = bench_conn_answer(b, c, bench_buffer, len);
     }
 
-    if (c->state != BENCH_HANDSHAKE) {
+    if (c->state != BENCH_HANDSHAKE && c->state != BENCH_CLOSED) {
         used += bench_frames(b, c, bench_buffer + used, len - used);
     }
 
@@ -227,7 +260,13 @@ bench_conn_answer(bench_t *b, bench_conn_t *c, const unsigned char *data,
     if (memcmp(data, "HTTP/1.1 101", 12) != 0
         || memmem(data, head, BENCH_ACCEPT, sizeof(BENCH_ACCEPT) - 1) == NULL)
     {
-        bench_fail("client %d is refused: %.*s", c->id, (int) len, data);
+        if (b->refused == NULL) {
+            bench_fail("client %d is refused: %.*s", c->id, (int) len, data);
+        }
+
+        b->refused(b, c, (const char *) data, head);
+        bench_conn_close(b, c);
+        return 0;
     }
 
     if (b->conf.peer->welcome) {
@@ -238,7 +277,7 @@ bench_conn_answer(bench_t *b, bench_conn_t *c, const unsigned char *data,
     c->state = BENCH_OPEN;
     b->opening--;
     b->opened++;
-    b->open(b, c);
+    b->open(b, c, NULL, 0);
 
     return head;
 }

@@ -87,7 +87,7 @@ bench_frame(bench_t *b, bench_conn_t *c, unsigned first,
             c->state = BENCH_OPEN;
             b->opening--;
             b->opened++;
-            b->open(b, c);
+            b->open(b, c, data, len);
             return;
         }
 
@@ -95,6 +95,11 @@ bench_frame(bench_t *b, bench_conn_t *c, unsigned first,
         return;
 
     case 0x88:
+        if (b->closed) {
+            b->closed(b, c, data, len);
+            return;
+        }
+
         if (c->state != BENCH_CLOSING) {
             b->errors++;
             bench_conn_close(b, c);

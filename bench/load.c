@@ -150,6 +150,7 @@ bench_options(bench_conf_t *conf, char **argv)
     conf->depth = 1;
     conf->rate = 100;
     conf->seconds = 1;
+    conf->leave = 2;
 
     for ( /* void */ ; *argv; argv++) {
         value = strchr(*argv, '=');
@@ -170,7 +171,8 @@ bench_options(bench_conf_t *conf, char **argv)
     {
         bench_fail("usage: load case=NAME peer=NAME port=N [pid=N] "
                    "[clients=N] [publishers=1..%d] [count=N] [depth=N] "
-                   "[rate=N] [seconds=N]", BENCH_PUBLISHERS);
+                   "[rate=N] [seconds=N] [watchers=N] [changes=N] [leave=N]",
+                   BENCH_PUBLISHERS);
     }
 }
 
@@ -207,6 +209,15 @@ bench_option(bench_conf_t *conf, const char *name, const char *value)
 
     } else if (strcmp(name, "seconds") == 0) {
         conf->seconds = atof(value);
+
+    } else if (strcmp(name, "watchers") == 0) {
+        conf->watchers = atoi(value);
+
+    } else if (strcmp(name, "changes") == 0) {
+        conf->changes = atof(value);
+
+    } else if (strcmp(name, "leave") == 0) {
+        conf->leave = atof(value);
 
     } else {
         return false;

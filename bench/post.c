@@ -13,11 +13,13 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 
 static void bench_post_read(bench_t *b, void *self);
+static void bench_post_lost(bench_t *b, bench_post_t *p, int status);
 static size_t bench_post_answer(bench_post_t *p, const char *data,
-    size_t len);
+    size_t len, int *status);
 static int bench_post_body(bench_t *b, char *buf, int publisher, uint32_t n);
 
 
@@ -41,8 +43,18 @@ static const char  bench_text[] =
 void
 bench_posts_open(bench_t *b)
 {
-    int                 i, one;
-    bench_post_t       *p;
+    int  i;
+
+    for (i = 0; i < b->conf.publishers; i++) {
+        (void) bench_post_open(b, &b->posts[i]);
+    }
+}
+
+
+bool
+bench_post_open(bench_t *b, bench_post_t *p)
+{
+    int                 one;
     struct sockaddr_in  to;
     struct epoll_event  ev;
 
@@ -53,26 +65,32 @@ bench_posts_open(bench_t *b)
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     to.sin_port = htons(b->conf.port);
 
-    for (i = 0; i < b->conf.publishers; i++) {
-        p = &b->posts[i];
-        p->source.handler = bench_post_read;
-        p->fd = socket(AF_INET, SOCK_STREAM, 0);
+    p->source.handler = bench_post_read;
+    p->len = 0;
+    p->fd = socket(AF_INET, SOCK_STREAM, 0);
 
-        if (p->fd == -1
-            || connect(p->fd, (struct sockaddr *) &to, sizeof(to)) == -1
-            || setsockopt(p->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one))
-               == -1)
-        {
+    if (p->fd == -1
+        || connect(p->fd, (struct sockaddr *) &to, sizeof(to)) == -1
+        || setsockopt(p->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one))
+           == -1)
+    {
+        if (b->failed == NULL) {
             bench_fail("a publisher cannot connect: %s", strerror(errno));
         }
 
-        ev.events = EPOLLIN;
-        ev.data.ptr = p;
-
-        if (epoll_ctl(b->epoll, EPOLL_CTL_ADD, p->fd, &ev) == -1) {
-            bench_fail("epoll_ctl: %s", strerror(errno));
-        }
+        close(p->fd);
+        p->fd = -1;
+        return false;
     }
+
+    ev.events = EPOLLIN;
+    ev.data.ptr = p;
+
+    if (epoll_ctl(b->epoll, EPOLL_CTL_ADD, p->fd, &ev) == -1) {
+        bench_fail("epoll_ctl: %s", strerror(errno));
+    }
+
+    return true;
 }
 
 
@@ -81,9 +99,6 @@ bench_posts_open(bench_t *b)
 void
 bench_post(bench_t *b, bench_post_t *p, uint64_t due)
 {
-    int   n, len;
-    char  body[BENCH_BODY_MAX], request[BENCH_BODY_MAX + 256];
-
     if (p->n == p->size) {
         p->size = p->size ? p->size * 2 : 1024;
         p->due = realloc(p->due, p->size * sizeof(uint64_t));
@@ -95,17 +110,36 @@ bench_post(bench_t *b, bench_post_t *p, uint64_t due)
 
     p->due[p->n++] = due;
 
-    len = bench_post_body(b, body, (int) (p - b->posts), p->n);
+    if (!bench_post_send(b, p) && b->failed == NULL) {
+        bench_fail("a publisher cannot send: %s", strerror(errno));
+    }
+}
+
+
+bool
+bench_post_send(bench_t *b, bench_post_t *p)
+{
+    int   n, len, publisher;
+    char  key[64], body[BENCH_BODY_MAX], request[BENCH_BODY_MAX + 256];
+
+    publisher = (int) (p - b->posts);
+    len = bench_post_body(b, body, publisher, p->n);
+
+    key[0] = '\0';
+
+    if (b->failed) {
+        snprintf(key, sizeof(key), "Idempotency-Key: %d-%u\r\n", publisher,
+                 p->n);
+    }
 
     n = snprintf(request, sizeof(request),
                  "POST /publish HTTP/1.1\r\n"
                  "Host: localhost\r\n"
                  "Content-Type: application/json\r\n"
-                 "Content-Length: %d\r\n\r\n%s", len, body);
+                 "%s"
+                 "Content-Length: %d\r\n\r\n%s", key, len, body);
 
-    if (send(p->fd, request, (size_t) n, MSG_NOSIGNAL) != n) {
-        bench_fail("a publisher cannot send: %s", strerror(errno));
-    }
+    return send(p->fd, request, (size_t) n, MSG_NOSIGNAL) == n;
 }
 
 
@@ -121,6 +155,7 @@ bench_post_body(bench_t *b, char *buf, int publisher, uint32_t n)
 static void
 bench_post_read(bench_t *b, void *self)
 {
+    int            status;
     size_t         used;
     ssize_t        n;
     bench_post_t  *p;
@@ -135,12 +170,19 @@ bench_post_read(bench_t *b, void *self)
             return;
         }
 
-        bench_fail("the connection of a publisher is lost");
+        bench_post_lost(b, p, 0);
+        return;
     }
 
     p->len += (size_t) n;
 
-    while ((used = bench_post_answer(p, p->buffer, p->len)) != 0) {
+    while ((used = bench_post_answer(p, p->buffer, p->len, &status)) != 0) {
+
+        if (status / 100 != 2) {
+            bench_post_lost(b, p, status);
+            return;
+        }
+
         memmove(p->buffer, p->buffer + used, p->len - used);
         p->len -= used;
         p->answered++;
@@ -152,10 +194,28 @@ bench_post_read(bench_t *b, void *self)
 }
 
 
+/* It was refused, or its connection is gone (0). */
+
+static void
+bench_post_lost(bench_t *b, bench_post_t *p, int status)
+{
+    if (b->failed == NULL) {
+        bench_fail(status ? "a publisher is refused: %.*s"
+                          : "the connection of a publisher is lost%.*s",
+                   status ? (int) p->len : 0, p->buffer);
+    }
+
+    close(p->fd);
+    p->fd = -1;
+
+    b->failed(b, p, status);
+}
+
+
 /* The size of a whole answer, or 0. */
 
 static size_t
-bench_post_answer(bench_post_t *p, const char *data, size_t len)
+bench_post_answer(bench_post_t *p, const char *data, size_t len, int *status)
 {
     size_t       size;
     const char  *end, *field;
@@ -170,10 +230,11 @@ bench_post_answer(bench_post_t *p, const char *data, size_t len)
         return 0;
     }
 
-    if (len < 12 || memcmp(data, "HTTP/1.1 20", 11) != 0) {
-        bench_fail("a publisher is refused: %.*s", (int) len, data);
+    if (len < 12 || memcmp(data, "HTTP/1.1 ", 9) != 0) {
+        bench_fail("a publisher is not answered: %.*s", (int) len, data);
     }
 
+    *status = atoi(data + 9);
     field = memmem(data, (size_t) (end - data), "Content-Length:", 15);
 
     if (field == NULL) {

@@ -30,7 +30,7 @@ bench_token(char *buf, const char *secret, int user)
     n = snprintf(claims, sizeof(claims),
                  "{\"sub\":\"user-%d\",\"role\":\"%s\",\"iat\":%ld,"
                  "\"exp\":%ld}", user, user % 2 ? "architect" : "reviewer",
-                 (long) now, (long) now + 7200);
+                 (long) now, (long) now + 86400);
 
     p = buf;
     p += bench_base64url(p, header, sizeof(header) - 1);
