@@ -27,7 +27,7 @@ all: module
 FORCE:
 
 .PHONY: all module deps deps-test check test unit suite sanitize \
-	fuzz fresh bench load clean help nginx-too FORCE
+	fuzz fresh bench load soak clean help nginx-too FORCE
 
 # What the user sets here is nothing to nginx's own makefile.
 MAKEOVERRIDES =
@@ -232,6 +232,11 @@ bench:		## CPU, memory, latency beside other servers; see bench/README.md
 load: nginx-too build/bench/load
 load:		## 100 clients x 1,000 messages, with their latencies
 	@$(BENCH) load
+
+soak: nginx-too build/bench/load
+soak:		## minutes of reloads and kills under load; SOAK_MINUTES=5
+	@build-aux/deps build soak
+	@$(BENCH:%/run=%/soak)
 
 fresh:		## the two commands on a new Debian 12 and 13; FRESH=trixie
 	@build-aux/fresh $(FRESH)
