@@ -42,6 +42,8 @@ events {
 http {
     %%TEST_GLOBALS_HTTP%%
 
+    keepalive_requests 1000000;
+
     conductor_hub h {
         zone     8m;
         history  events=10000 size=4m;
