@@ -164,6 +164,7 @@ struct ngx_conductor_hub_s {
     unsigned                      overrun:1;  /* logged */
     unsigned                      evicted:1;  /* logged */
     unsigned                      lost:1;     /* overrun, nothing read since */
+    unsigned                      unlisted:1; /* no room in it: logged */
 };
 
 
@@ -445,7 +446,10 @@ uint64_t ngx_conductor_now(void);
 
 /* ngx_conductor_control.c: what all workers are told to do */
 
-#define NGX_CONDUCTOR_CONN_LEAVE  0x000001  /* in the registry: to be closed */
+/* in the registry: to be closed; takes no part in presence */
+
+#define NGX_CONDUCTOR_CONN_LEAVE   0x000001
+#define NGX_CONDUCTOR_CONN_HIDDEN  0x000002
 
 #define ngx_conductor_draining(hub)                                           \
     (atomic_load_explicit(&(hub)->zone->drain, memory_order_relaxed) & 1)

@@ -1,6 +1,6 @@
 /* The health of a hub, for people and for orchestrators. */
 
-#include "ngx_conductor.h"
+#include "ngx_conductor_presence.h"
 
 #include <cdr_json.h>
 
@@ -106,6 +106,11 @@ ngx_conductor_health_body(ngx_http_request_t *r, ngx_conductor_hub_t *hub,
                     &hub->label, ngx_conductor_health_workers(hub),
                     hub->zone->capacity,
                     ngx_conductor_health_draining(hub) ? "true" : "false");
+
+    if (hub->presence) {
+        p = ngx_sprintf(p, ",\"reviewers\":%uD",
+                        ngx_conductor_presence_live(hub));
+    }
 
     p += ngx_conductor_health_figures(r, &cells, sums, p);
 

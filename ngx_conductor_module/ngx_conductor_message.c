@@ -1,6 +1,6 @@
 /* What a client's message asks for, and the answer. */
 
-#include "ngx_conductor_session.h"
+#include "ngx_conductor_presence.h"
 
 #include <cdr_rate.h>
 #include <cdr_reply.h>
@@ -338,6 +338,10 @@ ngx_conductor_command(ngx_conductor_session_t *s, cdr_command_t *cmd)
         ngx_conductor_command_publish(s, cmd);
         break;
 
+    case CDR_COMMAND_PRESENCE_UPDATE:
+        ngx_conductor_command_presence(s, cmd);
+        break;
+
     default:
         ngx_conductor_error(s, cmd, CDR_ERR_UNKNOWN_TYPE,
                             "this type of message is not known here");
@@ -486,6 +490,10 @@ ngx_conductor_auth_store(ngx_conductor_session_t *s,
     if (!revoked) {
         rc = cdr_registry_set_identity(&hub->registry, s->entry,
                                        s->generation, &identity);
+
+        if (rc == CDR_OK) {
+            ngx_conductor_presence_role(hub, s->entry);
+        }
     }
 
     ngx_conductor_zone_unlock(hub);

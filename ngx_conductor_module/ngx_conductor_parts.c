@@ -5,6 +5,9 @@
 
 #include "ngx_conductor.h"
 
+#include <cdr_siphash.h>
+#include <openssl/rand.h>
+
 
 #define NGX_CONDUCTOR_KEYS_PER_CONN  2      /* its address and its user */
 #define NGX_CONDUCTOR_KEYS_SPARE     1024
@@ -14,6 +17,7 @@
 #define NGX_CONDUCTOR_IDEM_MIN       64
 #define NGX_CONDUCTOR_IDEM_SHARE     4096   /* bytes of the zone for each */
 #define NGX_CONDUCTOR_REVOKE_MAX     4096   /* in a zone of 16m or more */
+#define NGX_CONDUCTOR_NO_REVIEWERS   64     /* bytes of zeros */
 
 #define ngx_conductor_keys(n)                                                 \
     ((n) * NGX_CONDUCTOR_KEYS_PER_CONN + NGX_CONDUCTOR_KEYS_SPARE)
@@ -24,7 +28,15 @@ static uint32_t ngx_conductor_revocations(ngx_conductor_hub_t *hub);
 static uint32_t ngx_conductor_idem_records(ngx_conductor_hub_t *hub);
 static int ngx_conductor_cells_match(ngx_conductor_hub_t *hub, u_char *mem,
     size_t size);
-static size_t ngx_conductor_counters_each(void);
+static size_t ngx_conductor_counters_each(ngx_conductor_hub_t *hub);
+static size_t ngx_conductor_registry_each(ngx_conductor_hub_t *hub);
+static size_t ngx_conductor_reviewers_size(ngx_conductor_hub_t *hub,
+    ngx_uint_t n);
+static int ngx_conductor_reviewers_init(ngx_conductor_hub_t *hub, u_char *mem,
+    ngx_uint_t n);
+static int ngx_conductor_reviewers_attach(ngx_conductor_hub_t *hub,
+    u_char *mem, size_t size);
+static size_t ngx_conductor_reviewers_each(ngx_conductor_hub_t *hub);
 static size_t ngx_conductor_log_size(ngx_conductor_hub_t *hub, ngx_uint_t n);
 static int ngx_conductor_log_init(ngx_conductor_hub_t *hub, u_char *mem,
     ngx_uint_t n);
@@ -101,7 +113,13 @@ ngx_conductor_part_t  ngx_conductor_parts[] = {
       ngx_conductor_registry_size,
       ngx_conductor_registry_init,
       ngx_conductor_registry_attach,
-      cdr_registry_bytes_per_entry },
+      ngx_conductor_registry_each },
+
+    { "reviewers", CDR_PRESENCE_VERSION,
+      ngx_conductor_reviewers_size,
+      ngx_conductor_reviewers_init,
+      ngx_conductor_reviewers_attach,
+      ngx_conductor_reviewers_each },
 
     { "revocations", CDR_REVOKE_VERSION,
       ngx_conductor_revoke_size,
@@ -147,10 +165,70 @@ ngx_conductor_cells_match(ngx_conductor_hub_t *hub, u_char *mem, size_t size)
 
 
 static size_t
-ngx_conductor_counters_each(void)
+ngx_conductor_counters_each(ngx_conductor_hub_t *hub)
 {
     return NGX_CONDUCTOR_KEYS_PER_CONN
            * (sizeof(cdr_counter_entry_t) + sizeof(uint32_t));
+}
+
+
+static size_t
+ngx_conductor_registry_each(ngx_conductor_hub_t *hub)
+{
+    return cdr_registry_bytes_per_entry();
+}
+
+
+/* In a hub without presence there is only the place where its table is not. */
+
+static size_t
+ngx_conductor_reviewers_size(ngx_conductor_hub_t *hub, ngx_uint_t n)
+{
+    return hub->presence ? cdr_presence_size((uint32_t) n)
+                         : NGX_CONDUCTOR_NO_REVIEWERS;
+}
+
+
+static int
+ngx_conductor_reviewers_init(ngx_conductor_hub_t *hub, u_char *mem,
+    ngx_uint_t n)
+{
+    uint8_t  key[CDR_SIPHASH_KEY_LEN];
+
+    if (!hub->presence) {
+        ngx_memzero(mem, NGX_CONDUCTOR_NO_REVIEWERS);
+        return CDR_OK;
+    }
+
+    if (RAND_bytes(key, sizeof(key)) != 1) {
+        return CDR_ERROR;
+    }
+
+    return cdr_presence_init(mem, (uint32_t) n, key);
+}
+
+
+static int
+ngx_conductor_reviewers_attach(ngx_conductor_hub_t *hub, u_char *mem,
+    size_t size)
+{
+    int  rc;
+
+    rc = cdr_presence_attach(&hub->reviewers, &hub->registry, mem, size);
+
+    if (rc == CDR_DECLINED) {
+        hub->reviewers.shm = NULL;
+        return CDR_OK;
+    }
+
+    return rc;
+}
+
+
+static size_t
+ngx_conductor_reviewers_each(ngx_conductor_hub_t *hub)
+{
+    return hub->presence ? cdr_presence_bytes_per_conn() : 0;
 }
 
 

@@ -19,19 +19,29 @@
 /*
  * ngx_conductor_presence.c: what becomes of the registry's connections.
  *
- * Under the lock: a connection was added, its role has changed, it is about to
- * be removed ("retry" is when it was told to come back, in ms).  Nothing where
- * the hub has no presence.
+ * Under the lock, and nothing where the zone has no reviewers (without
+ * presence now it may still have them from before a reload): a connection is
+ * about to be added, was added, has said something, may have another role, is
+ * about to be removed ("retry" is when it was told to come back, in ms), or
+ * that because its worker is gone.  Whoever listens is woken.
  */
 
+void ngx_conductor_presence_keep(ngx_conductor_hub_t *hub,
+    cdr_conn_info_t *info);
 void ngx_conductor_presence_join(ngx_conductor_hub_t *hub, uint32_t entry);
+void ngx_conductor_presence_changed(ngx_conductor_hub_t *hub, uint32_t entry);
 void ngx_conductor_presence_role(ngx_conductor_hub_t *hub, uint32_t entry);
 void ngx_conductor_presence_leave(ngx_conductor_hub_t *hub, uint32_t entry,
     ngx_msec_t retry);
+void ngx_conductor_presence_lost(ngx_conductor_hub_t *hub, uint32_t entry);
 
-/* Without the lock.  What is due; wakes the workers if somebody is offline. */
+/* Without the lock.  What is due; wakes who listens if somebody is offline. */
 
 void ngx_conductor_presence_expire(ngx_conductor_hub_t *hub);
+
+/* Without the lock: how many reviewers are not offline. */
+
+uint32_t ngx_conductor_presence_live(ngx_conductor_hub_t *hub);
 
 /* Under the lock, from the repair of the zone. */
 

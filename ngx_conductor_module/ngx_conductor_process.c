@@ -22,6 +22,7 @@ static void ngx_conductor_posted_handler(ngx_event_t *ev);
 static void ngx_conductor_tick_handler(ngx_event_t *ev);
 static void ngx_conductor_orphan(ngx_log_t *log);
 static void ngx_conductor_tick(ngx_conductor_hub_t *hub);
+static ngx_uint_t ngx_conductor_first(ngx_conductor_hub_t *hub);
 static void ngx_conductor_forget_env(ngx_conductor_main_conf_t *cmcf);
 static void ngx_conductor_forget_keys(ngx_conductor_main_conf_t *cmcf);
 
@@ -433,13 +434,17 @@ ngx_conductor_tick(ngx_conductor_hub_t *hub)
         cdr_slots_drain(&hub->slots, hub->slot);
     }
 
+    if (ngx_conductor_first(hub)) {
+        ngx_conductor_presence_expire(hub);
+    }
+
     if (ngx_conductor_ticks % NGX_CONDUCTOR_REAP_TICKS) {
         return;
     }
 
     ngx_conductor_reap(hub);
 
-    if (cdr_slots_next(&hub->slots, 0) != hub->slot) {
+    if (!ngx_conductor_first(hub)) {
         return;
     }
 
@@ -448,6 +453,25 @@ ngx_conductor_tick(ngx_conductor_hub_t *hub)
     ngx_conductor_zone_lock(hub);
     (void) cdr_log_expire(&hub->log, before, NGX_CONDUCTOR_EXPIRE_MAX);
     ngx_conductor_zone_unlock(hub);
+}
+
+
+/* Is it this worker that does what one of them has to do? */
+
+static ngx_uint_t
+ngx_conductor_first(ngx_conductor_hub_t *hub)
+{
+    uint32_t  i;
+
+    i = cdr_slots_next(&hub->slots, 0);
+
+    while (i < hub->slot
+           && ngx_conductor_slot_is_keeper(&hub->slots.slots[i]))
+    {
+        i = cdr_slots_next(&hub->slots, i + 1);
+    }
+
+    return i == hub->slot;
 }
 
 

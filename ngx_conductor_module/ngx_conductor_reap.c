@@ -1,6 +1,6 @@
 /* What processes leave behind that are gone: it is given back. */
 
-#include "ngx_conductor.h"
+#include "ngx_conductor_presence.h"
 
 
 #define NGX_CONDUCTOR_RELEASE_MAX  1024     /* entries looked at in a hold */
@@ -139,6 +139,8 @@ ngx_conductor_release(void *ctx, uint32_t index,
     const cdr_registry_entry_t *e)
 {
     ngx_conductor_hub_t *hub = ctx;
+
+    ngx_conductor_presence_lost(hub, index);
 
     (void) cdr_counter_dec(&hub->counters, e->conn.conn_key,
                            ngx_current_msec);

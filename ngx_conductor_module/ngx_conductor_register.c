@@ -1,6 +1,6 @@
 /* The entry of a new client in the hub's registry, counted for its limits. */
 
-#include "ngx_conductor_session.h"
+#include "ngx_conductor_presence.h"
 
 #include <openssl/rand.h>
 
@@ -127,6 +127,8 @@ ngx_conductor_register_locked(ngx_conductor_session_t *s,
         return reason;
     }
 
+    ngx_conductor_presence_keep(hub, info);
+
     if (cdr_registry_add(&hub->registry, info, &s->entry, &s->generation)
         != CDR_OK)
     {
@@ -139,6 +141,8 @@ ngx_conductor_register_locked(ngx_conductor_session_t *s,
 
         return CDR_REFUSE_ZONE_FULL;
     }
+
+    ngx_conductor_presence_join(hub, s->entry);
 
     slot = &hub->slots.slots[hub->slot];
 
@@ -210,6 +214,10 @@ ngx_conductor_register_info(ngx_http_request_t *r, ngx_conductor_session_t *s,
 
     info->address.data = c->addr_text.data;
     info->address.len = ngx_min(c->addr_text.len, CDR_CONN_ADDRESS_MAX);
+
+    if (s->conf->protocol == NGX_CONDUCTOR_ECHO) {
+        info->flags = NGX_CONDUCTOR_CONN_HIDDEN;
+    }
 
     ngx_conductor_identity_record(hub, id, &info->identity);
 

@@ -1,6 +1,6 @@
 /* The life of a session: made at the handshake, gone with its connection. */
 
-#include "ngx_conductor_session.h"
+#include "ngx_conductor_presence.h"
 
 
 static void ngx_conductor_session_read(ngx_event_t *ev);
@@ -8,6 +8,7 @@ static void ngx_conductor_session_write(ngx_event_t *ev);
 static void ngx_conductor_session_linger(ngx_conductor_session_t *s);
 static void ngx_conductor_session_destroy(ngx_conductor_session_t *s);
 static void ngx_conductor_session_end(ngx_connection_t *c);
+static ngx_msec_t ngx_conductor_session_retry(const char *reason);
 static void ngx_conductor_session_give_back(ngx_conductor_session_t *s);
 static uint32_t ngx_conductor_session_ending(ngx_conductor_session_t *s);
 static u_char *ngx_conductor_session_log(ngx_log_t *log, u_char *buf,
@@ -146,6 +147,10 @@ ngx_conductor_session_close(ngx_conductor_session_t *s, uint16_t code,
     s->code = code;
     s->by_client = s->peer_closed;
     s->end_time = ngx_current_msec + NGX_CONDUCTOR_CLOSE_TIME;
+
+    if (code == CDR_CLOSE_RESTART) {
+        s->retry = ngx_conductor_session_retry(reason);
+    }
 
     if (code == CDR_CLOSE_NO_STATUS) {
         (void) ngx_conductor_output(s, CDR_WS_FIN|CDR_WS_OP_CLOSE, NULL, 0);
@@ -454,6 +459,26 @@ ngx_conductor_session_end(ngx_connection_t *c)
 }
 
 
+/* When it is to come back, as it is told. */
+
+static ngx_msec_t
+ngx_conductor_session_retry(const char *reason)
+{
+    size_t     len;
+    ngx_int_t  retry;
+
+    len = sizeof("retry=") - 1;
+
+    if (ngx_strncmp(reason, "retry=", len) != 0) {
+        return 0;
+    }
+
+    retry = ngx_atoi((u_char *) reason + len, ngx_strlen(reason) - len);
+
+    return (retry == NGX_ERROR) ? 0 : (ngx_msec_t) retry;
+}
+
+
 /* The entry and what it counts. */
 
 static void
@@ -475,6 +500,8 @@ ngx_conductor_session_give_back(ngx_conductor_session_t *s)
     e = cdr_registry_entry(&hub->registry, s->entry);
     conn_key = e->conn.conn_key;
     user_key = e->conn.user_key;
+
+    ngx_conductor_presence_leave(hub, s->entry, s->retry);
 
     if (cdr_registry_remove(&hub->registry, s->entry, s->generation)
         == CDR_OK)

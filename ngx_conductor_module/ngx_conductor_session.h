@@ -129,6 +129,7 @@ struct ngx_conductor_session_s {
     ngx_msec_t                    data_time;    /* last message of it */
     ngx_msec_t                    ping_time;    /* last ping to it */
     ngx_msec_t                    end_time;     /* when closing or draining */
+    ngx_msec_t                    retry;        /* told with 1012 */
 
     cdr_pmd_t                     pmd;
     uint16_t                      code;         /* why it was closed */

@@ -1,13 +1,13 @@
 /* The shared memory of a hub: how it is laid out, locked and repaired. */
 
-#include "ngx_conductor.h"
+#include "ngx_conductor_presence.h"
 
 #include <cdr_siphash.h>
 #include <openssl/rand.h>
 
 
 #define NGX_CONDUCTOR_ZONE_MAGIC    0x524f545544434e43ull
-#define NGX_CONDUCTOR_ZONE_VERSION  5
+#define NGX_CONDUCTOR_ZONE_VERSION  6
 
 #define ngx_conductor_align(n)       ngx_align(n, 64)
 
@@ -258,6 +258,14 @@ ngx_conductor_zone_compare(ngx_conductor_hub_t *hub, ngx_log_t *log)
 {
     cdr_log_fill_t  fill;
 
+    if (hub->presence && hub->reviewers.shm == NULL) {
+        ngx_log_error(NGX_LOG_WARN, log, 0,
+                      "the zone of hub \"%V\" was made without presence, "
+                      "which takes effect at a restart or with another zone "
+                      "size", &hub->name);
+        hub->presence = 0;
+    }
+
     cdr_log_fill(&hub->log, &fill);
 
     if (fill.events_max != hub->history_events
@@ -351,7 +359,7 @@ ngx_conductor_zone_layout(ngx_conf_t *cf, ngx_conductor_hub_t *hub)
     each = 0;
 
     for (part = ngx_conductor_parts; part->name; part++) {
-        each += part->each ? part->each() : 0;
+        each += part->each ? part->each(hub) : 0;
     }
 
     fixed = ngx_conductor_zone_need(hub, 1) - each;
@@ -480,6 +488,7 @@ ngx_conductor_zone_repair(ngx_conductor_hub_t *hub)
     }
 
     ngx_conductor_figures_repair(hub);
+    ngx_conductor_presence_repair(hub);
 
     if (cdr_log_repair(&hub->log) != CDR_OK) {
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,

@@ -105,7 +105,7 @@ typedef struct {
                                           u_char *mem, size_t size);
 
     /* bytes that one more connection takes at most; NULL: none */
-    size_t                      (*each)(void);
+    size_t                      (*each)(ngx_conductor_hub_t *hub);
 } ngx_conductor_part_t;
 
 
