@@ -9,7 +9,7 @@
 
 static void ngx_conductor_presence_done(ngx_conductor_hub_t *hub,
     uint32_t entry, int rc);
-static void ngx_conductor_presence_wrong(ngx_conductor_hub_t *hub);
+static void ngx_conductor_presence_mend(ngx_conductor_hub_t *hub);
 
 
 /* Who comes back in time goes on with what was said last. */
@@ -98,7 +98,7 @@ ngx_conductor_presence_leave(ngx_conductor_hub_t *hub, uint32_t entry,
 
         /* the connection is in the registry, so that put it back */
 
-        ngx_conductor_presence_wrong(hub);
+        ngx_conductor_presence_mend(hub);
         rc = cdr_presence_leave(&hub->reviewers, entry, now, due);
     }
 
@@ -143,7 +143,7 @@ ngx_conductor_presence_expire(ngx_conductor_hub_t *hub)
                                  NGX_CONDUCTOR_PRESENCE_EXPIRE, &n);
 
         if (rc == CDR_ERROR) {
-            ngx_conductor_presence_wrong(hub);
+            ngx_conductor_presence_mend(hub);
         }
 
         if (n) {
@@ -217,7 +217,7 @@ ngx_conductor_presence_done(ngx_conductor_hub_t *hub, uint32_t entry, int rc)
         break;
 
     default:
-        ngx_conductor_presence_wrong(hub);
+        ngx_conductor_presence_mend(hub);
     }
 
     ngx_conductor_watch_wake(hub);
@@ -227,7 +227,7 @@ ngx_conductor_presence_done(ngx_conductor_hub_t *hub, uint32_t entry, int rc)
 /* Links are wrong though nobody died: better say it, and make them anew. */
 
 static void
-ngx_conductor_presence_wrong(ngx_conductor_hub_t *hub)
+ngx_conductor_presence_mend(ngx_conductor_hub_t *hub)
 {
     ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
                   "the reviewers of hub \"%V\" were damaged: repairing them",
