@@ -7,7 +7,7 @@
  * whose state lives there.
  */
 
-#include "ngx_conductor_session.h"
+#include "ngx_conductor_replay.h"
 
 
 #define NGX_CONDUCTOR_DETACH_WAIT   10      /* ms, for who holds the request */
@@ -21,6 +21,7 @@ static ngx_int_t ngx_conductor_detach_flushed(ngx_http_request_t *r);
 static void ngx_conductor_detach_now(ngx_http_request_t *r);
 static void ngx_conductor_detach_pool(ngx_connection_t *c,
     ngx_http_connection_t *hc);
+static void ngx_conductor_detach_native(ngx_conductor_session_t *s);
 static void ngx_conductor_detach_begin(ngx_conductor_session_t *s,
     u_char *refused, u_char *data, size_t len);
 
@@ -276,6 +277,31 @@ ngx_conductor_detach_pool(ngx_connection_t *c, ngx_http_connection_t *hc)
 }
 
 
+/* Who missed nothing gets events from here on. */
+
+static void
+ngx_conductor_detach_native(ngx_conductor_session_t *s)
+{
+    if (s->replay) {
+        ngx_conductor_resume_begin(s);
+    }
+
+    s->live_seq = s->hub->cursor.seq;
+
+    ngx_conductor_session_welcome(s);
+
+    if (ngx_conductor_group_join(s, s->hub->policy->defaults, NULL) != NGX_OK)
+    {
+        ngx_conductor_session_dead(s, CDR_CLOSE_INTERNAL);
+        return;
+    }
+
+    if (s->replay && !s->replay->holding) {
+        ngx_conductor_replay_start(s);
+    }
+}
+
+
 /* The first turn of a session: what it is told, and what it said already. */
 
 static void
@@ -299,13 +325,7 @@ ngx_conductor_detach_begin(ngx_conductor_session_t *s, u_char *refused,
     } else {
 
         if (s->conf->protocol == NGX_CONDUCTOR_NATIVE) {
-            ngx_conductor_session_welcome(s);
-
-            if (ngx_conductor_group_join(s, s->hub->policy->defaults, NULL)
-                != NGX_OK)
-            {
-                ngx_conductor_session_dead(s, CDR_CLOSE_INTERNAL);
-            }
+            ngx_conductor_detach_native(s);
         }
 
         if (s->state == NGX_CONDUCTOR_OPEN

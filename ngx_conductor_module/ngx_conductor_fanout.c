@@ -6,9 +6,8 @@
  * own share of the work is a look at 16 bytes of an array and that write.
  */
 
+#include "ngx_conductor_replay.h"
 #include "ngx_conductor_stage.h"
-
-#include <cdr_reply.h>
 
 
 static ngx_conductor_buf_t *ngx_conductor_group_batch(
@@ -203,9 +202,7 @@ ngx_conductor_fanout_targeted(ngx_conductor_hub_t *hub)
 static void
 ngx_conductor_fanout_gap(ngx_conductor_hub_t *hub)
 {
-    u_char                   *p;
-    size_t                    len;
-    cdr_str_t                 id, reason;
+    cdr_str_t                 id;
     ngx_queue_t              *q, *next;
     cdr_log_cursor_t          oldest;
     ngx_conductor_session_t  *s;
@@ -220,31 +217,6 @@ ngx_conductor_fanout_gap(ngx_conductor_hub_t *hub)
                       &hub->name);
     }
 
-    id = ngx_conductor_event_id(hub);
-    reason.data = (u_char *) "gap";
-    reason.len = 3;
-
-    len = cdr_reply_resumed(NULL, false, 0, id, reason);
-
-    for (q = ngx_queue_head(&hub->sessions);
-         q != ngx_queue_sentinel(&hub->sessions);
-         q = next)
-    {
-        next = ngx_queue_next(q);
-        s = ngx_queue_data(q, ngx_conductor_session_t, queue);
-
-        if (!ngx_conductor_live(s)) {
-            continue;
-        }
-
-        p = ngx_conductor_output_message(s, CDR_SENT_RESUMED, len);
-
-        if (p) {
-            (void) cdr_reply_resumed(p, false, 0, id, reason);
-            (void) ngx_conductor_output_flush(s);
-        }
-    }
-
     cdr_log_cursor_oldest(&hub->log, &oldest);
 
     /* twice in a row is no overrun but damage, and none is want of memory */
@@ -257,4 +229,23 @@ ngx_conductor_fanout_gap(ngx_conductor_hub_t *hub)
     }
 
     hub->lost = 1;
+
+    id = ngx_conductor_event_id(hub);
+
+    for (q = ngx_queue_head(&hub->sessions);
+         q != ngx_queue_sentinel(&hub->sessions);
+         q = next)
+    {
+        next = ngx_queue_next(q);
+        s = ngx_queue_data(q, ngx_conductor_session_t, queue);
+
+        if (!ngx_conductor_live(s)) {
+            continue;
+        }
+
+        s->live_seq = hub->cursor.seq;
+
+        ngx_conductor_replay_answer(s, CDR_RESUME_GAP, 0, id);
+        (void) ngx_conductor_output_flush(s);
+    }
 }

@@ -3,8 +3,8 @@
  * an array of what the fan-out touches of each.
  */
 
-#include "ngx_conductor_session.h"
 #include "ngx_conductor_presence.h"
+#include "ngx_conductor_replay.h"
 
 #include <cdr_siphash.h>
 
@@ -132,6 +132,8 @@ void
 ngx_conductor_group_leave(ngx_conductor_session_t *s)
 {
     ngx_conductor_group_t  *g;
+
+    ngx_conductor_replay_free(s);
 
     g = s->group;
 

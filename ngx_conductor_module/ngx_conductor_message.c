@@ -1,6 +1,7 @@
 /* What a client's message asks for, and the answer. */
 
 #include "ngx_conductor_presence.h"
+#include "ngx_conductor_replay.h"
 
 #include <cdr_rate.h>
 #include <cdr_reply.h>
@@ -147,7 +148,7 @@ ngx_conductor_session_welcome(ngx_conductor_session_t *s)
 
     w.server.data = s->hub->label.data;
     w.server.len = s->hub->label.len;
-    w.last_event = ngx_conductor_event_id(s->hub);
+    w.last_event = ngx_conductor_given_id(s);
     w.ping = s->conf->ping;
 
     w.limits.messages = s->conf->limit_messages;
@@ -334,6 +335,10 @@ ngx_conductor_command(ngx_conductor_session_t *s, cdr_command_t *cmd)
         ngx_conductor_command_unsubscribe(s, cmd);
         break;
 
+    case CDR_COMMAND_RESUME:
+        ngx_conductor_command_resume(s, cmd);
+        break;
+
     case CDR_COMMAND_PUBLISH:
         ngx_conductor_command_publish(s, cmd);
         break;
@@ -359,7 +364,7 @@ ngx_conductor_command_ping(ngx_conductor_session_t *s, cdr_command_t *cmd)
     /* it comes often and is short: written once, not measured first */
 
     len = cdr_reply_pong(pong, cmd->id, ngx_conductor_now(),
-                         ngx_conductor_event_id(s->hub));
+                         ngx_conductor_given_id(s));
 
     p = ngx_conductor_output_message(s, CDR_SENT_PONG, len);
 

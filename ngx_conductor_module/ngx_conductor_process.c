@@ -4,8 +4,8 @@
  */
 
 #include "ngx_conductor.h"
-#include "ngx_conductor_session.h"
 #include "ngx_conductor_presence.h"
+#include "ngx_conductor_replay.h"
 
 
 #define NGX_CONDUCTOR_TICK         500      /* ms */
@@ -368,6 +368,8 @@ ngx_conductor_posted_handler(ngx_event_t *ev)
 
         ngx_conductor_watch(hub[i]);
     }
+
+    ngx_conductor_replay_fanned();
 }
 
 
@@ -383,6 +385,8 @@ ngx_conductor_tick_handler(ngx_event_t *ev)
     hub = cmcf->hubs.elts;
 
     ngx_conductor_ticks++;
+
+    ngx_conductor_replay_tick();
 
     ngx_conductor_orphan(ev->log);
 

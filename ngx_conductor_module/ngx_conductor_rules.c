@@ -7,8 +7,8 @@
  * may see less from now on does see less from now on.
  */
 
-#include "ngx_conductor_session.h"
 #include "ngx_conductor_presence.h"
+#include "ngx_conductor_replay.h"
 
 
 #define NGX_CONDUCTOR_RULES_MIN  16384
@@ -195,6 +195,8 @@ ngx_conductor_rules_update(ngx_conductor_hub_t *hub)
 
     old = hub->policy;
     hub->policy = policy;
+
+    ngx_conductor_replay_forget();
 
     ngx_conductor_figures_resolve(hub);
     ngx_conductor_views_free(hub);

@@ -1,6 +1,7 @@
 /* The life of a session: made at the handshake, gone with its connection. */
 
 #include "ngx_conductor_presence.h"
+#include "ngx_conductor_replay.h"
 
 
 static void ngx_conductor_session_read(ngx_event_t *ev);
@@ -87,6 +88,7 @@ ngx_conductor_session_abandon(ngx_conductor_session_t *s)
 {
     s->code = CDR_CLOSE_ABNORMAL;
 
+    ngx_conductor_replay_free(s);
     ngx_conductor_session_give_back(s);
     ngx_conductor_output_drop(s, 1);
     ngx_free(s);
@@ -207,7 +209,7 @@ ngx_conductor_session_turn(ngx_conductor_session_t *s)
 {
     if (s->state != NGX_CONDUCTOR_DEAD && s->out) {
 
-        if (s->group && s->connection->write->ready
+        if (ngx_conductor_live(s) && s->connection->write->ready
             && ngx_conductor_fanout_due())
         {
             /* with the events that are about to come */
@@ -261,6 +263,11 @@ ngx_conductor_session_arm(ngx_conductor_session_t *s)
         if (conf->idle) {
             next = (conf->idle_data ? s->data_time : s->frame_time)
                    + conf->idle;
+            due = ((ngx_msec_int_t) (next - due) < 0) ? next : due;
+        }
+
+        if (ngx_conductor_replay_holds(s)) {
+            next = s->replay->deadline;
             due = ((ngx_msec_int_t) (next - due) < 0) ? next : due;
         }
 
@@ -342,13 +349,18 @@ ngx_conductor_session_write(ngx_event_t *ev)
     s->hold = 1;
 
     if (s->state != NGX_CONDUCTOR_DEAD
-        && ngx_conductor_output_flush(s) == NGX_OK
-        && s->paused)
+        && ngx_conductor_output_flush(s) == NGX_OK)
     {
-        s->paused = 0;
+        if (s->replay) {
+            ngx_conductor_replay_ready(s);
+        }
 
-        if (c->read->ready) {
-            ngx_conductor_frame_read(s);
+        if (s->paused) {
+            s->paused = 0;
+
+            if (c->read->ready) {
+                ngx_conductor_frame_read(s);
+            }
         }
     }
 

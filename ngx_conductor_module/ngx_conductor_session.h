@@ -318,6 +318,8 @@ void ngx_conductor_command_unsubscribe(ngx_conductor_session_t *s,
     cdr_command_t *cmd);
 ngx_int_t ngx_conductor_filter(ngx_conductor_filters_t *filters,
     ngx_uint_t channel, cdr_str_t *filter);
+ngx_int_t ngx_conductor_filters_set(ngx_conductor_filters_t *old,
+    ngx_uint_t channel, cdr_str_t *filter, ngx_conductor_filters_t **set);
 void ngx_conductor_resubscribe(ngx_conductor_session_t *s, unsigned *to,
     ngx_uint_t n);
 

@@ -6,7 +6,7 @@
  * filters nothing has no memory of its own for it.
  */
 
-#include "ngx_conductor_session.h"
+#include "ngx_conductor_replay.h"
 
 #include <cdr_filter.h>
 
@@ -21,8 +21,9 @@ static ngx_int_t ngx_conductor_subscribe_filter(ngx_conductor_session_t *s,
 static void ngx_conductor_subscribe_set(ngx_conductor_session_t *s,
     cdr_command_t *cmd, ngx_uint_t channel, uint64_t channels,
     cdr_str_t *filter);
-static ngx_int_t ngx_conductor_filters_set(ngx_conductor_filters_t *old,
-    ngx_uint_t channel, cdr_str_t *filter, ngx_conductor_filters_t **set);
+static ngx_int_t ngx_conductor_resubscribed(ngx_conductor_group_t *g,
+    unsigned *to, ngx_uint_t n, uint64_t *channels,
+    ngx_conductor_filters_t **filters);
 static u_char *ngx_conductor_filter_put(u_char *p, ngx_uint_t channel,
     cdr_str_t *filter);
 static u_char *ngx_conductor_filter_next(u_char *p, ngx_uint_t *channel,
@@ -182,7 +183,7 @@ ngx_conductor_subscribe_set(ngx_conductor_session_t *s, cdr_command_t *cmd,
 
 /* The filters with that of one channel replaced, or taken out if empty. */
 
-static ngx_int_t
+ngx_int_t
 ngx_conductor_filters_set(ngx_conductor_filters_t *old, ngx_uint_t channel,
     cdr_str_t *filter, ngx_conductor_filters_t **set)
 {
@@ -270,48 +271,80 @@ void
 ngx_conductor_resubscribe(ngx_conductor_session_t *s, unsigned *to,
     ngx_uint_t n)
 {
-    u_char                   *p, *last;
     uint64_t                  channels;
-    cdr_str_t                 filter;
-    ngx_int_t                 rc;
-    ngx_uint_t                i;
-    ngx_conductor_filters_t  *filters, *more, *old;
+    ngx_conductor_group_t    *old;
+    ngx_conductor_filters_t  *filters;
 
-    channels = 0;
-    filters = NULL;
-    rc = NGX_OK;
-
-    for (i = 0; i < n; i++) {
-        if ((s->group->channels >> i & 1) && to[i] < CDR_POLICY_MAX_CHANNELS)
-        {
-            channels |= (uint64_t) 1 << to[i];
-        }
-    }
-
-    old = s->group->filters;
-    p = old ? old->data : NULL;
-    last = old ? old->data + old->len : NULL;
-
-    while (p < last && rc == NGX_OK) {
-        p = ngx_conductor_filter_next(p, &i, &filter);
-
-        if (to[i] == CDR_POLICY_MAX_CHANNELS) {
-            continue;
-        }
-
-        rc = ngx_conductor_filters_set(filters, to[i], &filter, &more);
-
-        ngx_free(filters);
-        filters = more;
-    }
-
-    if (rc != NGX_OK
+    if (ngx_conductor_resubscribed(s->group, to, n, &channels, &filters)
+        != NGX_OK
         || ngx_conductor_group_move(s, channels, filters) != NGX_OK)
     {
         ngx_conductor_session_dead(s, CDR_CLOSE_INTERNAL);
     }
 
     ngx_free(filters);
+
+    if (s->replay == NULL || s->replay->old == NULL) {
+        return;
+    }
+
+    old = s->replay->old;
+    s->replay->old = NULL;
+
+    if (ngx_conductor_resubscribed(old, to, n, &channels, &filters) == NGX_OK)
+    {
+        s->replay->old = ngx_conductor_group_hold(s, channels, filters);
+    }
+
+    ngx_free(filters);
+    ngx_conductor_group_release(s->hub, old);
+
+    if (s->replay->old == NULL) {
+        ngx_conductor_session_dead(s, CDR_CLOSE_INTERNAL);
+    }
+}
+
+
+static ngx_int_t
+ngx_conductor_resubscribed(ngx_conductor_group_t *g, unsigned *to,
+    ngx_uint_t n, uint64_t *channels, ngx_conductor_filters_t **filters)
+{
+    u_char                   *p, *last;
+    cdr_str_t                 filter;
+    ngx_int_t                 rc;
+    ngx_uint_t                i;
+    ngx_conductor_filters_t  *more;
+
+    *channels = 0;
+    *filters = NULL;
+
+    for (i = 0; i < n; i++) {
+        if ((g->channels >> i & 1) && to[i] < CDR_POLICY_MAX_CHANNELS) {
+            *channels |= (uint64_t) 1 << to[i];
+        }
+    }
+
+    p = g->filters ? g->filters->data : NULL;
+    last = g->filters ? g->filters->data + g->filters->len : NULL;
+
+    while (p < last) {
+        p = ngx_conductor_filter_next(p, &i, &filter);
+
+        if (to[i] == CDR_POLICY_MAX_CHANNELS) {
+            continue;
+        }
+
+        rc = ngx_conductor_filters_set(*filters, to[i], &filter, &more);
+
+        ngx_free(*filters);
+        *filters = more;
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
+    return NGX_OK;
 }
 
 

@@ -1,6 +1,6 @@
 /* What becomes due without the client's doing: pings, time-outs, draining. */
 
-#include "ngx_conductor_session.h"
+#include "ngx_conductor_replay.h"
 
 
 static ngx_uint_t ngx_conductor_timer_due(ngx_msec_t due);
@@ -59,7 +59,9 @@ ngx_conductor_session_timer(ngx_conductor_session_t *s)
         return;
     }
 
-    if (conf->ping) {
+    ngx_conductor_replay_timer(s);
+
+    if (conf->ping && s->state == NGX_CONDUCTOR_OPEN) {
         ngx_conductor_timer_ping(s);
     }
 

@@ -4,7 +4,7 @@
  * It runs after all access modules and before the location's own content.
  */
 
-#include "ngx_conductor_session.h"
+#include "ngx_conductor_replay.h"
 
 #include <cdr_handshake.h>
 #include <cdr_pmd.h>
@@ -370,6 +370,10 @@ ngx_conductor_accept(ngx_http_request_t *r, ngx_conductor_ctx_t *ctx,
 
     cln->handler = ngx_conductor_upgrade_cleanup;
     cln->data = ctx;
+
+    if (!ctx->refused && ngx_conductor_resume_handshake(r, s) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
 
     if (ctx->status == NULL) {
         ctx->status = "connected";

@@ -36,6 +36,7 @@ static const cdr_str_t  cdr_figure_received[] = {
 static const cdr_str_t  cdr_figure_sents[] = { CDR_SENT_TYPES(CDR_X_LABEL) };
 static const cdr_str_t  cdr_figure_errors[] = { CDR_ERROR_CODES(CDR_X_LABEL) };
 static const cdr_str_t  cdr_figure_drops[] = { CDR_DROPS(CDR_X_LABEL) };
+static const cdr_str_t  cdr_figure_resumes[] = { CDR_RESUMES(CDR_X_LABEL) };
 static const cdr_str_t  cdr_figure_dry_runs[] = { CDR_DRY_RUNS(CDR_X_LABEL) };
 
 static const cdr_str_t  cdr_figure_publish[] = {
@@ -64,6 +65,8 @@ static const cdr_figure_family_t  cdr_figure_table[] = {
       cdr_figure_drops, 0, true },
     { cdr_str("droppedBytes"), CDR_FIGURE_DROPPED_BYTES, CDR_DROP_N,
       cdr_figure_drops, 0, false },
+    { cdr_str("resumes"), CDR_FIGURE_RESUMES, CDR_RESUME_N,
+      cdr_figure_resumes, 0, false },
     { cdr_str("publicationsRefused"), CDR_FIGURE_PUBLISH, CDR_REFUSED_N,
       cdr_figure_publish, 0, false },
     { cdr_str("dryRun"), CDR_FIGURE_DRY_RUN, CDR_DRY_RUN_N,
@@ -100,6 +103,13 @@ cdr_str_t
 cdr_figure_ending_label(uint32_t ending)
 {
     return cdr_figure_endings[ending];
+}
+
+
+cdr_str_t
+cdr_figure_resume(uint32_t outcome)
+{
+    return cdr_figure_resumes[outcome];
 }
 
 

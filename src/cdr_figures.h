@@ -62,6 +62,17 @@
     X(CDR_DROP_GONE,          "gone")   /* it ended before it had them */
 
 
+/* What became of clients that missed something.  X(symbol, outcome) */
+
+#define CDR_RESUMES(X)                                                        \
+    X(CDR_RESUME_RECOVERED,   "recovered")                                    \
+    X(CDR_RESUME_UNKNOWN,     "unknown")    /* no position of this hub */     \
+    X(CDR_RESUME_EXPIRED,     "expired")    /* no longer held */              \
+    X(CDR_RESUME_OVERRUN,     "overrun")    /* overwritten while read */      \
+    X(CDR_RESUME_UPGRADE,     "upgrade")    /* did not outlive its server */  \
+    X(CDR_RESUME_GAP,         "gap")        /* its worker was overrun */
+
+
 /* Publications that were refused.  X(symbol, reason) */
 
 #define CDR_REFUSED_KINDS(X)                                               \
@@ -92,6 +103,7 @@ enum { CDR_RECEIVED_FIRST_ = CDR_COMMAND_N - 1,
        CDR_RECEIVED_KINDS(CDR_X_FIGURE_ENUM) CDR_RECEIVED_N };
 enum { CDR_SENT_TYPES(CDR_X_FIGURE_ENUM) CDR_SENT_N };
 enum { CDR_DROPS(CDR_X_FIGURE_ENUM) CDR_DROP_N };
+enum { CDR_RESUMES(CDR_X_FIGURE_ENUM) CDR_RESUME_N };
 enum { CDR_REFUSED_KINDS(CDR_X_FIGURE_ENUM) CDR_REFUSED_N };
 enum { CDR_DRY_RUNS(CDR_X_FIGURE_ENUM) CDR_DRY_RUN_N };
 
@@ -109,7 +121,8 @@ enum {
     CDR_FIGURE_ERRORS = CDR_FIGURE_SENT + CDR_SENT_N,
     CDR_FIGURE_DROPPED = CDR_FIGURE_ERRORS + CDR_ERROR_N,
     CDR_FIGURE_DROPPED_BYTES = CDR_FIGURE_DROPPED + CDR_DROP_N,
-    CDR_FIGURE_PUBLISH = CDR_FIGURE_DROPPED_BYTES + CDR_DROP_N,
+    CDR_FIGURE_RESUMES = CDR_FIGURE_DROPPED_BYTES + CDR_DROP_N,
+    CDR_FIGURE_PUBLISH = CDR_FIGURE_RESUMES + CDR_RESUME_N,
     CDR_FIGURE_DRY_RUN = CDR_FIGURE_PUBLISH + CDR_REFUSED_N,
     CDR_FIGURES = CDR_FIGURE_DRY_RUN + CDR_DRY_RUN_N
 };
@@ -145,6 +158,9 @@ cdr_str_t cdr_figure_ending_label(uint32_t ending);
  * type of that name, of its cell, or of "other" if it has none.
  */
 uint32_t cdr_figure_sent(const cdr_cells_t *cells, cdr_str_t type);
+
+/* The label of an outcome CDR_RESUME_...; the reason in "resumed". */
+cdr_str_t cdr_figure_resume(uint32_t outcome);
 
 /* The sum of a family, cells included, of the sums of all figures. */
 uint64_t cdr_figure_total(const cdr_figure_family_t *f,

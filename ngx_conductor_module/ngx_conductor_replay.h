@@ -1,0 +1,100 @@
+/* Clients that are given what they missed, before what comes. */
+
+#ifndef NGX_CONDUCTOR_REPLAY_H_INCLUDED
+#define NGX_CONDUCTOR_REPLAY_H_INCLUDED
+
+
+#include "ngx_conductor_session.h"
+
+#include <cdr_figures.h>
+
+
+#define NGX_CONDUCTOR_HOLD  10000           /* ms, for the client to resume */
+
+
+/* A place in the log. */
+
+typedef struct {
+    cdr_log_cursor_t              cursor;     /* after this event */
+    cdr_log_pos_t                 pos;        /* and that is its position */
+    uint64_t                      server;
+} ngx_conductor_place_t;
+
+
+/*
+ * What a session needs that is not live.  One that was, and resumes, got all
+ * behind "got" and up to "left" already, but for what it did not subscribe.
+ */
+
+struct ngx_conductor_replay_s {
+    ngx_queue_t                   queue;
+    ngx_conductor_session_t      *session;
+    ngx_conductor_place_t         place;      /* of what it was given last */
+    ngx_conductor_place_t         left;       /* where it stopped to be live */
+    uint64_t                      got;
+    uint64_t                      start;
+    ngx_conductor_group_t        *old;        /* what it had subscribed then;
+                                                 NULL: the same as now */
+    uint64_t                      count;      /* events it was sent */
+    ngx_msec_t                    deadline;   /* of the hold */
+    uint32_t                      outcome;    /* CDR_RESUME_... */
+    unsigned                      live:1;     /* it was, before this */
+    unsigned                      asked:1;    /* and is to be answered */
+    unsigned                      holding:1;  /* for the client's "resume" */
+    unsigned                      queued:1;
+    unsigned                      id_len:8;
+    u_char                        id[CDR_EVENT_ID_LEN];
+};
+
+
+/*
+ * ngx_conductor_command_resume.c: where a client wants to go on.
+ *
+ * Handshake: "since" and "hold" of the request; NGX_ERROR without memory.
+ * Begin: before the welcome of the session.
+ */
+
+ngx_int_t ngx_conductor_resume_handshake(ngx_http_request_t *r,
+    ngx_conductor_session_t *s);
+void ngx_conductor_resume_begin(ngx_conductor_session_t *s);
+void ngx_conductor_command_resume(ngx_conductor_session_t *s,
+    cdr_command_t *cmd);
+
+
+/*
+ * ngx_conductor_replay.c: the reading.
+ *
+ * Start: the session, which holds its group and has a replay, is given the
+ * events behind its place, or told why not.  Ready: its socket takes more.
+ */
+
+ngx_conductor_replay_t *ngx_conductor_replay_new(ngx_conductor_session_t *s);
+void ngx_conductor_replay_free(ngx_conductor_session_t *s);
+void ngx_conductor_replay_start(ngx_conductor_session_t *s);
+void ngx_conductor_replay_ready(ngx_conductor_session_t *s);
+void ngx_conductor_replay_answer(ngx_conductor_session_t *s,
+    uint32_t outcome, uint64_t count, cdr_str_t id);
+cdr_str_t ngx_conductor_replay_id(ngx_conductor_replay_t *r);
+void ngx_conductor_replay_here(ngx_conductor_hub_t *hub,
+    ngx_conductor_place_t *place);
+
+/* The hold is over, for want of a "resume". */
+
+void ngx_conductor_replay_timer(ngx_conductor_session_t *s);
+
+/* The fan-out has moved on; the rules have changed; half a second is over. */
+
+void ngx_conductor_replay_fanned(void);
+void ngx_conductor_replay_forget(void);
+void ngx_conductor_replay_tick(void);
+
+#define ngx_conductor_replay_holds(s)  ((s)->replay && (s)->replay->holding)
+
+/* The position up to which a client has been given everything. */
+
+#define ngx_conductor_given_id(s)                                             \
+    ((s)->replay ? ngx_conductor_replay_id((s)->replay)                       \
+                 : ngx_conductor_event_id((s)->hub))
+
+
+#endif /* NGX_CONDUCTOR_REPLAY_H_INCLUDED */
