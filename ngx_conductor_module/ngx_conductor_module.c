@@ -2,6 +2,7 @@
 
 #include "ngx_conductor.h"
 #include "ngx_conductor_session.h"
+#include "ngx_conductor_snapshot.h"
 
 
 static ngx_int_t ngx_conductor_preconfiguration(ngx_conf_t *cf);
@@ -259,7 +260,7 @@ ngx_module_t  ngx_http_conductor_module = {
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
     ngx_conductor_exit_process,            /* exit process */
-    NULL,                                  /* exit master */
+    ngx_conductor_snapshot_exit_master,    /* exit master */
     NGX_MODULE_V1_PADDING
 };
 

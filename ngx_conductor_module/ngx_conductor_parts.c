@@ -4,6 +4,7 @@
  */
 
 #include "ngx_conductor.h"
+#include "ngx_conductor_snapshot.h"
 
 #include <cdr_siphash.h>
 #include <openssl/rand.h>
@@ -294,6 +295,8 @@ ngx_conductor_log_params(ngx_conductor_hub_t *hub)
     params.events = hub->history_events;
     params.epoch_ms = ngx_conductor_now();
     params.base.ms = params.epoch_ms;
+
+    ngx_conductor_restore_params(hub, &params);
 
     return params;
 }

@@ -6,6 +6,7 @@
 #include "ngx_conductor.h"
 #include "ngx_conductor_presence.h"
 #include "ngx_conductor_replay.h"
+#include "ngx_conductor_snapshot.h"
 
 
 #define NGX_CONDUCTOR_TICK         500      /* ms */
@@ -62,6 +63,7 @@ ngx_conductor_process_init_master(ngx_cycle_t *cycle)
     }
 
     ngx_conductor_rules_count();
+    ngx_conductor_owner_claim(cycle);
 
     if (ngx_conductor_wake_create(cycle->log) == NGX_OK) {
         return NGX_OK;

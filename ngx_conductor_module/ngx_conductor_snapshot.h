@@ -16,8 +16,15 @@
 
 #include "ngx_conductor.h"
 
+#include "ngx_conductor_file.h"
+
 #include <cdr_snapshot.h>
 
+
+#define NGX_CONDUCTOR_FILE_SERVER       "server"
+#define NGX_CONDUCTOR_FILE_EVENTS       "events"
+#define NGX_CONDUCTOR_FILE_REVOCATIONS  "revocations"
+#define NGX_CONDUCTOR_FILE_LOCK         "lock"      /* see flock(2) */
 
 #define NGX_CONDUCTOR_SAVE_EVENTS       1
 #define NGX_CONDUCTOR_SAVE_REVOCATIONS  2
@@ -34,9 +41,26 @@ typedef struct {
     uint64_t                      tail;
     uint32_t                      generation; /* of the revocations */
     ngx_err_t                     err;        /* after NGX_ERROR */
-    u_char                        error[NGX_CONDUCTOR_KEEPER_TEXT];
+    u_char                        error[NGX_CONDUCTOR_FILE_ERROR];
                                               /* what failed, with a NUL */
 } ngx_conductor_save_t;
+
+
+/* Who has a directory, as its file "server" says. */
+
+typedef struct {
+    cdr_snapshot_head_t           head;
+    u_char                        name[CDR_SNAPSHOT_NAME_MAX];
+} ngx_conductor_server_t;
+
+
+typedef enum {
+    NGX_CONDUCTOR_OWNER_SELF = 0,   /* this zone */
+    NGX_CONDUCTOR_OWNER_GONE,       /* a server that has ended, or nobody */
+    NGX_CONDUCTOR_OWNER_BEFORE,     /* this master with another zone, or the
+                                       one that started it */
+    NGX_CONDUCTOR_OWNER_OTHER       /* alive */
+} ngx_conductor_owner_e;
 
 
 /*
@@ -69,18 +93,71 @@ ngx_int_t ngx_conductor_save(ngx_conductor_save_t *save);
 
 
 /*
- * The master, for a new zone: reads the files, before the parts are laid out
- * (sets hub->restore, and says so in the log if something is not as it should
- * be), and after (fills the log and the revocations, and drops hub->restore).
+ * ngx_conductor_restore.c: the master, for a new zone.  The files are read
+ * before the parts are laid out (sets hub->restore), and used after it (fills
+ * log and revocations, drops hub->restore).  What is not as it should be is
+ * moved aside and logged; the server starts without it.
  */
 
-ngx_int_t ngx_conductor_restore_load(ngx_conductor_hub_t *hub,
-    ngx_log_t *log);
+void ngx_conductor_restore_load(ngx_conductor_hub_t *hub, ngx_log_t *log);
 void ngx_conductor_restore(ngx_conductor_hub_t *hub, ngx_log_t *log);
 
-/* The master, once it follows a configuration: the directories are its own. */
+/* For the layout of the log. */
 
-void ngx_conductor_restore_claim(ngx_cycle_t *cycle);
+void ngx_conductor_restore_params(ngx_conductor_hub_t *hub,
+    cdr_log_params_t *params);
+
+
+/*
+ * ngx_conductor_owner.c: whose the directory is.
+ *
+ * The master, once it follows a configuration: the directories are its own.
+ */
+
+void ngx_conductor_owner_claim(ngx_cycle_t *cycle);
+
+/*
+ * Who it is, in "server", cleared if there is no such file.  NGX_OK; NGX_ABORT
+ * (the file is of no use, see dir->error), NGX_ERROR.  For any thread.
+ */
+
+ngx_int_t ngx_conductor_owner_read(ngx_conductor_hub_t *hub,
+    ngx_conductor_dir_t *dir, ngx_conductor_server_t *server);
+ngx_int_t ngx_conductor_owner_write(ngx_conductor_hub_t *hub,
+    ngx_conductor_dir_t *dir);
+ngx_conductor_owner_e ngx_conductor_owner(ngx_conductor_hub_t *hub,
+    ngx_conductor_server_t *server);
+
+/* The master's, in the master and in its children. */
+
+ngx_pid_t ngx_conductor_master_pid(void);
+
+/* Has anybody locked the directory? */
+
+ngx_uint_t ngx_conductor_owner_locked(ngx_conductor_dir_t *dir);
+
+/* That a life gave positions of this time, and "n" is the last one kept. */
+
+void ngx_conductor_owner_life(ngx_conductor_lives_t *lives, uint64_t ms,
+    uint64_t n);
+void ngx_conductor_owner_lives(ngx_conductor_lives_t *lives,
+    const cdr_snapshot_head_t *head);
+
+
+/*
+ * ngx_conductor_snapshot.c, for any thread.  Opens a file of this kind:
+ * NGX_OK; NGX_DECLINED (there is none), NGX_ABORT (it is of no use),
+ * NGX_ERROR, with dir->error.
+ */
+
+ngx_int_t ngx_conductor_snapshot_open(ngx_conductor_hub_t *hub,
+    ngx_conductor_dir_t *dir, const char *name, uint32_t kind,
+    cdr_snapshot_file_t **file);
+
+/* Writes one, with key and salt.  NGX_OK or NGX_ERROR. */
+
+ngx_int_t ngx_conductor_snapshot_put(ngx_conductor_hub_t *hub,
+    ngx_conductor_dir_t *dir, const char *name, cdr_snapshot_t *s);
 
 /* The master, when all its children are gone. */
 

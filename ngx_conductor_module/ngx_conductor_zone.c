@@ -1,6 +1,7 @@
 /* The shared memory of a hub: how it is laid out, locked and repaired. */
 
 #include "ngx_conductor_presence.h"
+#include "ngx_conductor_snapshot.h"
 
 #include <cdr_siphash.h>
 #include <openssl/rand.h>
@@ -131,6 +132,7 @@ ngx_conductor_zone_init(ngx_shm_zone_t *shm_zone, void *data)
 
     } else {
         ngx_conductor_zone_resized(hub, shm_zone);
+        ngx_conductor_restore_load(hub, shm_zone->shm.log);
 
         if (ngx_conductor_zone_create(hub, shm_zone->shm.log) != NGX_OK) {
             return NGX_ERROR;
@@ -145,6 +147,7 @@ ngx_conductor_zone_init(ngx_shm_zone_t *shm_zone, void *data)
         ngx_conductor_zone_compare(hub, shm_zone->shm.log);
     }
 
+    ngx_conductor_restore(hub, shm_zone->shm.log);
     ngx_conductor_zone_label(hub);
 
     return NGX_OK;

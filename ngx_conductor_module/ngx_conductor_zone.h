@@ -52,6 +52,7 @@ typedef struct {
 typedef struct {
     uint32_t                      nepochs;
     cdr_snapshot_epoch_t          epochs[CDR_SNAPSHOT_EPOCHS];
+                                              /* growing */
     _Atomic uint64_t              head;       /* of the log, as it was saved */
     _Atomic uint64_t              tail;
     _Atomic uint32_t              revoked;    /* generation, likewise */

@@ -44,6 +44,7 @@ typedef struct {
 
 typedef struct {
     uint32_t             kind;
+    bool                 encrypted;     /* set when it is read */
     uint64_t             time_ms;       /* when it was made */
     uint64_t             boot;          /* the life that made it, */
     uint64_t             epoch_ms;      /* of whose positions, */

@@ -188,6 +188,8 @@ cdr_snapshot_unpack(cdr_snapshot_file_t *file, const uint8_t *data, size_t len,
         return CDR_ERROR;
     }
 
+    file->head.encrypted = (flags != 0);
+
     rc = cdr_snapshot_seal_init(&seal, data, flags ? key : NULL);
 
     if (rc == CDR_OK) {

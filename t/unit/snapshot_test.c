@@ -284,7 +284,8 @@ test_kept(disk_t *disk, const uint8_t *k, const char *how)
 
     h = cdr_snapshot_head(file);
     ok(h->kind == CDR_SNAPSHOT_EVENTS && h->time_ms == EPOCH + 99
-       && h->boot == 12 && h->epoch_ms == EPOCH
+       && h->encrypted == (k != NULL) && h->boot == 12
+       && h->epoch_ms == EPOCH
        && h->owner[0] == 13 && h->owner[1] == 14
        && h->name.len == 9 && memcmp(h->name.data, "node-1a2b", 9) == 0,
        "it tells who made it");
