@@ -18,6 +18,7 @@
 #include <cdr_log.h>
 #include <cdr_policy.h>
 #include <cdr_presence.h>
+#include <cdr_question.h>
 #include <cdr_registry.h>
 #include <cdr_revoke.h>
 #include <cdr_counter.h>
@@ -139,6 +140,7 @@ struct ngx_conductor_hub_s {
     cdr_log_t                     log;
     ngx_conductor_rules_t        *rules;
     cdr_idem_t                    idem;
+    cdr_question_t                questions;
 
     /* the state of this process */
 
@@ -426,6 +428,7 @@ void ngx_conductor_wake_taken(ngx_event_t *ev);
 void ngx_conductor_wake_all(ngx_conductor_hub_t *hub);
 void ngx_conductor_wake_worker(ngx_conductor_hub_t *hub, uint32_t i);
 void ngx_conductor_wake_keeper(ngx_conductor_hub_t *hub);
+void ngx_conductor_wake_one(ngx_conductor_hub_t *hub, ngx_uint_t slot);
 
 
 /* ngx_conductor_process.c: process slots, the tick */

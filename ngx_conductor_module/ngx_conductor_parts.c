@@ -17,6 +17,8 @@
 #define NGX_CONDUCTOR_IDEM_MAX       4096   /* idempotency keys of a hub */
 #define NGX_CONDUCTOR_IDEM_MIN       64
 #define NGX_CONDUCTOR_IDEM_SHARE     4096   /* bytes of the zone for each */
+#define NGX_CONDUCTOR_QUESTIONS_MAX    16
+#define NGX_CONDUCTOR_QUESTIONS_SHARE  (4 * 1024 * 1024)
 #define NGX_CONDUCTOR_REVOKE_MAX     4096   /* in a zone of 16m or more */
 #define NGX_CONDUCTOR_NO_REVIEWERS   64     /* bytes of zeros */
 
@@ -27,6 +29,13 @@
 static uint32_t ngx_conductor_windows(ngx_conductor_hub_t *hub);
 static uint32_t ngx_conductor_revocations(ngx_conductor_hub_t *hub);
 static uint32_t ngx_conductor_idem_records(ngx_conductor_hub_t *hub);
+static uint32_t ngx_conductor_question_slots(ngx_conductor_hub_t *hub);
+static size_t ngx_conductor_questions_size(ngx_conductor_hub_t *hub,
+    ngx_uint_t n);
+static int ngx_conductor_questions_init(ngx_conductor_hub_t *hub, u_char *mem,
+    ngx_uint_t n);
+static int ngx_conductor_questions_attach(ngx_conductor_hub_t *hub,
+    u_char *mem, size_t size);
 static int ngx_conductor_cells_match(ngx_conductor_hub_t *hub, u_char *mem,
     size_t size);
 static size_t ngx_conductor_counters_each(ngx_conductor_hub_t *hub);
@@ -144,6 +153,12 @@ ngx_conductor_part_t  ngx_conductor_parts[] = {
       ngx_conductor_idem_size,
       ngx_conductor_idem_init,
       ngx_conductor_idem_attach,
+      NULL },
+
+    { "questions", CDR_QUESTION_VERSION,
+      ngx_conductor_questions_size,
+      ngx_conductor_questions_init,
+      ngx_conductor_questions_attach,
       NULL },
 
     { NULL, 0, NULL, NULL, NULL, NULL }
@@ -311,4 +326,59 @@ ngx_conductor_idem_records(ngx_conductor_hub_t *hub)
     n = ngx_max(n, NGX_CONDUCTOR_IDEM_MIN);
 
     return (uint32_t) ngx_min(n, NGX_CONDUCTOR_IDEM_MAX);
+}
+
+
+/* Few: they wait for one thread.  None where there is nothing to ask. */
+
+static uint32_t
+ngx_conductor_question_slots(ngx_conductor_hub_t *hub)
+{
+    size_t  n;
+
+    if (hub->presence_file.len == 0) {
+        return 0;
+    }
+
+    n = hub->zone_size / NGX_CONDUCTOR_QUESTIONS_SHARE;
+    n = ngx_max(n, 1);
+
+    return (uint32_t) ngx_min(n, NGX_CONDUCTOR_QUESTIONS_MAX);
+}
+
+
+static size_t
+ngx_conductor_questions_size(ngx_conductor_hub_t *hub, ngx_uint_t n)
+{
+    uint32_t  slots;
+
+    slots = ngx_conductor_question_slots(hub);
+
+    return slots ? cdr_question_size(slots) : 0;
+}
+
+
+static int
+ngx_conductor_questions_init(ngx_conductor_hub_t *hub, u_char *mem,
+    ngx_uint_t n)
+{
+    uint32_t  slots;
+
+    slots = ngx_conductor_question_slots(hub);
+
+    return slots ? cdr_question_init(mem, slots) : CDR_OK;
+}
+
+
+/* The last part: without questions, nothing stands there. */
+
+static int
+ngx_conductor_questions_attach(ngx_conductor_hub_t *hub, u_char *mem,
+    size_t size)
+{
+    if (cdr_question_attach(&hub->questions, mem, size) != CDR_OK) {
+        hub->questions.n = 0;
+    }
+
+    return CDR_OK;
 }

@@ -53,6 +53,11 @@ void ngx_conductor_command_presence(ngx_conductor_session_t *s,
     cdr_command_t *cmd);
 
 
+/* ngx_conductor_presence_history.c: GET /presence/history */
+
+ngx_int_t ngx_conductor_presence_history_handler(ngx_http_request_t *r);
+
+
 /*
  * ngx_conductor_watch.c: lists, updates and diffs for those who subscribe.
  *

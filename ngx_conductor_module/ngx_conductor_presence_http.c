@@ -74,6 +74,12 @@ ngx_conductor_presence_handler(ngx_http_request_t *r)
     ngx_conductor_ask_t        a;
     ngx_conductor_loc_conf_t  *lcf;
 
+    if (r->uri.len >= 8
+        && ngx_memcmp(r->uri.data + r->uri.len - 8, "/history", 8) == 0)
+    {
+        return ngx_conductor_presence_history_handler(r);
+    }
+
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_conductor_module);
 
     ngx_memzero(&a, sizeof(ngx_conductor_ask_t));

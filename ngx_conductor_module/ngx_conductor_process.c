@@ -3,8 +3,8 @@
  * tick on which each looks after itself and after those who died.
  */
 
-#include "ngx_conductor.h"
 #include "ngx_conductor_presence.h"
+#include "ngx_conductor_question.h"
 #include "ngx_conductor_replay.h"
 #include "ngx_conductor_snapshot.h"
 
@@ -372,6 +372,7 @@ ngx_conductor_posted_handler(ngx_event_t *ev)
     }
 
     ngx_conductor_replay_fanned();
+    ngx_conductor_question_turn();
 }
 
 

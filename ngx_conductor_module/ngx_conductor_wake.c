@@ -118,6 +118,17 @@ ngx_conductor_wake_keeper(ngx_conductor_hub_t *hub)
 }
 
 
+/* Tells one process, whatever it is. */
+
+void
+ngx_conductor_wake_one(ngx_conductor_hub_t *hub, ngx_uint_t slot)
+{
+    if (slot < CDR_SLOTS && cdr_slot_wake(&hub->slots.slots[slot])) {
+        ngx_conductor_wake_slot((uint32_t) slot);
+    }
+}
+
+
 /* Its eventfd, as a connection; NULL: it has no slot, or an error. */
 
 ngx_connection_t *

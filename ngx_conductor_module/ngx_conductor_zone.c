@@ -412,11 +412,12 @@ ngx_conductor_zone_print(ngx_conductor_hub_t *hub, size_t usable,
 
     for (part = ngx_conductor_parts; part->name; part++) {
 
-        if (part->each) {
+        size = ngx_conductor_align(part->size(hub, 1));
+
+        if (part->each || size == 0) {
             continue;
         }
 
-        size = ngx_conductor_align(part->size(hub, 1));
         fixed -= size;
 
         p = ngx_slprintf(p, last, " - %uz %s", size, part->name);
