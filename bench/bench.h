@@ -18,6 +18,7 @@
 #define BENCH_PER_ADDRESS  10       /* connections from one address */
 #define BENCH_SECOND       1000000000ull
 #define BENCH_HIST_SIZE    4096
+#define BENCH_EXTRA        512      /* connections besides the clients */
 
 
 typedef struct bench_s       bench_t;
@@ -52,6 +53,7 @@ typedef struct {
     int                   watchers;     /* clients that watch presence */
     double                changes;      /* of presence, a second */
     double                leave;        /* as configured, in seconds */
+    double                resumes;      /* a second */
 } bench_conf_t;
 
 
@@ -177,6 +179,39 @@ void bench_turn(bench_t *b, uint64_t until);
 /* cases.c: what is measured.  Each prints one line of JSON. */
 
 bool bench_run(bench_t *b);
+
+
+/* What cases share: all clients connect; all that was published has come, or
+   nothing more comes; for so long; CPU of the server since then. */
+
+void bench_open_all(bench_t *b);
+void bench_drain(bench_t *b);
+uint64_t bench_posted(bench_t *b);
+void bench_rest(bench_t *b, uint64_t ns);
+uint64_t bench_cpu_since(bench_t *b, uint64_t before);
+
+/* What was before this does not count; the audit goes on. */
+
+void bench_forget(bench_t *b);
+
+/* Messages at a fixed rate, in turn by each publisher. */
+
+void bench_fixed(bench_t *b);
+void bench_fixed_rate(bench_t *b, double seconds);
+
+
+/* case_presence.c, case_resume.c */
+
+void bench_presence(bench_t *b);
+void bench_resume(bench_t *b);
+void bench_resumes(bench_t *b);
+
+/* The string under a name; its size, or 0 if it has none or no room. */
+
+size_t bench_value(const unsigned char *data, size_t len, const char *name,
+    char *buf, size_t size);
+
+bool bench_is(const unsigned char *data, size_t len, const char *type);
 
 
 /* soak.c: does nothing get lost whatever fails?  See bench/README.md. */

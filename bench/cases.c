@@ -16,18 +16,10 @@ typedef struct {
 } bench_case_t;
 
 
-static void bench_open_all(bench_t *b);
 static void bench_opened(bench_t *b, bench_conn_t *c,
     const unsigned char *data, size_t len);
 static void bench_ended(bench_t *b, bench_conn_t *c);
-static void bench_drain(bench_t *b);
-static uint64_t bench_posted(bench_t *b);
-static void bench_rest(bench_t *b, uint64_t ns);
-static uint64_t bench_cpu_since(bench_t *b, uint64_t before);
-static void bench_forget(bench_t *b);
 
-static void bench_fixed(bench_t *b);
-static void bench_fixed_rate(bench_t *b, double seconds);
 static void bench_backlog(bench_t *b);
 static void bench_backlog_for(bench_t *b, double seconds);
 static void bench_backlog_next(bench_t *b, bench_post_t *p);
@@ -59,6 +51,9 @@ static const bench_case_t  bench_cases[] = {
     { "memory",    bench_memory },
     { "load",      bench_load },
     { "soak",      bench_soak },
+    { "presence",  bench_presence },
+    { "resume",    bench_resume },
+    { "resumes",   bench_resumes },
     { NULL,        NULL }
 };
 
@@ -84,7 +79,7 @@ bench_run(bench_t *b)
 }
 
 
-static void
+void
 bench_open_all(bench_t *b)
 {
     int  i;
@@ -122,7 +117,7 @@ bench_ended(bench_t *b, bench_conn_t *c)
 
 /* Until every client has everything, or nothing more comes. */
 
-static void
+void
 bench_drain(bench_t *b)
 {
     uint64_t  seen, since;
@@ -145,7 +140,7 @@ bench_drain(bench_t *b)
 }
 
 
-static uint64_t
+uint64_t
 bench_posted(bench_t *b)
 {
     int       i;
@@ -161,7 +156,7 @@ bench_posted(bench_t *b)
 }
 
 
-static void
+void
 bench_rest(bench_t *b, uint64_t ns)
 {
     uint64_t  until;
@@ -174,7 +169,7 @@ bench_rest(bench_t *b, uint64_t ns)
 }
 
 
-static uint64_t
+uint64_t
 bench_cpu_since(bench_t *b, uint64_t before)
 {
     uint64_t  now;
@@ -192,7 +187,7 @@ bench_cpu_since(bench_t *b, uint64_t before)
 
 /* What was before this does not count; the audit goes on. */
 
-static void
+void
 bench_forget(bench_t *b)
 {
     memset(&b->latency, 0, sizeof(bench_hist_t));
@@ -203,7 +198,7 @@ bench_forget(bench_t *b)
 
 /* Messages at a fixed rate, in turn by each publisher. */
 
-static void
+void
 bench_fixed(bench_t *b)
 {
     uint64_t  cpu, sent;
@@ -225,7 +220,7 @@ bench_fixed(bench_t *b)
 }
 
 
-static void
+void
 bench_fixed_rate(bench_t *b, double seconds)
 {
     int       i, n;

@@ -1,6 +1,11 @@
 /* What a server sends to a client: its frames, RFC 6455 section 5.2. */
 
+#define _GNU_SOURCE
+
 #include "bench.h"
+
+#include <stdio.h>
+#include <string.h>
 
 
 static size_t bench_frame_header(const unsigned char *data, size_t len,
@@ -114,4 +119,47 @@ bench_frame(bench_t *b, bench_conn_t *c, unsigned first,
     default:
         b->errors++;
     }
+}
+
+
+/* As encoders write it that put no spaces. */
+
+size_t
+bench_value(const unsigned char *data, size_t len, const char *name,
+    char *buf, size_t size)
+{
+    char                  key[32];
+    size_t                n;
+    const unsigned char  *p, *end;
+
+    n = (size_t) snprintf(key, sizeof(key), "\"%s\":\"", name);
+    p = memmem(data, len, key, n);
+
+    if (p == NULL) {
+        return 0;
+    }
+
+    p += n;
+    end = memchr(p, '"', (size_t) (data + len - p));
+
+    if (end == NULL || (size_t) (end - p) >= size) {
+        return 0;
+    }
+
+    memcpy(buf, p, (size_t) (end - p));
+    buf[end - p] = '\0';
+
+    return (size_t) (end - p);
+}
+
+
+bool
+bench_is(const unsigned char *data, size_t len, const char *type)
+{
+    size_t  n;
+
+    n = strlen(type);
+
+    return len > n + 10 && memcmp(data, "{\"type\":\"", 9) == 0
+           && memcmp(data + 9, type, n) == 0 && data[9 + n] == '"';
 }

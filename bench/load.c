@@ -58,13 +58,14 @@ main(int argc, char **argv)
     }
 
     b->epoll = epoll_create1(0);
-    b->conns = calloc((size_t) b->conf.clients + 1, sizeof(bench_conn_t));
+    b->conns = calloc((size_t) b->conf.clients + BENCH_EXTRA,
+                      sizeof(bench_conn_t));
 
     if (b->epoll == -1 || b->conns == NULL) {
         bench_fail("no memory");
     }
 
-    for (i = 0; i < b->conf.clients; i++) {
+    for (i = 0; i < b->conf.clients + BENCH_EXTRA; i++) {
         b->conns[i].id = i;
         b->conns[i].fd = -1;
     }
@@ -171,7 +172,8 @@ bench_options(bench_conf_t *conf, char **argv)
     {
         bench_fail("usage: load case=NAME peer=NAME port=N [pid=N] "
                    "[clients=N] [publishers=1..%d] [count=N] [depth=N] "
-                   "[rate=N] [seconds=N] [watchers=N] [changes=N] [leave=N]",
+                   "[rate=N] [seconds=N] [watchers=N] [changes=N] [leave=N] "
+                   "[resumes=N]",
                    BENCH_PUBLISHERS);
     }
 }
@@ -218,6 +220,9 @@ bench_option(bench_conf_t *conf, const char *name, const char *value)
 
     } else if (strcmp(name, "leave") == 0) {
         conf->leave = atof(value);
+
+    } else if (strcmp(name, "resumes") == 0) {
+        conf->resumes = atof(value);
 
     } else {
         return false;

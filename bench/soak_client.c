@@ -20,8 +20,6 @@ static void bench_soak_message(bench_t *b, bench_conn_t *c,
     const unsigned char *data, size_t len);
 static void bench_soak_resumed(bench_t *b, bench_conn_t *c,
     const unsigned char *data, size_t len);
-static void bench_soak_remember(bench_soak_client_t *s,
-    const unsigned char *data, size_t len, const char *name);
 static void bench_soak_closed(bench_t *b, bench_conn_t *c,
     const unsigned char *data, size_t len);
 static void bench_soak_refused(bench_t *b, bench_conn_t *c,
@@ -29,8 +27,6 @@ static void bench_soak_refused(bench_t *b, bench_conn_t *c,
 static void bench_soak_ended(bench_t *b, bench_conn_t *c);
 static uint64_t bench_soak_backoff(bench_soak_client_t *s);
 static uint64_t bench_soak_random(uint64_t n);
-static bool bench_soak_is(const unsigned char *data, size_t len,
-    const char *type);
 
 
 static const char  bench_soak_watch[] =
@@ -101,7 +97,8 @@ bench_soak_opened(bench_t *b, bench_conn_t *c, const unsigned char *data,
     s = &b->soak->clients[c->id];
 
     if (!s->resuming) {
-        bench_soak_remember(s, data, len, "lastEventId");
+        (void) bench_value(data, len, "lastEventId", s->since,
+                          sizeof(s->since));
     }
 
     s->attempts = 0;
@@ -155,19 +152,19 @@ bench_soak_message(bench_t *b, bench_conn_t *c, const unsigned char *data,
 
     s = &b->soak->clients[c->id];
 
-    if (bench_soak_is(data, len, "task-status-changed")) {
+    if (bench_is(data, len, "task-status-changed")) {
         s->replayed++;
-        bench_soak_remember(s, data, len, "eventId");
+        (void) bench_value(data, len, "eventId", s->since, sizeof(s->since));
         bench_audit(b, c, data, len);
         return;
     }
 
-    if (bench_soak_is(data, len, "resumed")) {
+    if (bench_is(data, len, "resumed")) {
         bench_soak_resumed(b, c, data, len);
         return;
     }
 
-    if (bench_soak_is(data, len, "ack") || bench_view_message(b, c, data, len))
+    if (bench_is(data, len, "ack") || bench_view_message(b, c, data, len))
     {
         return;
     }
@@ -198,7 +195,8 @@ bench_soak_resumed(bench_t *b, bench_conn_t *c, const unsigned char *data,
         fprintf(stderr, "client %d since %s got %.*s\n", c->id, s->since,
                 (int) (len < 300 ? len : 300), data);
 
-        bench_soak_remember(s, data, len, "lastEventId");
+        (void) bench_value(data, len, "lastEventId", s->since,
+                          sizeof(s->since));
         s->resuming = false;
         return;
     }
@@ -214,33 +212,6 @@ bench_soak_resumed(bench_t *b, bench_conn_t *c, const unsigned char *data,
     }
 
     s->resuming = false;
-}
-
-
-/* Where it is: an id in the text, under a name. */
-
-static void
-bench_soak_remember(bench_soak_client_t *s, const unsigned char *data,
-    size_t len, const char *name)
-{
-    char                  key[32];
-    size_t                n;
-    const unsigned char  *p, *end;
-
-    n = (size_t) snprintf(key, sizeof(key), "\"%s\":\"", name);
-    p = memmem(data, len, key, n);
-
-    if (p == NULL) {
-        return;
-    }
-
-    p += n;
-    end = memchr(p, '"', (size_t) (data + len - p));
-
-    if (end && (size_t) (end - p) < sizeof(s->since)) {
-        memcpy(s->since, p, (size_t) (end - p));
-        s->since[end - p] = '\0';
-    }
 }
 
 
@@ -414,16 +385,4 @@ bench_soak_open(bench_t *b)
     }
 
     return n;
-}
-
-
-static bool
-bench_soak_is(const unsigned char *data, size_t len, const char *type)
-{
-    size_t  n;
-
-    n = strlen(type);
-
-    return len > n + 10 && memcmp(data, "{\"type\":\"", 9) == 0
-           && memcmp(data + 9, type, n) == 0 && data[9 + n] == '"';
 }

@@ -21,11 +21,12 @@ my %target = (
     'inbound'     => 1.15,
     'memory'      => 1536,
     'p99'         => 1.15,
+    'resumes'     => 100,       # ms: p99 of live events
 );
 
 my %unit = (
     fixed => 'delivery', backlog => 'delivery', handshake => 'handshake',
-    inbound => 'message',
+    inbound => 'message', resume => 'missed event',
 );
 
 
@@ -42,8 +43,57 @@ sub report {
         $runs{$r->{name}}{$r->{peer}}{$r->{round}} = $r;
     }
 
-    cpu_table(\%runs, \@peers, $order) if grep { $_ ne 'memory' } keys %runs;
+    my @beside = grep { !/^(?:memory|resumes|presence)/ } @$order;
+
+    cpu_table(\%runs, \@peers, \@beside) if grep { $runs{$_} } @beside;
     memory_table($runs{memory}, \@peers) if $runs{memory};
+    resumes_table($runs{resumes}{conductor}) if $runs{resumes};
+    presence_table(\%runs, grep { /^presence/ && $runs{$_} } @$order);
+}
+
+
+# Live events while others resume.
+sub resumes_table {
+    my ($runs) = @_;
+    my @runs = values %$runs;
+    my @p99 = map { $_->{p99_us} / 1000 } @runs;
+    my ($low, $high) = interval(@p99);
+
+    print "\n| resumes/s | events/s | CPU, % | resume p50, ms | p99, ms"
+        . " | live p99 without, ms | live p99, ms | 90 % | target"
+        . " | lost / doubled / reordered |\n";
+    print "|---:|---:|---:|---:|---:|---:|---:|---|---|---|\n";
+
+    printf "| %.0f | %.0f | %.0f | %.2f | %.2f | %.2f | %.2f | %.2f-%.2f"
+        . " | %s | %s |\n", median_of('per_second', @runs),
+        median(map { $_->{replayed} / $_->{resumes} * $_->{per_second} }
+               @runs), median_of('cpu_percent', @runs),
+        (map { median_of($_, @runs) / 1000 }
+         qw/ resume_p50_us resume_p99_us alone_p99_us /),
+        median(@p99), $low, $high, verdict($low, $target{resumes}),
+        join ' / ', map { sum($_, @runs) } qw/ lost doubled reordered /;
+}
+
+
+sub presence_table {
+    my ($runs, @cases) = @_;
+
+    return unless @cases;
+
+    print "\n| reviewers | watchers | changes | CPU of a change, µs | CPU, %"
+        . " | p50, ms | p99, ms | 90 % | lost |\n";
+    print "|---:|---:|---:|---:|---:|---:|---:|---|---:|\n";
+
+    for my $case (@cases) {
+        my @runs = values %{$runs->{$case}{conductor} or next};
+        my @p99 = map { $_->{p99_us} / 1000 } @runs;
+
+        printf "| %d | %d | %d | %.1f | %.0f | %.2f | %.2f | %.2f-%.2f"
+            . " | %d |\n", @{$runs[0]}{qw/ clients watchers changes /},
+            median_of('cpu_us', @runs), median_of('cpu_percent', @runs),
+            median_of('p50_us', @runs) / 1000, median(@p99),
+            interval(@p99), sum('lost', @runs);
+    }
 }
 
 
@@ -54,7 +104,7 @@ sub cpu_table {
         . " | p99, ms | lost / doubled / reordered |\n";
     print "|---|---|---:|---:|---|---|---:|---:|---|\n";
 
-    for my $case (grep { $_ ne 'memory' } @$order) {
+    for my $case (@$order) {
         for my $peer (@$peers) {
             my $own = $runs->{$case}{$peer} or next;
             cpu_row($case, $peer, $own, $runs->{$case}{bare}, 'cpu_us');

@@ -84,6 +84,8 @@ sub command {
         MODULE => $module,
         NCHAN => $nchan,
         CONNECTIONS => $options{connections} // 1024,
+        PRESENCE => $options{presence} ? "presence $dir/tasks.db;"
+            . ' channel presence:updates { }' : '',
         MESSAGES => $options{messages} // '100000000 per=60s bytes=1024m',
     );
 
@@ -97,7 +99,7 @@ sub command {
     print $fh $conf;
     close $fh or die "$dir: $!\n";
 
-    chmod 0755, $dir;
+    chmod $options{presence} ? 0777 : 0755, $dir;
 
     return ($nginx, '-p', "$dir/", '-c', 'nginx.conf', '-e', 'error.log');
 }
