@@ -21,7 +21,7 @@ select STDOUT; $| = 1;
 my $t = Test::Nginx->new()->has(qw/ http rewrite /)
     ->has_daemon('chromium')->has_daemon('chromedriver');
 
-need_conductor($t)->plan(28);
+need_conductor($t)->plan(32);
 
 my $secret = 'the secret of this test, in 32 bytes';
 
@@ -39,9 +39,11 @@ http {
     %%TEST_GLOBALS_HTTP%%
 
     conductor_hub h {
-        drain  1s;
+        drain     1s;
+        presence  memory;
 
-        channel tasks:updates { default on; }
+        channel tasks:updates     { default on; }
+        channel presence:updates  { default on; }
 
         event task-status-changed {
             require        taskId;
@@ -113,6 +115,21 @@ is($browser->js('return document.title'), "bob, reviewer \x{2013} Conductor",
 like($browser->text('#empty'), qr/curl/, 'it says what to do');
 
 
+# Who is here.
+
+$browser->page($alice);
+like(shows('#reviewers', qr/bob/),
+    qr/^alice, architect\s+online\s+bob, reviewer\s+online$/,
+    'each sees who is here');
+is($browser->text('#present'), '(2)', 'and how many');
+
+$browser->type('#working', "search$enter");
+$browser->click('#status option:last-child');
+$browser->page($bob);
+like(shows('#reviewers', qr/busy on/), qr/alice, architect\s+busy on search/,
+    'what one does is told to the other');
+
+
 # Events.
 
 $browser->page($alice);
@@ -170,6 +187,8 @@ unlike($browser->text('#events'), qr/five/, 'a reviewer does not see it');
 reload_workers($t);
 like(shows('#events', qr/Connected again/), qr/Nothing was missed/,
     'over a reload the page comes back and has all');
+like($browser->text('#reviewers'), qr/alice, architect\s+busy on search/,
+    'and who is here is what it was');
 
 $t->stop();
 like(shows('#state', qr/cannot be reached/), qr/^The server cannot be reached/,

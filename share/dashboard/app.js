@@ -1,5 +1,5 @@
-// The plain page of a started server: connect, see events, filter them,
-// publish one.
+// The plain page of a started server: connect, see who is here and what
+// happens, filter that, publish an event.
 
 const DELAYS = [1000, 2000, 4000, 8000];
 const SHOWN = 200;
@@ -35,6 +35,10 @@ let received = 0;
 let role;
 let seen;           // the position of the last event before a loss
 let commands = 0;
+let told;           // what this page has said of its person
+
+// Who is here, by reviewer.
+const here = new Map();
 
 // Commands without an answer, by id, with who waits for it.
 const waiting = new Map();
@@ -67,6 +71,9 @@ function connect() {
   const url = new URL('.', location.href);
   url.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:';
   url.hash = '';
+
+  // with a position to resume from, nothing comes before that is asked for
+  url.search = seen === undefined ? '' : '?hold=1';
 
   try {
     socket = new WebSocket(url, protocols);
@@ -132,7 +139,18 @@ function receive(message) {
   } else if (message.type === 'ack' || message.id && message.type === 'error') {
     answered(message);
   } else if (message.type === 'resumed') {
-    notice('Some events were lost: this page was too slow for them.');
+    resumed(message);
+  } else if (message.type === 'presence-list') {
+    here.clear();
+    message.reviewers.forEach(present);
+    people(message.total);
+  } else if (message.type === 'presence-update') {
+    present(message);
+    people();
+  } else if (message.type === 'presence-diff') {
+    [...message.joined, ...message.changed].forEach(present);
+    message.left.forEach((id) => here.delete(id));
+    people();
   } else if (message.type === 'error') {
     notice(`The server says: ${message.error} (${message.code})`);
   } else if (message.eventId !== undefined) {
@@ -153,14 +171,6 @@ function welcome({ userId, role: mine, connectionId, lastEventId }) {
   $('identity').title = connectionId;
   document.title = `${who} – Conductor`;
 
-  if (seen !== undefined && seen !== lastEventId) {
-    notice('Connected again. Events of the time in between are not shown.');
-  } else if (seen !== undefined) {
-    notice('Connected again. Nothing was missed.');
-  }
-
-  seen = lastEventId;
-
   for (const { command } of waiting.values()) {
     socket.send(JSON.stringify(command));
   }
@@ -168,6 +178,90 @@ function welcome({ userId, role: mine, connectionId, lastEventId }) {
   if ($('only').value) {
     filter();
   }
+
+  if (told) {
+    tell();
+  }
+
+  if (seen === undefined) {
+    seen = lastEventId;
+  } else {
+    socket.send(JSON.stringify({ type: 'resume', since: seen }));
+  }
+}
+
+
+function resumed({ recovered, count, lastEventId, reason }) {
+  seen = lastEventId;
+
+  if (reason === 'gap') {
+    notice('Some events were lost: this page was too slow for them.');
+  } else if (!recovered) {
+    notice('Connected again. Events of the time in between may be missing.');
+  } else {
+    notice(`Connected again. ${count === 0 ? 'Nothing was missed.'
+      : 'What was missed is here.'}`);
+  }
+}
+
+
+// A reviewer as a list, an update or a diff describes it.
+function present(reviewer) {
+  const { reviewerId, userId, connectionId, status } = reviewer;
+  const id = reviewerId ?? userId ?? connectionId;
+
+  if (status === 'offline') {
+    here.delete(id);
+  } else {
+    here.set(id, { ...here.get(id), ...reviewer, id });
+  }
+}
+
+
+// A list is bounded: "total" says how many there are besides.
+function people(total = 0) {
+  const sorted = [...here.values()]
+    .sort((a, b) => (a.id < b.id ? -1 : 1));
+
+  $('presence').hidden = false;
+  $('present').textContent = `(${Math.max(total, sorted.length)})`;
+  $('reviewers').replaceChildren(...sorted.slice(0, SHOWN).map(person));
+}
+
+
+function person({ id, role: theirs, status, currentFeature }) {
+  const item = make('li');
+  const state = make('span', status);
+  const on = currentFeature ? ` on ${currentFeature}` : '';
+
+  state.dataset.status = status;
+  item.append(make('b', id), theirs ? `, ${theirs} ` : ' ',
+    make('div'));
+  item.lastChild.append(state, on);
+  return item;
+}
+
+
+// A new connection starts online, so it says again what was said.
+function tell() {
+  told = {
+    type: 'presence-update',
+    status: $('status').value,
+    currentFeature: $('working').value.trim(),
+  };
+
+  for (const [id, { command }] of waiting) {
+    if (command.type === 'presence-update') {
+      waiting.delete(id);
+    }
+  }
+
+  send(told, ({ type, error }) => {
+    const ok = type === 'ack';
+
+    $('told').dataset.state = ok ? '' : 'refused';
+    $('told').textContent = ok ? '' : `Not told: ${error}.`;
+  });
 }
 
 
@@ -337,6 +431,8 @@ $('publish').addEventListener('submit', publish);
 $('publish').addEventListener('input', line);
 $('filter').addEventListener('submit', (submit) => submit.preventDefault());
 $('only').addEventListener('change', filter);
+$('mine').addEventListener('submit', (submit) => submit.preventDefault());
+$('mine').addEventListener('change', tell);
 $('again').addEventListener('click', reconnect);
 
 window.addEventListener('hashchange', reconnect);
