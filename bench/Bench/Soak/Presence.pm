@@ -62,16 +62,21 @@ sub compare {
 # { user => 'status feature' } of all who are not offline, by HTTP.
 sub http {
     my ($server) = @_;
-    my $body = $server->get('/presence?limit=100000') or return undef;
-    my %seen;
+    my ($cursor, %seen) = '';
 
-    for (split /(?=\{"reviewerId":)/, $body) {
-        my ($id) = /^\{"reviewerId":"([^"]*)"/ or next;
-        my ($status) = /"status":"(\w+)"/;
-        my ($feature) = /"currentFeature":"([^"]*)"/;
+    do {
+        my $body = $server->get("/presence?limit=500$cursor") // return undef;
 
-        $seen{$id} = join ' ', $status // '?', $feature // '-';
-    }
+        for (split /(?=\{"reviewerId":)/, $body) {
+            my ($id) = /^\{"reviewerId":"([^"]*)"/ or next;
+            my ($status) = /"status":"(\w+)"/;
+            my ($feature) = /"currentFeature":"([^"]*)"/;
+
+            $seen{$id} = join ' ', $status // '?', $feature // '-';
+        }
+
+        $cursor = $body =~ /"cursor":"?([^",}]+)/ ? "&cursor=$1" : '';
+    } while ($cursor ne '');
 
     return \%seen;
 }
