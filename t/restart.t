@@ -197,7 +197,7 @@ $t->stop();
 $t->run();
 
 $t->write_file('nginx.conf', $conf =~ s/4m/5m/r);
-reload_workers($t);
+wait_gone([ reload_workers($t) ], 15);
 
 is(welcome($t, 'ann')->{lastEventId}, $small,
     'a new zone at a reload begins with what was kept');

@@ -1,0 +1,238 @@
+#!/usr/bin/perl
+
+# Clients that come back after the server was stopped and started again, or
+# replaced by a new binary: they get what they missed, or are told why not.
+
+use warnings;
+use strict;
+
+use File::Copy qw/ copy /;
+use Test::More;
+
+BEGIN { use FindBin; chdir($FindBin::Bin); }
+
+use lib 'lib';
+use Test::Nginx;
+use Test::Conductor;
+
+select STDERR; $| = 1;
+select STDOUT; $| = 1;
+
+my $t = need_conductor(Test::Nginx->new()->has(qw/ http /))->plan(24);
+
+$t->write_file_expand('nginx.conf', conductor_conf(<<'EOF_CONF'));
+
+%%TEST_GLOBALS%%
+
+daemon on;
+worker_processes %%WORKERS%%;
+
+events {
+}
+
+http {
+    %%TEST_GLOBALS_HTTP%%
+
+    conductor_hub h {
+        zone    4m;
+        history events=100 size=256k;
+        state   %%TESTDIR%%/state snapshot=1h;
+        drain   200ms;
+        channel c { default on; }
+        event   e { channel c; redact secret; redact pay unless_role=boss; }
+    }
+
+    server {
+        listen 127.0.0.1:8080;
+
+        conductor_identity user=$arg_user role=$arg_role;
+
+        location /        { conductor h; }
+        location /publish { conductor_publish h; conductor_auth off; }
+    }
+}
+
+EOF_CONF
+
+my $state = $t->testdir() . '/state';
+my $n = 0;
+
+$t->run();
+
+###############################################################################
+
+# a client misses two events, a restart, and two more
+
+my $zero = connected(user => "ann")->recv_until('welcome')->{lastEventId};
+my @id = events(3);
+
+$t->stop();
+$t->run();
+
+is(replayed($id[0]), '2 3 | recovered 2', 'events from before come after it');
+is(replayed($zero), '1 2 3 | recovered 3',
+    'also from the position before the first');
+is(replayed($id[2]), '| recovered 0', 'from the last one there is nothing');
+
+push @id, events(2);
+
+is(replayed($id[0]), '2 3 4 5 | recovered 4',
+    'those of both lives come in one order');
+is(replayed($id[3]), '5 | recovered 1', 'and from the new ones on');
+is((ids($id[0]))[-1], $id[4], 'with the ids that they have');
+
+my ($ann) = grep { ($_->{n} // 0) == 2 } missed($id[0]);
+my ($boss) = grep { ($_->{n} // 0) == 2 } missed($id[0], 'boss');
+
+ok(!exists $ann->{secret} && !exists $boss->{secret},
+    'what is redacted from everyone is not there');
+ok(!exists $ann->{pay} && $boss->{pay} == 2,
+    'what is redacted for a role is, for that role');
+
+for my $signal (qw/ TERM QUIT /) {
+    kill $signal, master();
+    wait_gone([ master() ], 15);
+    $t->stop();
+    $t->run();
+}
+
+is(replayed($id[0]), '2 3 4 5 | recovered 4', 'over two more restarts as well');
+
+###############################################################################
+
+# what was accepted behind the last snapshot is lost, and that is said
+
+$t->stop();
+copy("$state/events", $t->testdir() . '/old');
+$t->run();
+
+my @lost = events(3);
+
+$t->stop();
+copy($t->testdir() . '/old', "$state/events");
+$t->run();
+
+is(replayed($lost[0]), '| upgrade', 'a position that was lost is told of');
+is(replayed($id[4]), '| recovered 0', 'one that was kept is known');
+
+push @id, events(1);
+
+is(replayed($lost[2]), '| upgrade', 'also when there are later events');
+is(replayed($id[4]), '9 | recovered 1', 'which come after those kept');
+is(replayed('1-1'), '| unknown', 'no position of ours is not known');
+
+$t->stop();
+$t->run();
+
+is(replayed($lost[1]), '| upgrade', 'that is known over a restart, too');
+
+###############################################################################
+
+# a clock that went back: the last life began in what is now the future
+
+my ($ms) = $id[5] =~ /^(\d+)/;
+my ($newest) = events(1);
+my ($now) = $newest =~ /^(\d+)/;
+
+ok($now > $ms, 'every life has a time of its own, above those before');
+
+unlink "$state/events";
+$t->stop();
+unlink "$state/events";
+$t->run();
+
+is(replayed($newest), '| upgrade', 'without its events, those are lost');
+is(replayed($id[5]), '| expired', 'and earlier ones are no longer there');
+
+my ($later) = (events(1))[0] =~ /^(\d+)/;
+
+ok($later > $now, 'and new positions are above them');
+
+###############################################################################
+
+# a new binary
+
+$t->stop();
+$t->run();
+@id = events(2);
+$t->stop();
+$t->run();
+
+my $old = master();
+my @more = events(1);
+
+kill 'USR2', $old;
+ok(wait_for(sub { (master() // $old) != $old && -s pid_file('.oldbin')
+        && worker_pids($t) == workers() }, 15), 'a new binary starts');
+
+kill 'QUIT', $old;
+ok(wait_gone([ $old ], 15), 'and the old one goes');
+
+is(replayed($id[0]), '13 | recovered 1', 'events that were kept are there');
+is(replayed($more[0]), '| upgrade', 'later ones are told of');
+
+push @id, events(1);
+$t->stop();
+$t->run();
+
+is(replayed($id[0]), '13 15 | recovered 2',
+    'it is the new one whose events are kept');
+
+$t->stop();
+
+###############################################################################
+
+sub pid_file { return $t->testdir() . '/nginx.pid' . ($_[0] // '') }
+
+
+sub master {
+    return ((eval { $t->read_file('nginx.pid') } // '') =~ /(\d+)/)[0];
+}
+
+
+sub connected {
+    my (%args) = @_;
+    return ws_connect($t, '/?' . join '&', map { "$_=$args{$_}" } keys %args);
+}
+
+
+# Publishes so many events, each with the next number; their ids.
+sub events {
+    my ($count) = @_;
+
+    my ($status, $body) = publish($t, [ map {
+        { type => 'e', n => ++$n, secret => $n, pay => $n } } 1 .. $count ]);
+
+    die "status $status\n" if $status != 200;
+    return @{$body->{eventIds}};
+}
+
+
+# All that comes up to "resumed", with that.
+sub missed {
+    my ($since, $role) = @_;
+    my $ws = connected(user => 'ann', role => $role // 'none', since => $since);
+    my @got;
+
+    $ws->recv_until('welcome');
+
+    while (my $m = $ws->recv_json()) {
+        push @got, $m;
+        last if $m->{type} eq 'resumed';
+    }
+
+    return @got;
+}
+
+
+# The numbers of the events, and how it ended.
+sub replayed {
+    my @got = missed(@_);
+    my $end = pop @got;
+
+    return join ' ', (map { $_->{n} } @got), '|',
+        $end->{recovered} ? "recovered $end->{count}" : $end->{reason};
+}
+
+
+sub ids { return map { $_->{eventId} // () } missed(@_) }
