@@ -35,7 +35,12 @@ static ngx_uint_t ngx_conductor_handshake_check(ngx_http_request_t *r,
     ngx_conductor_ctx_t *ctx, ngx_conductor_handshake_t *hs);
 static ngx_uint_t ngx_conductor_admit(ngx_http_request_t *r,
     ngx_conductor_loc_conf_t *lcf, const char **detail);
+static ngx_uint_t ngx_conductor_admit_identity(ngx_http_request_t *r,
+    ngx_conductor_loc_conf_t *lcf, ngx_conductor_identity_t *id,
+    const char **detail);
 static ngx_int_t ngx_conductor_accept(ngx_http_request_t *r,
+    ngx_conductor_ctx_t *ctx, ngx_conductor_handshake_t *hs);
+static ngx_int_t ngx_conductor_accept_headers(ngx_http_request_t *r,
     ngx_conductor_ctx_t *ctx, ngx_conductor_handshake_t *hs);
 static ngx_int_t ngx_conductor_refuse_close(ngx_http_request_t *r,
     ngx_conductor_ctx_t *ctx, ngx_conductor_handshake_t *hs,
@@ -299,23 +304,10 @@ ngx_conductor_admit(ngx_http_request_t *r, ngx_conductor_loc_conf_t *lcf,
         return CDR_REFUSE_ZONE_FULL;
     }
 
-    if (id->rc != NGX_OK) {
-        *detail = id->reason;
+    reason = ngx_conductor_admit_identity(r, lcf, id, detail);
 
-        if (id->revoked) {
-            return CDR_REFUSE_REVOKED;
-        }
-
-        return id->expired ? CDR_REFUSE_EXPIRED : CDR_REFUSE_TOKEN;
-    }
-
-    if (id->cookie && ngx_conductor_origin_allowed(r, 1) != NGX_OK) {
-        *detail = "a token in a cookie needs an Origin";
-        return CDR_REFUSE_ORIGIN;
-    }
-
-    if (ngx_conductor_role_allowed(lcf->roles, &id->role) != NGX_OK) {
-        return CDR_REFUSE_ROLE;
+    if (reason != NGX_CONDUCTOR_ADMITTED) {
+        return reason;
     }
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_conductor_module);
@@ -344,6 +336,34 @@ ngx_conductor_admit(ngx_http_request_t *r, ngx_conductor_loc_conf_t *lcf,
 }
 
 
+static ngx_uint_t
+ngx_conductor_admit_identity(ngx_http_request_t *r,
+    ngx_conductor_loc_conf_t *lcf, ngx_conductor_identity_t *id,
+    const char **detail)
+{
+    if (id->rc != NGX_OK) {
+        *detail = id->reason;
+
+        if (id->revoked) {
+            return CDR_REFUSE_REVOKED;
+        }
+
+        return id->expired ? CDR_REFUSE_EXPIRED : CDR_REFUSE_TOKEN;
+    }
+
+    if (id->cookie && ngx_conductor_origin_allowed(r, 1) != NGX_OK) {
+        *detail = "a token in a cookie needs an Origin";
+        return CDR_REFUSE_ORIGIN;
+    }
+
+    if (ngx_conductor_role_allowed(lcf->roles, &id->role) != NGX_OK) {
+        return CDR_REFUSE_ROLE;
+    }
+
+    return NGX_CONDUCTOR_ADMITTED;
+}
+
+
 /* Sends the 101, RFC 6455 section 4.2.2, and leaves the request after it. */
 
 static ngx_int_t
@@ -351,7 +371,6 @@ ngx_conductor_accept(ngx_http_request_t *r, ngx_conductor_ctx_t *ctx,
     ngx_conductor_handshake_t *hs)
 {
     ngx_int_t                  rc;
-    ngx_str_t                  value;
     ngx_http_cleanup_t        *cln;
     ngx_conductor_session_t   *s;
 
@@ -359,10 +378,7 @@ ngx_conductor_accept(ngx_http_request_t *r, ngx_conductor_ctx_t *ctx,
 
     cln = ngx_http_cleanup_add(r, 0);
 
-    value.len = CDR_WS_ACCEPT_LEN + CDR_PMD_RESPONSE_MAX;
-    value.data = ngx_pnalloc(r->pool, value.len);
-
-    if (cln == NULL || value.data == NULL) {
+    if (cln == NULL) {
         ngx_conductor_session_abandon(s);
         ctx->session = NULL;
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -379,42 +395,7 @@ ngx_conductor_accept(ngx_http_request_t *r, ngx_conductor_ctx_t *ctx,
         ctx->status = "connected";
     }
 
-    value.len = CDR_WS_ACCEPT_LEN;
-
-    if (cdr_ws_accept(hs->key, value.data) != CDR_OK
-        || ngx_conductor_add_header(r, "Sec-WebSocket-Accept", &value)
-           != NGX_OK)
-    {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    if (hs->pmd.on && s->conf->compress) {
-        s->pmd = hs->pmd;
-
-        value.data += CDR_WS_ACCEPT_LEN;
-        value.len = cdr_pmd_response(&s->pmd, value.data,
-                                     CDR_PMD_RESPONSE_MAX);
-
-        if (ngx_conductor_add_header(r, "Sec-WebSocket-Extensions", &value)
-            != NGX_OK)
-        {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
-    }
-
-    if (ctx->offered) {
-        ngx_str_set(&value, "conductor.v1");
-
-        if (ngx_conductor_add_header(r, "Sec-WebSocket-Protocol", &value)
-            != NGX_OK)
-        {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
-    }
-
-    ngx_str_set(&value, "websocket");
-
-    if (ngx_conductor_add_header(r, "Upgrade", &value) != NGX_OK) {
+    if (ngx_conductor_accept_headers(r, ctx, hs) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -441,6 +422,60 @@ ngx_conductor_accept(ngx_http_request_t *r, ngx_conductor_ctx_t *ctx,
     }
 
     return ngx_conductor_detach(r);
+}
+
+
+static ngx_int_t
+ngx_conductor_accept_headers(ngx_http_request_t *r, ngx_conductor_ctx_t *ctx,
+    ngx_conductor_handshake_t *hs)
+{
+    ngx_str_t                 value;
+    ngx_conductor_session_t  *s;
+
+    s = ctx->session;
+
+    value.data = ngx_pnalloc(r->pool,
+                             CDR_WS_ACCEPT_LEN + CDR_PMD_RESPONSE_MAX);
+    if (value.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    value.len = CDR_WS_ACCEPT_LEN;
+
+    if (cdr_ws_accept(hs->key, value.data) != CDR_OK
+        || ngx_conductor_add_header(r, "Sec-WebSocket-Accept", &value)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (hs->pmd.on && s->conf->compress) {
+        s->pmd = hs->pmd;
+
+        value.data += CDR_WS_ACCEPT_LEN;
+        value.len = cdr_pmd_response(&s->pmd, value.data,
+                                     CDR_PMD_RESPONSE_MAX);
+
+        if (ngx_conductor_add_header(r, "Sec-WebSocket-Extensions", &value)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    if (ctx->offered) {
+        ngx_str_set(&value, "conductor.v1");
+
+        if (ngx_conductor_add_header(r, "Sec-WebSocket-Protocol", &value)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    ngx_str_set(&value, "websocket");
+
+    return ngx_conductor_add_header(r, "Upgrade", &value);
 }
 
 
