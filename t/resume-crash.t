@@ -1,0 +1,183 @@
+#!/usr/bin/perl
+
+# Clients come back over crashes of workers and reloads: each event once, in order.
+
+use warnings;
+use strict;
+
+use Test::More;
+
+BEGIN { use FindBin; chdir($FindBin::Bin); }
+
+use lib 'lib';
+use Test::Nginx;
+use Test::Conductor;
+
+select STDERR; $| = 1;
+select STDOUT; $| = 1;
+
+my $t = need_conductor(Test::Nginx->new()->has(qw/ http /))->plan(11);
+
+$t->write_file_expand('nginx.conf', conductor_conf(<<'EOF_CONF'));
+
+%%TEST_GLOBALS%%
+
+daemon off;
+worker_processes %%WORKERS%%;
+
+events {
+}
+
+http {
+    %%TEST_GLOBALS_HTTP%%
+
+    conductor_hub h {
+        zone     16m;
+        history  events=20000 size=8m;
+        drain    200ms;
+
+        channel c { default on; }
+        channel d { default on; }
+        event e { channel c; }
+        event f { channel d; }
+    }
+
+    conductor_auth            off;
+    conductor_limit_conn      off;
+    conductor_limit_messages  off;
+
+    server {
+        listen 127.0.0.1:8080;
+
+        location /         { conductor h; }
+        location /publish  { conductor_publish h; }
+    }
+}
+
+EOF_CONF
+
+$t->todo_alerts(qr/signal 9/);
+$t->run();
+
+our $all = 2 * 600;
+
+my $zero = ws_connect($t, '/')->recv_until('welcome')->{lastEventId};
+
+$t->run_daemon(\&publisher, $t, $_, 600) for 1 .. 2;
+
+my @clients = map { client($zero, $_ % 2 ? 'since' : 'hold') } 1 .. 4;
+my ($rounds, $killed, $reloads) = (0, 0, 0);
+
+while (grep { @{$_->{got}} < $all } @clients) {
+    last if ++$rounds > 2000;
+
+    if ($rounds % 12 == 4 && $killed < 4) {
+        my ($pid) = worker_pids($t);
+        kill 'KILL', $pid and $killed++ if $pid;
+
+    } elsif ($rounds % 12 == 10 && $reloads < 4) {
+        $t->reload();
+        $reloads++;
+    }
+
+    for my $c (@clients) {
+        follow($c, 1 + int rand 40) if @{$c->{got}} < $all;
+    }
+}
+
+my @reference = reference($zero);
+
+is(scalar @reference, $all, 'there are more than a thousand events');
+
+for my $i (0 .. $#clients) {
+    my $c = $clients[$i];
+    is("@{$c->{got}}" eq "@reference", 1, "client $i has them all, in order");
+    is($c->{wrong}, 0, 'it was told so');
+}
+
+is($killed, 4, 'workers were killed');
+is($reloads, 4, 'and replaced');
+
+
+# A client: where it is, and what it got.
+sub client {
+    my ($since, $how) = @_;
+    return { since => $since, how => $how, got => [], wrong => 0 };
+}
+
+
+# It comes back, reads up to so many events, and is gone; false if it could
+# not come back.
+sub follow {
+    my ($c, $max) = @_;
+    my $ws;
+
+    if ($c->{how} eq 'hold') {
+        $ws = ws_connect(Test::Nginx::port(8080), '/?hold=1');
+        $ws->send_json({ type => 'resume', since => $c->{since},
+            subscriptions => [ { channel => 'd' },
+                               { channel => 'c', filter => {} } ] })
+            if $ws->is_open();
+
+    } else {
+        $ws = ws_connect(Test::Nginx::port(8080), "/?since=$c->{since}");
+    }
+
+    return 0 if !$ws->is_open();
+
+    while ($max > 0) {
+        my $m = $ws->recv_json() // return 0;
+
+        if ($m->{type} eq 'resumed') {
+            $c->{wrong}++ if !$m->{recovered};
+            $c->{since} = $m->{lastEventId};
+
+        } elsif (defined $m->{eventId}) {
+            push @{$c->{got}}, $m->{eventId};
+            $c->{since} = $m->{eventId};
+            $max--;
+        }
+
+        last if @{$c->{got}} == $all;
+    }
+
+    $ws->vanish();
+
+    return 1;
+}
+
+
+# All events that there were, as one client gets them afterwards.
+sub reference {
+    my ($zero) = @_;
+    my $ws = ws_connect(Test::Nginx::port(8080), "/?since=$zero");
+    my @ids;
+
+    while (my $m = $ws->recv_json()) {
+        push @ids, $m->{eventId} if defined $m->{eventId};
+        return @ids if $m->{type} eq 'resumed';
+    }
+
+    return;
+}
+
+
+# Publishes events, one or a few at a time; at the end it is gone.
+sub publisher {
+    my ($t, $name, $count) = @_;
+    my $n = 0;
+
+    while ($n < $count) {
+        my $batch = $n % 7 ? 1 : 3;
+        my ($status) = eval { publish($t, [ map {
+            { type => $_ % 2 ? 'e' : 'f', from => $name, n => $n + $_ }
+        } 1 .. $batch ], key => "$name-$n") };
+
+        if (($status // 0) == 200) {
+            $n += $batch;
+
+        } else {
+            select undef, undef, undef, 0.02;
+        }
+    }
+}

@@ -1,0 +1,178 @@
+#!/usr/bin/perl
+
+# Clients drop and come back while events pour in: each event once, in order.
+
+use warnings;
+use strict;
+
+use Test::More;
+
+BEGIN { use FindBin; chdir($FindBin::Bin); }
+
+use lib 'lib';
+use Test::Nginx;
+use Test::Conductor;
+
+select STDERR; $| = 1;
+select STDOUT; $| = 1;
+
+my $t = need_conductor(Test::Nginx->new()->has(qw/ http /))->plan(19);
+
+$t->write_file_expand('nginx.conf', conductor_conf(<<'EOF_CONF'));
+
+%%TEST_GLOBALS%%
+
+daemon off;
+worker_processes %%WORKERS%%;
+
+events {
+}
+
+http {
+    %%TEST_GLOBALS_HTTP%%
+
+    conductor_hub h {
+        zone     16m;
+        history  events=20000 size=8m;
+        drain    200ms;
+
+        channel c { default on; }
+        channel d { default on; }
+        event e { channel c; }
+        event f { channel d; }
+    }
+
+    conductor_auth            off;
+    conductor_limit_conn      off;
+    conductor_limit_messages  off;
+
+    server {
+        listen 127.0.0.1:8080;
+
+        location /         { conductor h; }
+        location /publish  { conductor_publish h; }
+    }
+}
+
+EOF_CONF
+
+$t->run();
+
+our $all = 4 * 600;
+
+my $zero = ws_connect($t, '/')->recv_until('welcome')->{lastEventId};
+my $steady = ws_connect($t, '/', read_along => 1);
+$steady->recv_until('welcome');
+
+$t->run_daemon(\&publisher, $t, $_, 600) for 1 .. 4;
+
+my @clients = map { client($zero, $_ % 2 ? 'since' : 'hold') } 1 .. 8;
+my $rounds = 0;
+
+while (grep { @{$_->{got}} < $all } @clients) {
+    last if ++$rounds > 2000;
+
+    for my $c (@clients) {
+        follow($c, 1 + int rand 60) if @{$c->{got}} < $all;
+    }
+}
+
+my @live = map { $steady->recv_until(sub { defined $_->{eventId} })->{eventId} }
+    1 .. $all;
+my @reference = reference($zero);
+
+is(scalar @reference, $all, 'there are thousands of events');
+is("@live", "@reference", 'who stayed has them all, in order');
+
+for my $i (0 .. $#clients) {
+    my $c = $clients[$i];
+    is("@{$c->{got}}" eq "@reference", 1,
+        "client $i, which came back again and again, as well");
+    is($c->{wrong}, 0, 'it was told so');
+}
+
+cmp_ok($rounds, '>', 10, 'and again');
+
+
+# A client: where it is, and what it got.
+sub client {
+    my ($since, $how) = @_;
+    return { since => $since, how => $how, got => [], wrong => 0 };
+}
+
+
+# It comes back, reads up to so many events, and is gone; false if it could
+# not come back.
+sub follow {
+    my ($c, $max) = @_;
+    my $ws;
+
+    if ($c->{how} eq 'hold') {
+        $ws = ws_connect(Test::Nginx::port(8080), '/?hold=1');
+        $ws->send_json({ type => 'resume', since => $c->{since},
+            subscriptions => [ { channel => 'd' },
+                               { channel => 'c', filter => {} } ] })
+            if $ws->is_open();
+
+    } else {
+        $ws = ws_connect(Test::Nginx::port(8080), "/?since=$c->{since}");
+    }
+
+    return 0 if !$ws->is_open();
+
+    while ($max > 0) {
+        my $m = $ws->recv_json() // return 0;
+
+        if ($m->{type} eq 'resumed') {
+            $c->{wrong}++ if !$m->{recovered};
+            $c->{since} = $m->{lastEventId};
+
+        } elsif (defined $m->{eventId}) {
+            push @{$c->{got}}, $m->{eventId};
+            $c->{since} = $m->{eventId};
+            $max--;
+        }
+
+        last if @{$c->{got}} == $all;
+    }
+
+    $ws->vanish();
+
+    return 1;
+}
+
+
+# All events that there were, as one client gets them afterwards.
+sub reference {
+    my ($zero) = @_;
+    my $ws = ws_connect(Test::Nginx::port(8080), "/?since=$zero");
+    my @ids;
+
+    while (my $m = $ws->recv_json()) {
+        push @ids, $m->{eventId} if defined $m->{eventId};
+        return @ids if $m->{type} eq 'resumed';
+    }
+
+    return;
+}
+
+
+# Publishes events, one or a few at a time; at the end it is gone.
+sub publisher {
+    my ($t, $name, $count) = @_;
+    my $n = 0;
+
+    while ($n < $count) {
+        my $batch = $n % 7 ? 1 : 3;
+        my ($status) = eval { publish($t, [ map {
+            { type => $_ % 2 ? 'e' : 'f', from => $name, n => $n + $_ }
+        } 1 .. $batch ], key => "$name-$n") };
+
+        if (($status // 0) == 200) {
+            $n += $batch;
+
+        } else {
+            select undef, undef, undef, 0.02;
+        }
+    }
+}
