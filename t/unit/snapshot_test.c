@@ -37,8 +37,8 @@ typedef struct {
 } back_t;
 
 
-static const uint8_t  key[CDR_SNAPSHOT_KEY_LEN] = "a key of thirty bytes and two";
-static const uint8_t  other[CDR_SNAPSHOT_KEY_LEN] = "another key of as many bytes";
+static const uint8_t  key[CDR_SNAPSHOT_KEY_LEN] = "a key of some bytes";
+static const uint8_t  other[CDR_SNAPSHOT_KEY_LEN] = "another one of them";
 
 static cdr_test_alloc_t   counted;
 static const cdr_alloc_t  alloc = {
