@@ -429,6 +429,7 @@ void ngx_conductor_wake_all(ngx_conductor_hub_t *hub);
 void ngx_conductor_wake_worker(ngx_conductor_hub_t *hub, uint32_t i);
 void ngx_conductor_wake_keeper(ngx_conductor_hub_t *hub);
 void ngx_conductor_wake_one(ngx_conductor_hub_t *hub, ngx_uint_t slot);
+void ngx_conductor_wake_me(void);
 
 
 /* ngx_conductor_process.c: process slots, the tick */

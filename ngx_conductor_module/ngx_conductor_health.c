@@ -1,6 +1,6 @@
 /* The health of a hub, for people and for orchestrators. */
 
-#include "ngx_conductor_presence.h"
+#include "ngx_conductor_keeper.h"
 
 #include <cdr_json.h>
 
@@ -11,6 +11,9 @@ static ngx_int_t ngx_conductor_health_body(ngx_http_request_t *r,
     ngx_conductor_hub_t *hub, const char *why, ngx_str_t *body);
 static size_t ngx_conductor_health_figures(ngx_http_request_t *r,
     cdr_cells_t *cells, uint64_t *sums, u_char *dst);
+static u_char *ngx_conductor_health_keeping(ngx_conductor_hub_t *hub,
+    u_char *p);
+static ngx_uint_t ngx_conductor_health_failed(ngx_conductor_hub_t *hub);
 static ngx_uint_t ngx_conductor_health_draining(ngx_conductor_hub_t *hub);
 static ngx_uint_t ngx_conductor_health_full(ngx_conductor_hub_t *hub);
 static ngx_uint_t ngx_conductor_health_workers(ngx_conductor_hub_t *hub);
@@ -85,7 +88,8 @@ ngx_conductor_health_body(ngx_http_request_t *r, ngx_conductor_hub_t *hub,
     cells = hub->cells;
     cells.n = cdr_cells_used(&cells);
 
-    p = ngx_pnalloc(r->pool, 512 + hub->label.len + hub->name.len
+    p = ngx_pnalloc(r->pool, 512 + 6 * NGX_CONDUCTOR_KEEPER_TEXT
+                             + hub->label.len + hub->name.len
                              + ngx_conductor_health_figures(r, &cells, sums,
                                                             NULL));
     if (p == NULL) {
@@ -95,16 +99,17 @@ ngx_conductor_health_body(ngx_http_request_t *r, ngx_conductor_hub_t *hub,
     body->data = p;
 
     p = ngx_sprintf(p, "{\"status\":\"%s\",\"timestamp\":\"",
-                    (why || ngx_conductor_health_full(hub)) ? "degraded"
-                                                            : "ok");
+                    (why || ngx_conductor_health_full(hub)
+                     || ngx_conductor_health_failed(hub)) ? "degraded" : "ok");
     p = ngx_conductor_health_time(p);
     p = ngx_sprintf(p, "\",\"websocket\":\"enabled\",\"connections\":%uD"
-                    ",\"redis\":\"disabled\",\"database\":\"disabled\""
-                    ",\"hub\":\"%V\",\"server\":\"%V\",\"workers\":%ui"
+                    ",\"redis\":\"disabled\"",
+                    cdr_registry_live(&hub->registry));
+    p = ngx_conductor_health_keeping(hub, p);
+    p = ngx_sprintf(p, ",\"hub\":\"%V\",\"server\":\"%V\",\"workers\":%ui"
                     ",\"capacity\":%uD,\"draining\":%s",
-                    cdr_registry_live(&hub->registry), &hub->name,
-                    &hub->label, ngx_conductor_health_workers(hub),
-                    hub->zone->capacity,
+                    &hub->name, &hub->label,
+                    ngx_conductor_health_workers(hub), hub->zone->capacity,
                     ngx_conductor_health_draining(hub) ? "true" : "false");
 
     if (hub->presence) {
@@ -148,6 +153,9 @@ ngx_conductor_health_probe(ngx_http_request_t *r, ngx_conductor_hub_t *hub,
 
         } else if (ngx_conductor_health_full(hub)) {
             *why = "zone full";
+
+        } else if (ngx_conductor_keeper_missing(hub)) {
+            *why = "no keeper";
         }
 
     } else if (probe.len == 4 && ngx_strncmp(probe.data, "live", 4) == 0) {
@@ -192,6 +200,68 @@ ngx_conductor_health_figures(ngx_http_request_t *r, cdr_cells_t *cells,
     }
 
     return out.len;
+}
+
+
+/* The keeper, and what it says of the database. */
+
+static u_char *
+ngx_conductor_health_keeping(ngx_conductor_hub_t *hub, u_char *p)
+{
+    uint32_t                  database;
+    cdr_str_t                 why;
+    cdr_json_out_t            out = { p, 0 };
+    ngx_conductor_keeping_t  *keeping;
+    u_char                    error[NGX_CONDUCTOR_KEEPER_TEXT];
+
+    if (hub->state == NULL || ngx_process == NGX_PROCESS_SINGLE) {
+        return ngx_sprintf(p, ",\"database\":\"disabled\"");
+    }
+
+    keeping = &hub->zone->keeping;
+    database = atomic_load(&keeping->database);
+    why = (cdr_str_t) cdr_str("it was not opened yet");
+
+    if (database == NGX_CONDUCTOR_DATABASE_FAILED) {
+        ngx_conductor_zone_lock(hub);
+        ngx_cpystrn(error, keeping->error, sizeof(error));
+        ngx_conductor_zone_unlock(hub);
+
+        why.data = error;
+        why.len = ngx_strlen(error);
+    }
+
+    cdr_json_put_lit(&out, ",\"database\":");
+
+    if (hub->presence_file.len == 0) {
+        cdr_json_put_lit(&out, "\"disabled\"");
+
+    } else if (database == NGX_CONDUCTOR_DATABASE_OK) {
+        cdr_json_put_lit(&out, "\"ok\"");
+
+    } else {
+        cdr_json_put_lit(&out, "\"failed\",\"databaseError\":");
+        cdr_json_put_string(&out, why);
+    }
+
+    p += out.len;
+
+    return ngx_sprintf(p, ",\"keeper\":\"%s\"",
+                       ngx_conductor_keeper_missing(hub) ? "missing" : "ok");
+}
+
+
+static ngx_uint_t
+ngx_conductor_health_failed(ngx_conductor_hub_t *hub)
+{
+    if (hub->state == NULL || ngx_process == NGX_PROCESS_SINGLE) {
+        return 0;
+    }
+
+    return ngx_conductor_keeper_missing(hub)
+           || (hub->presence_file.len
+               && atomic_load(&hub->zone->keeping.database)
+                  != NGX_CONDUCTOR_DATABASE_OK);
 }
 
 

@@ -24,15 +24,15 @@ static char *ngx_conductor_presence_where(ngx_conf_t *cf,
     ngx_conductor_hub_t *hub, ngx_str_t *value);
 static char *ngx_conductor_presence_option(ngx_conf_t *cf,
     ngx_conductor_hub_t *hub, ngx_str_t *value, ngx_uint_t *given);
-static const char *ngx_conductor_presence_age(ngx_str_t *value, void *field);
-static const char *ngx_conductor_presence_history(ngx_str_t *value,
+static const char *ngx_conductor_parse_age(ngx_str_t *value, void *field);
+static const char *ngx_conductor_parse_history(ngx_str_t *value,
     void *field);
-static const char *ngx_conductor_presence_leave(ngx_str_t *value,
+static const char *ngx_conductor_parse_leave(ngx_str_t *value,
     void *field);
-static const char *ngx_conductor_presence_tick(ngx_str_t *value, void *field);
-static const char *ngx_conductor_presence_list(ngx_str_t *value, void *field);
-static const char *ngx_conductor_presence_diff(ngx_str_t *value, void *field);
-static const char *ngx_conductor_presence_check_key(ngx_str_t *value,
+static const char *ngx_conductor_parse_tick(ngx_str_t *value, void *field);
+static const char *ngx_conductor_parse_list(ngx_str_t *value, void *field);
+static const char *ngx_conductor_parse_diff(ngx_str_t *value, void *field);
+static const char *ngx_conductor_parse_check_key(ngx_str_t *value,
     void *field);
 static char *ngx_conductor_presence_key(ngx_conf_t *cf,
     ngx_conductor_hub_t *hub, ngx_str_t *value);
@@ -52,28 +52,28 @@ static ngx_int_t ngx_conductor_parent(ngx_conf_t *cf, ngx_str_t *path,
 static ngx_conductor_presence_option_t  ngx_conductor_presence_options[] = {
 
     { "ttl=", offsetof(ngx_conductor_hub_t, presence_ttl),
-      ngx_conductor_presence_age },
+      ngx_conductor_parse_age },
 
     { "sweep=", offsetof(ngx_conductor_hub_t, presence_sweep),
-      ngx_conductor_presence_age },
+      ngx_conductor_parse_age },
 
     { "leave=", offsetof(ngx_conductor_hub_t, presence_leave),
-      ngx_conductor_presence_leave },
+      ngx_conductor_parse_leave },
 
     { "list=", offsetof(ngx_conductor_hub_t, presence_list),
-      ngx_conductor_presence_list },
+      ngx_conductor_parse_list },
 
     { "diff=", offsetof(ngx_conductor_hub_t, presence_diff),
-      ngx_conductor_presence_diff },
+      ngx_conductor_parse_diff },
 
     { "tick=", offsetof(ngx_conductor_hub_t, presence_tick),
-      ngx_conductor_presence_tick },
+      ngx_conductor_parse_tick },
 
     { "history=", offsetof(ngx_conductor_hub_t, presence_history),
-      ngx_conductor_presence_history },
+      ngx_conductor_parse_history },
 
     { "key=", 0,
-      ngx_conductor_presence_check_key },
+      ngx_conductor_parse_check_key },
 
     { NULL, 0, NULL }
 };
@@ -86,7 +86,7 @@ ngx_conductor_hub_state(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_conductor_hub_t *hub = conf;
 
-    ngx_str_t  *value, rest;
+    ngx_str_t  *value, rest, name;
 
     if (hub->state) {
         return "is duplicate";
@@ -109,7 +109,13 @@ ngx_conductor_hub_state(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         }
     }
 
-    return ngx_conductor_state_add(cf, hub, &value[1], &value[1]);
+    name = value[1];
+
+    if (name.len && ngx_conf_full_name(cf->cycle, &name, 0) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    return ngx_conductor_state_add(cf, hub, &value[1], &name);
 }
 
 
@@ -270,7 +276,7 @@ ngx_conductor_presence_option(ngx_conf_t *cf, ngx_conductor_hub_t *hub,
 
 
 static const char *
-ngx_conductor_presence_age(ngx_str_t *value, void *field)
+ngx_conductor_parse_age(ngx_str_t *value, void *field)
 {
     ngx_int_t  n;
 
@@ -289,20 +295,20 @@ ngx_conductor_presence_age(ngx_str_t *value, void *field)
 
 
 static const char *
-ngx_conductor_presence_history(ngx_str_t *value, void *field)
+ngx_conductor_parse_history(ngx_str_t *value, void *field)
 {
     if (value->len == 3 && ngx_strncmp(value->data, "off", 3) == 0) {
         *(time_t *) field = 0;
         return NULL;
     }
 
-    return ngx_conductor_presence_age(value, field)
+    return ngx_conductor_parse_age(value, field)
            ? "it is \"off\" or a time from 1s to 100 years" : NULL;
 }
 
 
 static const char *
-ngx_conductor_presence_leave(ngx_str_t *value, void *field)
+ngx_conductor_parse_leave(ngx_str_t *value, void *field)
 {
     return (ngx_conductor_msec(value, field) == NGX_OK)
            ? NULL : "it is a time of at most a year";
@@ -310,7 +316,7 @@ ngx_conductor_presence_leave(ngx_str_t *value, void *field)
 
 
 static const char *
-ngx_conductor_presence_tick(ngx_str_t *value, void *field)
+ngx_conductor_parse_tick(ngx_str_t *value, void *field)
 {
     ngx_msec_t  *tick;
 
@@ -324,7 +330,7 @@ ngx_conductor_presence_tick(ngx_str_t *value, void *field)
 
 
 static const char *
-ngx_conductor_presence_list(ngx_str_t *value, void *field)
+ngx_conductor_parse_list(ngx_str_t *value, void *field)
 {
     ngx_int_t  n;
 
@@ -341,7 +347,7 @@ ngx_conductor_presence_list(ngx_str_t *value, void *field)
 
 
 static const char *
-ngx_conductor_presence_diff(ngx_str_t *value, void *field)
+ngx_conductor_parse_diff(ngx_str_t *value, void *field)
 {
     ngx_int_t  n;
 
@@ -358,7 +364,7 @@ ngx_conductor_presence_diff(ngx_str_t *value, void *field)
 
 
 static const char *
-ngx_conductor_presence_check_key(ngx_str_t *value, void *field)
+ngx_conductor_parse_check_key(ngx_str_t *value, void *field)
 {
     ngx_str_t  rest;
 
@@ -376,7 +382,7 @@ ngx_conductor_presence_key(ngx_conf_t *cf, ngx_conductor_hub_t *hub,
 {
     ngx_str_t  key;
 
-    if (hub->presence_file.len && !ngx_conductor_encrypts()) {
+    if (hub->presence_file.len && !cdr_store_encrypts()) {
         return ngx_conductor_conf_error(cf, value,
                    "this build has no encryption of databases");
     }
@@ -454,10 +460,6 @@ ngx_conductor_state_add(ngx_conf_t *cf, ngx_conductor_hub_t *hub,
            && path->name.data[path->name.len - 1] == '/')
     {
         path->name.data[--path->name.len] = '\0';
-    }
-
-    if (ngx_conf_full_name(cf->cycle, &path->name, 0) != NGX_OK) {
-        return NGX_CONF_ERROR;
     }
 
     path->data = hub;

@@ -1,6 +1,6 @@
 /* The module: its directives, its configuration, its place in nginx. */
 
-#include "ngx_conductor.h"
+#include "ngx_conductor_keeper.h"
 #include "ngx_conductor_session.h"
 #include "ngx_conductor_snapshot.h"
 
@@ -12,6 +12,7 @@ static void *ngx_conductor_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_conductor_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
 static void ngx_conductor_exit_process(ngx_cycle_t *cycle);
+static void ngx_conductor_exit_master(ngx_cycle_t *cycle);
 
 
 static ngx_conf_enum_t  ngx_conductor_protocols[] = {
@@ -260,7 +261,7 @@ ngx_module_t  ngx_http_conductor_module = {
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
     ngx_conductor_exit_process,            /* exit process */
-    ngx_conductor_snapshot_exit_master,    /* exit master */
+    ngx_conductor_exit_master,             /* exit master */
     NGX_MODULE_V1_PADDING
 };
 
@@ -469,4 +470,12 @@ ngx_conductor_exit_process(ngx_cycle_t *cycle)
 {
     ngx_conductor_sessions_exit(cycle);
     ngx_conductor_process_exit(cycle);
+}
+
+
+static void
+ngx_conductor_exit_master(ngx_cycle_t *cycle)
+{
+    ngx_conductor_snapshot_exit_master(cycle);
+    ngx_conductor_keeper_exit_master(cycle);
 }

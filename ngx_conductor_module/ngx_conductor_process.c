@@ -3,6 +3,7 @@
  * tick on which each looks after itself and after those who died.
  */
 
+#include "ngx_conductor_keeper.h"
 #include "ngx_conductor_presence.h"
 #include "ngx_conductor_question.h"
 #include "ngx_conductor_replay.h"
@@ -57,6 +58,8 @@ ngx_conductor_process_init_master(ngx_cycle_t *cycle)
 
         return ngx_is_init_cycle(cycle->old_cycle) ? NGX_ERROR : NGX_OK;
     }
+
+    ngx_conductor_keeper_check(cycle);
 
     if (ngx_test_config) {
         return NGX_OK;

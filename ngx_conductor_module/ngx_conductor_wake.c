@@ -129,6 +129,22 @@ ngx_conductor_wake_one(ngx_conductor_hub_t *hub, ngx_uint_t slot)
 }
 
 
+/* Has this process take a turn of its loop; from any of its threads. */
+
+void
+ngx_conductor_wake_me(void)
+{
+    uint64_t  one;
+
+    one = 1;
+
+    if (ngx_conductor_wake_possible()) {
+        (void) !write(ngx_conductor_eventfds[ngx_process_slot], &one,
+                      sizeof(uint64_t));
+    }
+}
+
+
 /* Its eventfd, as a connection; NULL: it has no slot, or an error. */
 
 ngx_connection_t *

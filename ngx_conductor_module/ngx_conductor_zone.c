@@ -148,6 +148,14 @@ ngx_conductor_zone_init(ngx_shm_zone_t *shm_zone, void *data)
     }
 
     ngx_conductor_restore(hub, shm_zone->shm.log);
+
+    if (ohub == NULL || ohub->state == NULL) {
+
+        /* time for a keeper to begin */
+
+        atomic_store(&hub->zone->keeping.beat, ngx_current_msec);
+    }
+
     ngx_conductor_zone_label(hub);
 
     return NGX_OK;

@@ -38,8 +38,10 @@ typedef struct {
 
 typedef struct {
     _Atomic uint64_t              presence;   /* version that is committed */
+    _Atomic uint64_t              file;       /* hash of the database's name,
+                                                 0: none yet */
     _Atomic uint64_t              beat;       /* ngx_current_msec of its last
-                                                 sign of life; 0: none yet */
+                                                 sign of life */
     _Atomic uint32_t              database;
     _Atomic uint64_t              failed_ms;  /* Unix, since when it fails */
     u_char                        error[NGX_CONDUCTOR_KEEPER_TEXT];

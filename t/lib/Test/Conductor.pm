@@ -19,7 +19,7 @@ use Test::WebSocket;
 our @EXPORT = (qw/
     workers conductor_conf need_conductor skip_all nginx_t
     wait_for wait_gone worker_pids keeper_pid reload_workers
-    api publish health many_clients fd_count rss private_memory shared_memory
+    api publish health sql many_clients fd_count rss private_memory shared_memory
 /, @Test::WebSocket::EXPORT);
 
 my $json = JSON::PP->new->utf8->canonical->allow_nonref;
@@ -183,10 +183,10 @@ sub worker_pids {
 }
 
 
-# The process that nginx calls its cache manager.
+# The process that keeps what outlives connections: nginx's cache manager.
 sub keeper_pid {
     my ($t) = @_;
-    return (children($t, qr/^nginx: cache manager process\s*$/))[0];
+    return (children($t, qr/^nginx: conductor keeper\s*$/))[0];
 }
 
 
@@ -263,6 +263,20 @@ sub health {
 
     $path .= "?probe=$opt{probe}" if defined $opt{probe};
     return api($t, 'GET', $path, %opt);
+}
+
+
+# The rows that the program sqlite3 gets from a database of the test's
+# directory, columns separated by "|"; undef if it fails.
+sub sql {
+    my ($t, $file, $query) = @_;
+
+    open my $pipe, '-|', 'sqlite3', '-batch', '-cmd', '.timeout 2000',
+                         $t->testdir() . "/$file", $query
+        or die "sqlite3: $!\n";
+
+    chomp(my @rows = <$pipe>);
+    return close $pipe ? \@rows : undef;
 }
 
 
