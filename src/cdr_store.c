@@ -259,10 +259,12 @@ cdr_store_gone(cdr_store_t *store)
         return true;
     }
 
+    /* that it exists would be denied of a log that is empty yet */
+
     vfs = sqlite3_vfs_find(NULL);
     there = 1;
 
-    return vfs->xAccess(vfs, store->wal, SQLITE_ACCESS_EXISTS, &there)
+    return vfs->xAccess(vfs, store->wal, SQLITE_ACCESS_READWRITE, &there)
            == SQLITE_OK
            && !there;
 }
