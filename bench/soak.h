@@ -74,7 +74,13 @@ struct bench_soak_s {
     uint64_t           stale;           /* seen as they were before */
     uint64_t           early;           /* updates before the list */
     uint64_t           flaps;           /* offline for a moment */
-    uint64_t           oldest;          /* ns; of all that was not so yet */
+
+    /* at the last look */
+
+    int                watching;        /* watchers who have their list */
+    int                unsure;          /* clients who are on their way */
+    uint64_t           unlike;          /* what watchers see otherwise */
+    uint64_t           oldest;          /* ns; since when that is so */
 };
 
 

@@ -182,6 +182,8 @@ bench_soak_stats(bench_t *b)
     uint64_t       posted, accepted;
     bench_soak_t  *k;
 
+    bench_view_check(b, bench_clock());
+
     k = b->soak;
     posted = 0;
     accepted = 0;
@@ -217,12 +219,14 @@ bench_soak_stats(bench_t *b)
 
     printf("\"said\":%llu,\"lists\":%llu,\"updates\":%llu,\"diffs\":%llu,"
            "\"ghosts\":%llu,\"missing\":%llu,\"stale\":%llu,\"early\":%llu,"
-           "\"flaps\":%llu,\"oldest_ms\":%.1f}\n",
+           "\"flaps\":%llu,\"watching\":%d,\"unsure\":%d,"
+           "\"unlike\":%llu,\"oldest_ms\":%.1f}\n",
            (unsigned long long) k->said, (unsigned long long) k->lists,
            (unsigned long long) k->updates, (unsigned long long) k->diffs,
            (unsigned long long) k->ghosts, (unsigned long long) k->missing,
            (unsigned long long) k->stale, (unsigned long long) k->early,
-           (unsigned long long) k->flaps, (double) k->oldest / 1e6);
+           (unsigned long long) k->flaps, k->watching, k->unsure,
+           (unsigned long long) k->unlike, (double) k->oldest / 1e6);
 
     fflush(stdout);
 }

@@ -251,9 +251,17 @@ void
 bench_view_check(bench_t *b, uint64_t now)
 {
     int                   i, w;
+    uint64_t              since;
     bench_soak_client_t  *s;
 
     b->soak->oldest = 0;
+    b->soak->unlike = 0;
+    b->soak->watching = 0;
+    b->soak->unsure = 0;
+
+    for (i = 0; i < b->conf.clients; i++) {
+        b->soak->unsure += (bench_view_state(b, i, now, &since) == -1);
+    }
 
     for (w = 0; w < b->conf.watchers; w++) {
         s = &b->soak->clients[w];
@@ -271,6 +279,8 @@ bench_view_check(bench_t *b, uint64_t now)
 
             continue;
         }
+
+        b->soak->watching++;
 
         for (i = 0; i < b->conf.clients; i++) {
             bench_view_compare(b, s, i, now);
@@ -315,6 +325,7 @@ bench_view_compare(bench_t *b, bench_soak_client_t *w, int i, uint64_t now)
     }
 
     age = bench_view_age(w, since, now);
+    soak->unlike++;
 
     if (age > soak->oldest) {
         soak->oldest = age;
