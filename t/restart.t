@@ -133,6 +133,7 @@ is(revoke($t, user => 'eve', until => 0), 200, 'a revocation is lifted');
 my $last = publish_one($t);
 
 $t->stop();
+my $kept = (stat "$state/events")[1];
 $t->run();
 
 is(status($t, 'eve'), 101, 'and is, after a restart');
@@ -141,6 +142,10 @@ is(welcome($t, 'ann')->{lastEventId}, $last, 'which keeps the event');
 ###############################################################################
 
 # nginx -t
+
+# the keeper writes once, soon after it has begun
+
+wait_for(sub { (stat "$state/events")[1] != $kept });
 
 my @before = map { (stat "$state/$_")[9, 1] } qw/ server events /;
 my ($ok) = nginx_t($t, $conf);
