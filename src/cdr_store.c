@@ -159,6 +159,7 @@ cdr_store_prepare(cdr_store_t *store)
     rc = cdr_store_exec(store, "PRAGMA temp_store = MEMORY;"
                                "PRAGMA cell_size_check = ON;"
                                "PRAGMA synchronous = NORMAL;"
+                               "PRAGMA cache_size = -8000;"
                                "PRAGMA journal_size_limit = 67108864;"
                                "SELECT count(*) FROM sqlite_master;");
 
