@@ -15,6 +15,7 @@
 
 #define NGX_CONDUCTOR_WATCH_SHARE  5        /* one part of so many, of time */
 #define NGX_CONDUCTOR_WATCH_TURN   10000    /* us */
+#define NGX_CONDUCTOR_WATCH_LISTS  200000   /* us, for the lists of a flush */
 #define NGX_CONDUCTOR_WATCH_STEP   128      /* clients between two looks at
                                                the clock */
 
@@ -406,6 +407,13 @@ ngx_conductor_watch_lists(ngx_conductor_hub_t *hub, uint64_t until)
     for ( /* void */ ; w->lists && !ngx_queue_empty(&w->waiting); w->lists--) {
         q = ngx_queue_head(&w->waiting);
         s = ngx_queue_data(q, ngx_conductor_session_t, waiting);
+
+        if (w->spent >= NGX_CONDUCTOR_WATCH_LISTS) {
+
+            /* when so many come, those who are there are not to wait */
+
+            break;
+        }
 
         ngx_conductor_watch_give(s);
 
