@@ -122,6 +122,25 @@ like(heard($client, qr/"type":"welcome"/), qr/"userId":"bob"/,
     'a client with the second token is bob');
 
 SKIP: {
+    skip 'sqlite3 not installed', 4 if system('command -v sqlite3 > /dev/null');
+
+    my ($line) = $text =~ /^\s+(sqlite3 .*)$/m;
+    like(rows($line, qr/^bob\|/m), qr/^bob\|online\|\|\d+\|\d+\|\d+\b/m,
+        'the line shows who is here');
+
+    my $update = '{"type":"presence-update","status":"busy",'
+        . '"currentFeature":"search"}';
+    syswrite $client, pack 'CCNa*', 0x81, 0x80 | length $update, 0, $update;
+    like(rows($line, qr/busy/), qr/^bob\|busy\|search\|\d+\|\d+\|\d+\b/m,
+        'and what they are doing');
+
+    my $clean = $line =~ s/SELECT \*/DELETE/r
+        =~ s/;"$/ WHERE expires_at < strftime('%s', 'now');"/r;
+    is(rows($clean, qr/^/), '', 'what has expired can be deleted by hand');
+    like(rows($line, qr/^bob/m), qr/^bob/m, 'who is here has not');
+}
+
+SKIP: {
     skip 'curl not installed', 2 if system('command -v curl > /dev/null');
 
     my ($line) = $text =~ /^\s+(curl .*)$/m;
@@ -291,6 +310,21 @@ sub slurp {
     open my $fh, '<', $name or return '';
     local $/;
     return scalar <$fh> // '';
+}
+
+
+# What a command prints, in the directory of the start, once it matches.
+sub rows {
+    my ($command, $re) = @_;
+    my $printed = '';
+
+    for (1 .. 100) {
+        $printed = `cd $dir/here && $command 2>&1`;
+        last if $printed =~ $re;
+        select undef, undef, undef, 0.05;
+    }
+
+    return $printed;
 }
 
 
