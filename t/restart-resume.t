@@ -18,7 +18,7 @@ use Test::Conductor;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = need_conductor(Test::Nginx->new()->has(qw/ http /))->plan(24);
+my $t = need_conductor(Test::Nginx->new()->has(qw/ http /))->plan(25);
 
 $t->write_file_expand('nginx.conf', conductor_conf(<<'EOF_CONF'));
 
@@ -156,7 +156,10 @@ $t->stop();
 $t->run();
 @id = events(2);
 $t->stop();
+
+my $before = inode();
 $t->run();
+ok(wait_for(sub { inode() != $before }), 'a snapshot is made after the start');
 
 my $old = master();
 my @more = events(1);
@@ -183,6 +186,10 @@ $t->stop();
 ###############################################################################
 
 sub pid_file { return $t->testdir() . '/nginx.pid' . ($_[0] // '') }
+
+
+# Another one with every snapshot.
+sub inode { return (stat "$state/events")[1] // 0 }
 
 
 sub master {
