@@ -9,6 +9,7 @@ static void ngx_conductor_session_write(ngx_event_t *ev);
 static void ngx_conductor_session_linger(ngx_conductor_session_t *s);
 static void ngx_conductor_session_destroy(ngx_conductor_session_t *s);
 static void ngx_conductor_session_end(ngx_connection_t *c);
+static void ngx_conductor_session_depart(ngx_conductor_session_t *s);
 static ngx_msec_t ngx_conductor_session_retry(const char *reason);
 static void ngx_conductor_session_give_back(ngx_conductor_session_t *s);
 static uint32_t ngx_conductor_session_ending(ngx_conductor_session_t *s);
@@ -153,6 +154,8 @@ ngx_conductor_session_close(ngx_conductor_session_t *s, uint16_t code,
     if (code == CDR_CLOSE_RESTART) {
         s->retry = ngx_conductor_session_retry(reason);
     }
+
+    ngx_conductor_session_depart(s);
 
     if (code == CDR_CLOSE_NO_STATUS) {
         (void) ngx_conductor_output(s, CDR_WS_FIN|CDR_WS_OP_CLOSE, NULL, 0);
@@ -468,6 +471,24 @@ ngx_conductor_session_end(ngx_connection_t *c)
     }
 
     ngx_free(s);
+}
+
+
+/*
+ * Its reviewer leaves with the close frame, not when the connection has ended:
+ * who comes back meanwhile goes on with what was said last.
+ */
+
+static void
+ngx_conductor_session_depart(ngx_conductor_session_t *s)
+{
+    if (s->entry == NGX_CONDUCTOR_NO_ENTRY || s->hub->reviewers.shm == NULL) {
+        return;
+    }
+
+    ngx_conductor_zone_lock(s->hub);
+    ngx_conductor_presence_leave(s->hub, s->entry, s->retry);
+    ngx_conductor_zone_unlock(s->hub);
 }
 
 
