@@ -6,17 +6,19 @@
  * given before the changes of a flush are read, so that none of these is
  * older than what the list says.
  *
- * A flush takes turns with the clients, and as much of a worker's time as it
- * needs, but after it as long a rest that this is a fifth at most.
+ * A flush takes turns with all else, and after it rests so long that it took a
+ * fifth of the time at most; but not for many ticks: after a storm, those who
+ * wait cost nobody anything.
  */
 
 #include "ngx_conductor_watch.h"
 
 
 #define NGX_CONDUCTOR_WATCH_SHARE  5        /* one part of so many, of time */
-#define NGX_CONDUCTOR_WATCH_TURN   10000    /* us */
+#define NGX_CONDUCTOR_WATCH_TICKS  10       /* of rest at most */
+#define NGX_CONDUCTOR_WATCH_TURN   5000     /* us */
 #define NGX_CONDUCTOR_WATCH_LISTS  200000   /* us, for the lists of a flush */
-#define NGX_CONDUCTOR_WATCH_STEP   128      /* clients between two looks at
+#define NGX_CONDUCTOR_WATCH_STEP   32       /* clients between two looks at
                                                the clock */
 
 
@@ -170,7 +172,7 @@ ngx_conductor_watch_wake(ngx_conductor_hub_t *hub)
 void
 ngx_conductor_watch(ngx_conductor_hub_t *hub)
 {
-    uint64_t                now, end;
+    uint64_t                now;
     ngx_int_t               rc;
     ngx_conductor_watch_t  *w;
 
@@ -206,8 +208,8 @@ ngx_conductor_watch(ngx_conductor_hub_t *hub)
 
     rc = ngx_conductor_watch_run(hub, now + NGX_CONDUCTOR_WATCH_TURN);
 
-    end = ngx_conductor_watch_clock();
-    w->spent += end - now;
+    w->end = ngx_conductor_watch_clock();
+    w->spent += w->end - now;
 
     if (rc == NGX_OK) {
         ngx_conductor_watch_stop(hub);
@@ -251,13 +253,14 @@ ngx_conductor_watch_wait(ngx_conductor_hub_t *hub)
 static uint64_t
 ngx_conductor_watch_rest(ngx_conductor_hub_t *hub, uint64_t now)
 {
-    uint64_t                due;
+    uint64_t                due, tick;
     ngx_conductor_watch_t  *w;
 
     w = &hub->watch;
+    tick = (uint64_t) hub->presence_tick * 1000;
 
-    due = w->start + ngx_max(w->spent * NGX_CONDUCTOR_WATCH_SHARE,
-                             (uint64_t) hub->presence_tick * 1000);
+    due = w->start + ngx_max(w->spent * NGX_CONDUCTOR_WATCH_SHARE, tick);
+    due = ngx_min(due, w->end + tick * NGX_CONDUCTOR_WATCH_TICKS);
 
     if (w->start == 0 || due <= now) {
         return 0;
