@@ -63,7 +63,7 @@ my $state = $t->testdir() . '/state';
 
 my $last = life($t);
 
-damage('events', sub { substr $_[0], 60, 1, chr(ord(substr $_[0], 60, 1) ^ 1) });
+damage('events', sub { substr($_[0], 60, 1) ^= "\1" });
 damage('revocations', sub { substr $_[0], -1, 1, '' });
 
 $t->run();
@@ -135,12 +135,12 @@ ok(-f "$state/events" && !-l "$state/events", 'and replaced by a file');
 # encrypted
 
 SKIP: {
-    my ($ok, $said) = nginx_t($t, keyed('first'));
+    my ($ok, $said) = nginx_t($t, keyed($t, 'first'));
     skip "no key in this build: $said", 8 if !$ok;
 
     my $plain = life($t);
     $t->write_file('key', 'the first secret of the state, which is long');
-    $t->write_file('nginx.conf', keyed('key'));
+    $t->write_file('nginx.conf', keyed($t, 'key'));
     $t->run();
 
     is(last_id($t), $plain, 'what was not encrypted is read with a key');
@@ -200,7 +200,7 @@ $t->stop();
 ###############################################################################
 
 sub keyed {
-    my ($name) = @_;
+    my ($t, $name) = @_;
     my $dir = $t->testdir();
     $t->write_file($name, 'a secret of the state, which is long enough');
     return $conf =~ s{presence memory}{presence memory key=file:$dir/$name}r;
@@ -253,7 +253,10 @@ sub welcome {
 }
 
 
-sub last_id { return welcome($_[0], 'ann')->recv_until('welcome')->{lastEventId} }
+sub last_id {
+    my ($t) = @_;
+    return welcome($t, 'ann')->recv_until('welcome')->{lastEventId};
+}
 
 
 sub publish_one {

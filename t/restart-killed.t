@@ -64,20 +64,20 @@ $t->run();
 
 ###############################################################################
 
-my $name = welcome()->{server};
-my @id = events(3);
+my $name = welcome($t)->{server};
+my @id = events($t, 3);
 
 ok(wait_for(sub { kept(3) }), 'events are kept on a timer');
 
-events(2);
+events($t, 2);
 ok(wait_for(sub { kept(5) }), 'again and again');
 
 kill_all($t);
 $t->run();
 
-is(replayed($id[0]), '2 3 4 5 | recovered 4',
+is(replayed($t, $id[0]), '2 3 4 5 | recovered 4',
     'after a crash of everything, a client gets what it missed');
-is(welcome()->{server}, $name, 'the name of the server is kept');
+is(welcome($t)->{server}, $name, 'the name of the server is kept');
 
 ###############################################################################
 
@@ -89,11 +89,11 @@ kill 'KILL', $keeper;
 ok(wait_for(sub { (keeper_pid($t) // $keeper) != $keeper }),
     'a keeper that is killed is replaced');
 
-events(1);
+events($t, 1);
 ok(wait_for(sub { kept(6) }), 'by one that goes on');
 
 reload_workers($t);
-events(1);
+events($t, 1);
 ok(wait_for(sub { kept(7) }), 'as does the one of a reload');
 
 ###############################################################################
@@ -109,9 +109,10 @@ ok(wait_gone(\@left, 15), 'without a master, all processes end');
 ended($t);
 $t->run();
 
-is(replayed($id[0]), '2 3 4 5 6 7 | recovered 6', 'the next one has the events');
+is(replayed($t, $id[0]), '2 3 4 5 6 7 | recovered 6',
+    'the next one has the events');
 
-events(1);
+events($t, 1);
 ok(wait_for(sub { kept(8) }), 'and keeps them');
 
 ###############################################################################
@@ -127,7 +128,7 @@ $t->run();
 ok(wait_for(sub { inode('events') != $before }),
     'the events are kept soon after the start');
 
-my @lost = events(2);
+my @lost = events($t, 2);
 $before = inode('revocations');
 
 is(revoke($t, 'eve'), 200, 'a user is revoked');
@@ -137,11 +138,11 @@ kill_all($t);
 $t->run();
 
 is(ws_connect($t, '/?user=eve')->status(), 401, 'and holds after a crash');
-is(replayed($lost[0]), '| upgrade',
+is(replayed($t, $lost[0]), '| upgrade',
     'that events were lost behind the snapshot is said');
 
-events(1);
-is(replayed($id[0]), '2 3 4 5 6 7 8 11 | recovered 8',
+events($t, 1);
+is(replayed($t, $id[0]), '2 3 4 5 6 7 8 11 | recovered 8',
     'what was kept and what is new is one history');
 
 $t->stop();
@@ -184,11 +185,11 @@ sub ended {
 }
 
 
-sub welcome { return ws_connect($t, '/?user=ann')->recv_until('welcome') }
+sub welcome { return ws_connect($_[0], '/?user=ann')->recv_until('welcome') }
 
 
 sub events {
-    my ($count) = @_;
+    my ($t, $count) = @_;
 
     my ($status, $body) = publish($t, [ map {
         { type => 'e', n => ++$n, text => "number $n." } } 1 .. $count ]);
@@ -208,7 +209,7 @@ sub revoke {
 
 # The numbers of the events that come after an id, and how it ended.
 sub replayed {
-    my ($since) = @_;
+    my ($t, $since) = @_;
     my $ws = ws_connect($t, "/?user=ann&since=$since");
     my @got;
 

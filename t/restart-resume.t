@@ -63,26 +63,27 @@ $t->run();
 
 # a client misses two events, a restart, and two more
 
-my $zero = connected(user => "ann")->recv_until('welcome')->{lastEventId};
-my @id = events(3);
+my $zero = connected($t, user => "ann")->recv_until('welcome')->{lastEventId};
+my @id = events($t, 3);
 
 $t->stop();
 $t->run();
 
-is(replayed($id[0]), '2 3 | recovered 2', 'events from before come after it');
-is(replayed($zero), '1 2 3 | recovered 3',
+is(replayed($t, $id[0]), '2 3 | recovered 2',
+    'events from before come after it');
+is(replayed($t, $zero), '1 2 3 | recovered 3',
     'also from the position before the first');
-is(replayed($id[2]), '| recovered 0', 'from the last one there is nothing');
+is(replayed($t, $id[2]), '| recovered 0', 'from the last one there is nothing');
 
-push @id, events(2);
+push @id, events($t, 2);
 
-is(replayed($id[0]), '2 3 4 5 | recovered 4',
+is(replayed($t, $id[0]), '2 3 4 5 | recovered 4',
     'those of both lives come in one order');
-is(replayed($id[3]), '5 | recovered 1', 'and from the new ones on');
-is((ids($id[0]))[-1], $id[4], 'with the ids that they have');
+is(replayed($t, $id[3]), '5 | recovered 1', 'and from the new ones on');
+is((ids($t, $id[0]))[-1], $id[4], 'with the ids that they have');
 
-my ($ann) = grep { ($_->{n} // 0) == 2 } missed($id[0]);
-my ($boss) = grep { ($_->{n} // 0) == 2 } missed($id[0], 'boss');
+my ($ann) = grep { ($_->{n} // 0) == 2 } missed($t, $id[0]);
+my ($boss) = grep { ($_->{n} // 0) == 2 } missed($t, $id[0], 'boss');
 
 ok(!exists $ann->{secret} && !exists $boss->{secret},
     'what is redacted from everyone is not there');
@@ -90,13 +91,14 @@ ok(!exists $ann->{pay} && $boss->{pay} == 2,
     'what is redacted for a role is, for that role');
 
 for my $signal (qw/ TERM QUIT /) {
-    kill $signal, master();
-    wait_gone([ master() ], 15);
+    kill $signal, master($t);
+    wait_gone([ master($t) ], 15);
     $t->stop();
     $t->run();
 }
 
-is(replayed($id[0]), '2 3 4 5 | recovered 4', 'over two more restarts as well');
+is(replayed($t, $id[0]), '2 3 4 5 | recovered 4',
+    'over two more restarts as well');
 
 ###############################################################################
 
@@ -106,32 +108,32 @@ $t->stop();
 copy("$state/events", $t->testdir() . '/old');
 $t->run();
 
-my @lost = events(3);
+my @lost = events($t, 3);
 
 $t->stop();
 copy($t->testdir() . '/old', "$state/events");
 $t->run();
 
-is(replayed($lost[0]), '| upgrade', 'a position that was lost is told of');
-is(replayed($id[4]), '| recovered 0', 'one that was kept is known');
+is(replayed($t, $lost[0]), '| upgrade', 'a position that was lost is told of');
+is(replayed($t, $id[4]), '| recovered 0', 'one that was kept is known');
 
-push @id, events(1);
+push @id, events($t, 1);
 
-is(replayed($lost[2]), '| upgrade', 'also when there are later events');
-is(replayed($id[4]), '9 | recovered 1', 'which come after those kept');
-is(replayed('1-1'), '| unknown', 'no position of ours is not known');
+is(replayed($t, $lost[2]), '| upgrade', 'also when there are later events');
+is(replayed($t, $id[4]), '9 | recovered 1', 'which come after those kept');
+is(replayed($t, '1-1'), '| unknown', 'no position of ours is not known');
 
 $t->stop();
 $t->run();
 
-is(replayed($lost[1]), '| upgrade', 'that is known over a restart, too');
+is(replayed($t, $lost[1]), '| upgrade', 'that is known over a restart, too');
 
 ###############################################################################
 
 # a clock that went back: the last life began in what is now the future
 
 my ($ms) = $id[5] =~ /^(\d+)/;
-my ($newest) = events(1);
+my ($newest) = events($t, 1);
 my ($now) = $newest =~ /^(\d+)/;
 
 ok($now > $ms, 'every life has a time of its own, above those before');
@@ -141,10 +143,10 @@ $t->stop();
 unlink "$state/events";
 $t->run();
 
-is(replayed($newest), '| upgrade', 'without its events, those are lost');
-is(replayed($id[5]), '| expired', 'and earlier ones are no longer there');
+is(replayed($t, $newest), '| upgrade', 'without its events, those are lost');
+is(replayed($t, $id[5]), '| expired', 'and earlier ones are no longer there');
 
-my ($later) = (events(1))[0] =~ /^(\d+)/;
+my ($later) = (events($t, 1))[0] =~ /^(\d+)/;
 
 ok($later > $now, 'and new positions are above them');
 
@@ -154,38 +156,38 @@ ok($later > $now, 'and new positions are above them');
 
 $t->stop();
 $t->run();
-@id = events(2);
+@id = events($t, 2);
 $t->stop();
 
 my $before = inode();
 $t->run();
 ok(wait_for(sub { inode() != $before }), 'a snapshot is made after the start');
 
-my $old = master();
-my @more = events(1);
+my $old = master($t);
+my @more = events($t, 1);
 
 kill 'USR2', $old;
-ok(wait_for(sub { (master() // $old) != $old && -s pid_file('.oldbin')
+ok(wait_for(sub { (master($t) // $old) != $old && -s pid_file($t, '.oldbin')
         && worker_pids($t) == workers() }, 15), 'a new binary starts');
 
 kill 'QUIT', $old;
 ok(wait_gone([ $old ], 15), 'and the old one goes');
 
-is(replayed($id[0]), '13 | recovered 1', 'events that were kept are there');
-is(replayed($more[0]), '| upgrade', 'later ones are told of');
+is(replayed($t, $id[0]), '13 | recovered 1', 'events that were kept are there');
+is(replayed($t, $more[0]), '| upgrade', 'later ones are told of');
 
-push @id, events(1);
+push @id, events($t, 1);
 $t->stop();
 $t->run();
 
-is(replayed($id[0]), '13 15 | recovered 2',
+is(replayed($t, $id[0]), '13 15 | recovered 2',
     'it is the new one whose events are kept');
 
 $t->stop();
 
 ###############################################################################
 
-sub pid_file { return $t->testdir() . '/nginx.pid' . ($_[0] // '') }
+sub pid_file { return $_[0]->testdir() . '/nginx.pid' . ($_[1] // '') }
 
 
 # Another one with every snapshot.
@@ -193,19 +195,20 @@ sub inode { return (stat "$state/events")[1] // 0 }
 
 
 sub master {
+    my ($t) = @_;
     return ((eval { $t->read_file('nginx.pid') } // '') =~ /(\d+)/)[0];
 }
 
 
 sub connected {
-    my (%args) = @_;
+    my ($t, %args) = @_;
     return ws_connect($t, '/?' . join '&', map { "$_=$args{$_}" } keys %args);
 }
 
 
 # Publishes so many events, each with the next number; their ids.
 sub events {
-    my ($count) = @_;
+    my ($t, $count) = @_;
 
     my ($status, $body) = publish($t, [ map {
         { type => 'e', n => ++$n, secret => $n, pay => $n } } 1 .. $count ]);
@@ -217,8 +220,9 @@ sub events {
 
 # All that comes up to "resumed", with that.
 sub missed {
-    my ($since, $role) = @_;
-    my $ws = connected(user => 'ann', role => $role // 'none', since => $since);
+    my ($t, $since, $role) = @_;
+    my $ws = connected($t, user => 'ann', role => $role // 'none',
+                       since => $since);
     my @got;
 
     $ws->recv_until('welcome');

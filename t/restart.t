@@ -133,7 +133,7 @@ is(revoke($t, user => 'eve', until => 0), 200, 'a revocation is lifted');
 my $last = publish_one($t);
 
 $t->stop();
-my $kept = (stat "$state/events")[1];
+my $written = (stat "$state/events")[1];
 $t->run();
 
 is(status($t, 'eve'), 101, 'and is, after a restart');
@@ -145,7 +145,7 @@ is(welcome($t, 'ann')->{lastEventId}, $last, 'which keeps the event');
 
 # the keeper writes once, soon after it has begun
 
-wait_for(sub { (stat "$state/events")[1] != $kept });
+wait_for(sub { (stat "$state/events")[1] != $written });
 
 my @before = map { (stat "$state/$_")[9, 1] } qw/ server events /;
 my ($ok) = nginx_t($t, $conf);
@@ -163,8 +163,8 @@ $t->stop();
 $t->write_file('nginx.conf', $conf =~ s/events=100/events=16/r);
 $t->run();
 
-my $kept = welcome($t, 'ann')->{lastEventId};
-is($kept, $last, 'a smaller log keeps the last events');
+is(welcome($t, 'ann')->{lastEventId}, $last,
+    'a smaller log keeps the last events');
 
 $t->stop();
 $t->write_file('nginx.conf', $conf =~ s/size=256k/size=256k age=1s/r);
