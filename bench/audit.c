@@ -132,13 +132,21 @@ void
 bench_audit_end(bench_t *b)
 {
     int            i, p;
+    uint32_t       n;
     bench_conn_t  *c;
 
     for (i = 0; i < b->conf.clients; i++) {
         c = &b->conns[i];
 
         for (p = 0; p < b->conf.publishers; p++) {
-            b->lost += b->posts[p].n - c->audit[p].last;
+            n = b->posts[p].n - c->audit[p].last;
+
+            if (c->gap & 1u << p) {
+                b->told += n;
+
+            } else {
+                b->lost += n;
+            }
         }
     }
 }

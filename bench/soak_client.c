@@ -189,11 +189,12 @@ bench_soak_resumed(bench_t *b, bench_conn_t *c, const unsigned char *data,
     s = &b->soak->clients[c->id];
 
     if (memmem(data, len, "\"recovered\":true", 16) == NULL) {
-        b->soak->unrecovered++;
         c->gap = UINT32_MAX;
 
-        fprintf(stderr, "client %d since %s got %.*s\n", c->id, s->since,
-                (int) (len < 300 ? len : 300), data);
+        if (b->soak->unrecovered++ < 5) {
+            fprintf(stderr, "client %d since %s got %.*s\n", c->id, s->since,
+                    (int) (len < 300 ? len : 300), data);
+        }
 
         (void) bench_value(data, len, "lastEventId", s->since,
                           sizeof(s->since));

@@ -245,7 +245,9 @@ bench_soak_behind(bench_t *b)
     for (i = 0; i < b->conf.clients; i++) {
         for (p = 0; p < b->conf.publishers; p++) {
 
-            if (b->posts[p].answered > b->conns[i].audit[p].last) {
+            if (b->posts[p].answered > b->conns[i].audit[p].last
+                && !(b->conns[i].gap & 1u << p))
+            {
                 n += b->posts[p].answered - b->conns[i].audit[p].last;
             }
         }
