@@ -37,6 +37,7 @@ static void bench_resumes_next(bench_t *b);
 static char      bench_since[BENCH_RING][BENCH_ID];   /* a ring */
 static uint64_t  bench_since_n;
 static uint64_t  bench_replayed;
+static int       bench_returning;       /* they were there before */
 
 
 /*
@@ -64,6 +65,8 @@ bench_resume(bench_t *b)
     bench_posts_open(b);
     bench_open_all(b);
     bench_resume_leave(b);
+
+    bench_returning = 1;
 
     (void) bench_resume_round(b, 0);
     idle = bench_resume_round(b, 0);
@@ -96,7 +99,7 @@ bench_resume_path(bench_t *b, bench_conn_t *c, char *buf, size_t size)
 {
     (void) c;
 
-    return (size_t) snprintf(buf, size, bench_since_n ? "%s?since=%s" : "%s",
+    return (size_t) snprintf(buf, size, bench_returning ? "%s?since=%s" : "%s",
                              b->conf.peer->path, bench_since[0]);
 }
 
