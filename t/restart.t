@@ -201,6 +201,8 @@ my $small = publish_one($t);
 $t->stop();
 $t->run();
 
+wait_for(sub { worker_pids($t) == workers() });
+
 $t->write_file('nginx.conf', $conf =~ s/4m/5m/r);
 wait_gone([ reload_workers($t) ], 15);
 
