@@ -8,6 +8,8 @@
 #define NGX_CONDUCTOR_HISTORY_TIME  ((uint64_t) 1 << 53)
 #define NGX_CONDUCTOR_HISTORY_RAW   (3 * CDR_HISTORY_CURSOR)
 
+#define ngx_conductor_history_given(ask, name)  ((ask)->given >> (name) & 1)
+
 
 /* A field of the question; "value" is as it is meant. */
 
@@ -49,7 +51,7 @@ static ngx_conductor_history_arg_t  ngx_conductor_history_fields[] = {
     { ngx_string("by"), "it is reviewer or feature",
       ngx_conductor_history_by, 0 },
 
-    { ngx_string("reviewer"), "it is longer than 255 bytes",
+    { ngx_string("reviewer"), "it is 1 to 255 bytes",
       ngx_conductor_history_name, CDR_HISTORY_REVIEWER },
 
     { ngx_string("feature"), "it is longer than 255 bytes",
@@ -147,7 +149,7 @@ ngx_conductor_history_args(ngx_http_request_t *r, cdr_history_ask_t *ask,
 }
 
 
-/* NGX_DECLINED: it is not there, or empty, as a form sends it. */
+/* NGX_DECLINED: it is not there. */
 
 static ngx_int_t
 ngx_conductor_history_value(ngx_http_request_t *r, ngx_str_t *name,
@@ -156,9 +158,7 @@ ngx_conductor_history_value(ngx_http_request_t *r, ngx_str_t *name,
     u_char     *src, *dst;
     ngx_str_t   raw;
 
-    if (ngx_http_arg(r, name->data, name->len, &raw) != NGX_OK
-        || raw.len == 0)
-    {
+    if (ngx_http_arg(r, name->data, name->len, &raw) != NGX_OK) {
         return NGX_DECLINED;
     }
 
@@ -228,6 +228,12 @@ ngx_conductor_history_name(cdr_history_ask_t *ask, ngx_str_t *value,
     name.data = value->data;
     name.len = value->len;
 
+    /* one may have no feature or role, but has an id */
+
+    if (name.len == 0 && which == CDR_HISTORY_REVIEWER) {
+        return NGX_ERROR;
+    }
+
     return (cdr_history_name(ask, which, name) == CDR_OK) ? NGX_OK
                                                           : NGX_ERROR;
 }
@@ -284,13 +290,14 @@ ngx_conductor_history_hidden(cdr_history_ask_t *ask, uint32_t hidden)
         return "by";
     }
 
-    if (reviewer && ask->len[CDR_HISTORY_REVIEWER]) {
+    if (reviewer && ngx_conductor_history_given(ask, CDR_HISTORY_REVIEWER)) {
         return "reviewer";
     }
 
-    if (feature && ask->len[CDR_HISTORY_FEATURE]) {
+    if (feature && ngx_conductor_history_given(ask, CDR_HISTORY_FEATURE)) {
         return "feature";
     }
 
-    return (role && ask->len[CDR_HISTORY_ROLE]) ? "role" : NULL;
+    return (role && ngx_conductor_history_given(ask, CDR_HISTORY_ROLE))
+           ? "role" : NULL;
 }

@@ -45,6 +45,7 @@ cdr_history_name(cdr_history_ask_t *ask, cdr_history_name_e which,
         return CDR_TOOBIG;
     }
 
+    ask->given |= 1U << which;
     ask->len[which] = (uint32_t) name.len;
 
     if (name.len) {
@@ -79,7 +80,7 @@ cdr_history_cursor(cdr_history_ask_t *ask, cdr_str_t cursor)
     }
 
     ask->len[CDR_HISTORY_AFTER] = (uint32_t) len;
-    ask->after = 1;
+    ask->given |= 1U << CDR_HISTORY_AFTER;
 
     return CDR_OK;
 }
@@ -150,9 +151,7 @@ cdr_history_query(cdr_store_query_t *query, const cdr_history_ask_t *ask)
 
     for (i = 0; i < CDR_HISTORY_NAMES; i++) {
 
-        if (ask->len[i] <= CDR_HISTORY_NAME
-            && (ask->len[i] || (i == CDR_HISTORY_AFTER && ask->after)))
-        {
+        if ((ask->given >> i & 1) && ask->len[i] <= CDR_HISTORY_NAME) {
             name[i]->data = ask->name[i];
             name[i]->len = ask->len[i];
         }

@@ -30,7 +30,7 @@ typedef struct {
     uint64_t        to_ms;
     uint32_t        by;                 /* cdr_store_by_e */
     uint32_t        limit;
-    uint32_t        after;              /* is there a cursor */
+    uint32_t        given;              /* names, a bit each */
     uint32_t        len[CDR_HISTORY_NAMES];
     uint8_t         name[CDR_HISTORY_NAMES][CDR_HISTORY_NAME];
 } cdr_history_ask_t;

@@ -86,7 +86,11 @@ cdr_store_connect(cdr_store_t *store, const cdr_store_conf_t *conf)
                          NULL);
 
     if (rc == SQLITE_OK) {
-        store->wal = sqlite3_mprintf("%s-wal", conf->path);
+
+        /* beside the file, if this is a link to one */
+
+        store->wal = sqlite3_mprintf("%s-wal",
+                                     sqlite3_db_filename(store->db, "main"));
         rc = store->wal ? SQLITE_OK : SQLITE_NOMEM;
     }
 

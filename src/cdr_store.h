@@ -58,15 +58,19 @@ typedef enum {
 } cdr_store_by_e;
 
 
-/* A question about the history; strings are copied where they are needed. */
+/*
+ * A question about the history; strings are copied where they are needed.  A
+ * filter with data NULL is none; of len 0 it is for those who have no feature
+ * or role.  A role is one of those that a reviewer has.
+ */
 
 typedef struct {
     uint64_t          from_ms;
     uint64_t          to_ms;
     cdr_store_by_e    by;
-    cdr_str_t         reviewer;     /* len 0: all */
-    cdr_str_t         feature;      /* len 0: all */
-    cdr_str_t         role;         /* len 0: all */
+    cdr_str_t         reviewer;
+    cdr_str_t         feature;
+    cdr_str_t         role;
     cdr_str_t         after;        /* the last name of the page before, of
                                        len 0 for "no feature"; data NULL: from
                                        the first on */

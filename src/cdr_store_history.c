@@ -40,7 +40,7 @@ typedef struct {
 
 static int cdr_store_asking(cdr_store_asking_t *a, uint64_t now_ms);
 static int cdr_store_asking_prepare(cdr_store_asking_t *a);
-static int cdr_store_asking_bind(cdr_store_asking_t *a, uint64_t now_ms);
+static void cdr_store_asking_bind(cdr_store_asking_t *a, uint64_t now_ms);
 static int cdr_store_walk(cdr_store_asking_t *a);
 static int cdr_store_walk_one(cdr_store_asking_t *a, bool *more);
 static cdr_str_t cdr_store_value(sqlite3_value *value);
@@ -87,11 +87,13 @@ cdr_store_asking(cdr_store_asking_t *a, uint64_t now_ms)
 
     rc = cdr_store_asking_prepare(a);
 
-    if (rc == SQLITE_OK) {
-        rc = cdr_store_asking_bind(a, now_ms);
+    if (rc != SQLITE_OK) {
+        return rc;
     }
 
-    return rc == SQLITE_OK ? cdr_store_walk(a) : rc;
+    cdr_store_asking_bind(a, now_ms);
+
+    return cdr_store_walk(a);
 }
 
 
@@ -102,13 +104,20 @@ cdr_store_asking_prepare(cdr_store_asking_t *a)
 {
     int          rc;
     char        *sql;
-    const char  *column;
+    const char  *column, *reviewer, *feature, *role;
 
     column = a->query->by == CDR_STORE_BY_FEATURE ? "feature" : "reviewer_id";
 
+    reviewer = a->query->reviewer.data ? " AND reviewer_id IS ?5" : "";
+    feature = a->query->feature.data ? " AND feature IS ?6" : "";
+    role = a->query->role.data == NULL ? ""
+           : a->query->role.len ? " AND instr(',' || role || ',',"
+                                  " ',' || ?7 || ',')"
+                                : " AND role IS NULL";
+
     sql = sqlite3_mprintf("SELECT %s FROM presence_history WHERE %s > ?%d"
-                          " ORDER BY %s LIMIT 1",
-                          column, column, CDR_STORE_NAME, column);
+                          " AND typeof(%s) = 'text' ORDER BY %s LIMIT 1",
+                          column, column, CDR_STORE_NAME, column, column);
     if (sql == NULL) {
         return SQLITE_NOMEM;
     }
@@ -131,13 +140,9 @@ cdr_store_asking_prepare(cdr_store_asking_t *a)
         " WHERE %s IS ?%d AND ended_at IS NULL AND started_at < ?%d%s%s%s)",
         CDR_STORE_TO, CDR_STORE_FROM, CDR_STORE_FROM, CDR_STORE_TO,
         column, CDR_STORE_NAME, CDR_STORE_FROM, CDR_STORE_TO,
-        a->query->reviewer.len ? " AND reviewer_id = ?5" : "",
-        a->query->feature.len ? " AND feature = ?6" : "",
-        a->query->role.len ? " AND role = ?7" : "",
+        reviewer, feature, role,
         CDR_STORE_NOW, column, CDR_STORE_NAME, CDR_STORE_TO,
-        a->query->reviewer.len ? " AND reviewer_id = ?5" : "",
-        a->query->feature.len ? " AND feature = ?6" : "",
-        a->query->role.len ? " AND role = ?7" : "");
+        reviewer, feature, role);
 
     if (sql == NULL) {
         return SQLITE_NOMEM;
@@ -153,7 +158,7 @@ cdr_store_asking_prepare(cdr_store_asking_t *a)
 
 /* Up to now, and what is open ends there. */
 
-static int
+static void
 cdr_store_asking_bind(cdr_store_asking_t *a, uint64_t now_ms)
 {
     uint64_t                  to_ms;
@@ -167,19 +172,11 @@ cdr_store_asking_bind(cdr_store_asking_t *a, uint64_t now_ms)
     (void) sqlite3_bind_int64(a->sum, CDR_STORE_TO, (sqlite3_int64) to_ms);
     (void) sqlite3_bind_int64(a->sum, CDR_STORE_NOW, (sqlite3_int64) now_ms);
 
-    if (q->reviewer.len) {
-        (void) cdr_store_bind(a->sum, CDR_STORE_REVIEWER, q->reviewer);
-    }
+    /* those that the statement does not have are not bound */
 
-    if (q->feature.len) {
-        (void) cdr_store_bind(a->sum, CDR_STORE_FEATURE, q->feature);
-    }
-
-    if (q->role.len) {
-        (void) cdr_store_bind(a->sum, CDR_STORE_ROLE, q->role);
-    }
-
-    return SQLITE_OK;
+    (void) cdr_store_bind(a->sum, CDR_STORE_REVIEWER, q->reviewer);
+    (void) cdr_store_bind(a->sum, CDR_STORE_FEATURE, q->feature);
+    (void) cdr_store_bind(a->sum, CDR_STORE_ROLE, q->role);
 }
 
 
@@ -195,7 +192,7 @@ cdr_store_walk(cdr_store_asking_t *a)
     name = a->query->by == CDR_STORE_BY_FEATURE ? a->query->feature
                                                 : a->query->reviewer;
 
-    if (name.len) {
+    if (name.data) {
         return a->query->after.data ? SQLITE_OK
                                     : cdr_store_sum(a, name, &more);
     }

@@ -16,6 +16,7 @@ static void a_disk_may_be_full(void);
 static void a_directory_may_be_read_only(void);
 static void a_file_may_be_replaced(void);
 static void a_log_may_be_removed(void);
+static void a_path_may_be_a_link(void);
 static void what_is_no_database(void);
 static void bytes_may_be_wrong(void);
 static void nothing_is_readable(void);
@@ -65,6 +66,7 @@ main(void)
     a_directory_may_be_read_only();
     a_file_may_be_replaced();
     a_log_may_be_removed();
+    a_path_may_be_a_link();
     what_is_no_database();
     bytes_may_be_wrong();
     nothing_is_readable();
@@ -285,6 +287,32 @@ a_log_may_be_removed(void)
     is_text(ask("SELECT reviewer_id FROM reviewer_presence"), "a\n",
             "and has what was written");
     close_store();
+}
+
+
+/* The log lies beside the file. */
+
+static void
+a_path_may_be_a_link(void)
+{
+    bool  changed;
+    char  link[160];
+
+    remove_database();
+    (void) snprintf(link, sizeof(link), "%s/link.db", dir);
+    (void) symlink("tasks.db", link);
+
+    conf.path = link;
+    ok(open_store() == CDR_OK, "a link to a file that is not there: %s", why);
+    (void) put("a", CDR_STATUS_ONLINE, "f", NOW);
+    ok(cdr_store_changed(store, &changed) == CDR_OK && !changed,
+       "has its log where the file is");
+    is_text(ask("SELECT reviewer_id FROM reviewer_presence"), "a\n",
+            "and so all find it");
+    close_store();
+
+    conf.path = path;
+    (void) remove(link);
 }
 
 
