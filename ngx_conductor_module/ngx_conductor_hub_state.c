@@ -187,7 +187,9 @@ ngx_conductor_hub_state_defaults(ngx_conf_t *cf, ngx_conductor_hub_t *hub)
         }
     }
 
-    if (ngx_conductor_hub_alone(cf, hub) != NGX_OK) {
+    if (ngx_conductor_hub_alone(cf, hub) != NGX_OK
+        || (hub->state && ngx_add_path(cf, &hub->state) != NGX_OK))
+    {
         return NGX_CONF_ERROR;
     }
 
@@ -478,8 +480,7 @@ ngx_conductor_state_add(ngx_conf_t *cf, ngx_conductor_hub_t *hub,
         return NGX_CONF_ERROR;
     }
 
-    return (ngx_add_path(cf, &hub->state) == NGX_OK)
-           ? NGX_CONF_OK : NGX_CONF_ERROR;
+    return NGX_CONF_OK;
 }
 
 
@@ -514,6 +515,7 @@ ngx_conductor_state_check(ngx_conf_t *cf, ngx_conductor_hub_t *hub,
 static ngx_int_t
 ngx_conductor_hub_alone(ngx_conf_t *cf, ngx_conductor_hub_t *hub)
 {
+    ngx_str_t                   *path;
     ngx_uint_t                   i;
     const char                  *what;
     ngx_conductor_hub_t        **hubp;
@@ -530,24 +532,28 @@ ngx_conductor_hub_alone(ngx_conf_t *cf, ngx_conductor_hub_t *hub)
         }
 
         what = NULL;
+        path = NULL;
 
         if (hub->state && hubp[i]->state
             && ngx_conductor_same_file(&hub->state->name,
                                        &hubp[i]->state->name))
         {
             what = "state";
+            path = &hub->state->name;
         }
 
         if (ngx_conductor_same_file(&hub->presence_file,
                                     &hubp[i]->presence_file))
         {
             what = "presence";
+            path = &hub->presence_file;
         }
 
         if (what) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "\"%s\" of hub \"%V\" is that of hub \"%V\"",
-                               what, &hub->name, &hubp[i]->name);
+                               "\"%s\" of hub \"%V\" is that of hub \"%V\": "
+                               "\"%V\"", what, &hub->name, &hubp[i]->name,
+                               path);
             return NGX_ERROR;
         }
     }

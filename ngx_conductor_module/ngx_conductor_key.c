@@ -87,7 +87,10 @@ ngx_conductor_key_env(ngx_conf_t *cf, ngx_str_t *value, ngx_str_t *name,
     key->data = (u_char *) s;
     key->len = ngx_strlen(s);
 
-    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_conductor_module);
+    /* also inside of a hub's block, which has a context of its own */
+
+    cmcf = ngx_http_cycle_get_module_main_conf(cf->cycle,
+                                               ngx_http_conductor_module);
 
     env = ngx_array_push(&cmcf->env);
     if (env == NULL) {
