@@ -44,6 +44,7 @@
 #define NGX_CONDUCTOR_UPGRADE_REQUIRED    426
 
 
+typedef struct ngx_conductor_buf_s      ngx_conductor_buf_t;
 typedef struct ngx_conductor_group_s    ngx_conductor_group_t;
 typedef struct ngx_conductor_session_s  ngx_conductor_session_t;
 typedef struct ngx_conductor_restore_s  ngx_conductor_restore_t;
@@ -76,7 +77,9 @@ typedef struct {
     uint64_t                      end;
     uint64_t                      spent;      /* us, on it */
     uint32_t                      lists;      /* still to be given in it */
-    ngx_conductor_group_t        *group;      /* which is being told */
+    ngx_conductor_group_t        *group;      /* which is being told, */
+    ngx_conductor_buf_t          *buf;        /* and what */
+    ngx_uint_t                    type;       /* CDR_SENT_... */
     uint32_t                      at;         /* members left of it */
     ngx_event_t                   timer;
     unsigned                      flushing:1;

@@ -578,9 +578,7 @@ ngx_conductor_group_free(ngx_conductor_hub_t *hub, ngx_conductor_group_t *g)
 {
     ngx_conductor_group_t  **bucket;
 
-    if (hub->watch.group == g) {
-        hub->watch.group = NULL;
-    }
+    ngx_conductor_watch_forget(hub, g);
 
     bucket = &hub->buckets[g->hash % NGX_CONDUCTOR_BUCKETS];
 

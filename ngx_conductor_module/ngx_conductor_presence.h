@@ -76,6 +76,11 @@ void ngx_conductor_watch_end(ngx_conductor_session_t *s);
 ngx_uint_t ngx_conductor_watch_same(ngx_conductor_group_t *old,
     ngx_conductor_session_t *s);
 
+/* A group is about to be freed. */
+
+void ngx_conductor_watch_forget(ngx_conductor_hub_t *hub,
+    ngx_conductor_group_t *g);
+
 /* What has changed, as soon as its tick has come.  Called in every turn. */
 
 void ngx_conductor_watch(ngx_conductor_hub_t *hub);

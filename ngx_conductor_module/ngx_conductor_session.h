@@ -9,6 +9,7 @@
 #include <cdr_command.h>
 #include <cdr_pmd.h>
 #include <cdr_receiver.h>
+#include <cdr_set.h>
 
 
 #define NGX_CONDUCTOR_READ_SIZE     65536   /* one read of a socket */
@@ -24,7 +25,6 @@
 #endif
 
 
-typedef struct ngx_conductor_buf_s   ngx_conductor_buf_t;
 typedef struct ngx_conductor_link_s  ngx_conductor_link_t;
 typedef struct ngx_conductor_replay_s  ngx_conductor_replay_t;
 
@@ -94,6 +94,8 @@ struct ngx_conductor_group_s {
     uint32_t                      size;
     ngx_conductor_member_t       *members;
     uint32_t                      pass;       /* that told it of presence */
+    cdr_set_t                     passed;     /* reviewers that passed its
+                                                 filter when last told */
 };
 
 

@@ -39,6 +39,7 @@ static ngx_int_t ngx_conductor_watch_changes(ngx_conductor_hub_t *hub,
     uint64_t until);
 static ngx_int_t ngx_conductor_watch_group(ngx_conductor_hub_t *hub,
     ngx_conductor_group_t *g, uint64_t until);
+static void ngx_conductor_watch_leave(ngx_conductor_hub_t *hub);
 static void ngx_conductor_watch_resync(ngx_conductor_hub_t *hub);
 static void ngx_conductor_watch_relist(ngx_conductor_group_t *g);
 static void ngx_conductor_watch_unlist(ngx_conductor_session_t *s);
@@ -141,6 +142,17 @@ ngx_conductor_watch_same(ngx_conductor_group_t *old,
 
     return filtered == ngx_conductor_watch_filter(g, &b)
            && (!filtered || cdr_json_eq(a, b));
+}
+
+
+void
+ngx_conductor_watch_forget(ngx_conductor_hub_t *hub, ngx_conductor_group_t *g)
+{
+    if (hub->watch.group == g) {
+        ngx_conductor_watch_leave(hub);
+    }
+
+    cdr_set_free(&g->passed, &ngx_conductor_watch_alloc);
 }
 
 
@@ -337,12 +349,12 @@ ngx_conductor_watch_start(ngx_conductor_hub_t *hub, uint64_t now)
 static void
 ngx_conductor_watch_stop(ngx_conductor_hub_t *hub)
 {
+    ngx_conductor_watch_leave(hub);
     ngx_conductor_watch_stage_reset();
     ngx_conductor_watch_list_reset();
 
     hub->watch.flushing = 0;
     hub->watch.staged = 0;
-    hub->watch.group = NULL;
 
     ngx_conductor_watch_hub = NULL;
 }
@@ -382,7 +394,6 @@ ngx_conductor_watch_run(ngx_conductor_hub_t *hub, uint64_t until)
             }
 
             w->staged = 1;
-            w->group = NULL;
             w->pass++;
         }
 
@@ -500,50 +511,62 @@ ngx_conductor_watch_group(ngx_conductor_hub_t *hub, ngx_conductor_group_t *g,
     uint64_t until)
 {
     ngx_int_t               rc;
-    ngx_uint_t              n, type;
-    ngx_conductor_buf_t    *buf;
+    ngx_uint_t              n;
     ngx_conductor_watch_t  *w;
 
     w = &hub->watch;
 
-    rc = ngx_conductor_watch_stage_buf(hub, g, &buf, &type);
+    if (w->group != g) {
+        ngx_conductor_watch_leave(hub);
 
-    if (rc != NGX_OK) {
-        g->pass = w->pass;
+        rc = ngx_conductor_watch_stage_buf(hub, g, &w->buf, &w->type);
 
-        if (rc == NGX_ERROR) {
+        if (rc != NGX_OK) {
+            g->pass = w->pass;
 
-            /* they must not go on without what they miss */
+            if (rc == NGX_ERROR) {
 
-            ngx_conductor_watch_relist(g);
+                /* they must not go on without what they miss */
+
+                ngx_conductor_watch_relist(g);
+            }
+
+            return NGX_OK;
         }
 
-        return NGX_OK;
-    }
-
-    if (w->group != g) {
         w->group = g;
         w->at = g->n;
     }
 
     do {
-        n = ngx_conductor_group_tell(g, buf, &w->at,
+        n = ngx_conductor_group_tell(g, w->buf, &w->at,
                                      NGX_CONDUCTOR_WATCH_STEP);
 
-        ngx_conductor_count(hub, CDR_FIGURE_SENT + type, n * buf->messages);
+        ngx_conductor_count(hub, CDR_FIGURE_SENT + w->type,
+                            n * w->buf->messages);
 
         rc = (ngx_conductor_watch_clock() >= until) ? NGX_AGAIN : NGX_OK;
 
     } while (rc == NGX_OK && w->at);
 
-    ngx_conductor_buf_unref(buf);
-
     if (w->at == 0) {
         g->pass = w->pass;
-        w->group = NULL;
+        ngx_conductor_watch_leave(hub);
     }
 
     return rc;
+}
+
+
+/* No group is being told any more. */
+
+static void
+ngx_conductor_watch_leave(ngx_conductor_hub_t *hub)
+{
+    if (hub->watch.group) {
+        ngx_conductor_buf_unref(hub->watch.buf);
+        hub->watch.group = NULL;
+    }
 }
 
 

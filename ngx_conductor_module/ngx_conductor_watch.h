@@ -47,6 +47,8 @@ typedef struct {
 
 /* ngx_conductor_watch_text.c: texts, frames, and who shares them */
 
+extern const cdr_alloc_t  ngx_conductor_watch_alloc;
+
 u_char *ngx_conductor_arena_room(ngx_conductor_arena_t *a, size_t len);
 void ngx_conductor_arena_reset(ngx_conductor_arena_t *a);
 ngx_int_t ngx_conductor_watch_frame(ngx_conductor_arena_t *a,
@@ -58,6 +60,8 @@ void ngx_conductor_watch_reviewer(ngx_conductor_hub_t *hub, uint32_t hidden,
     cdr_reviewer_view_t *view);
 ngx_uint_t ngx_conductor_watch_filter(ngx_conductor_group_t *g,
     cdr_str_t *filter);
+ngx_uint_t ngx_conductor_watch_passes(ngx_conductor_group_t *g,
+    cdr_str_t filter, cdr_reviewer_t *r, cdr_str_t object);
 
 
 /*

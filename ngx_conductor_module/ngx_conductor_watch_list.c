@@ -12,6 +12,7 @@
 
 typedef struct {
     ngx_conductor_hub_t          *hub;
+    ngx_conductor_group_t        *group;
     cdr_reviewer_view_t           view;
     cdr_str_t                     filter;     /* len 0: none */
     uint64_t                      n;          /* reviewers in it */
@@ -24,8 +25,7 @@ static ngx_conductor_buf_t *ngx_conductor_list_make(ngx_conductor_hub_t *hub,
 static ngx_int_t ngx_conductor_list_read(ngx_conductor_list_t *list);
 static ngx_int_t ngx_conductor_list_add(ngx_conductor_list_t *list,
     cdr_reviewer_t *r);
-static ngx_conductor_buf_t *ngx_conductor_list_buf(ngx_conductor_list_t *list,
-    ngx_conductor_group_t *g);
+static ngx_conductor_buf_t *ngx_conductor_list_buf(ngx_conductor_list_t *list);
 
 
 static ngx_conductor_shares_t  ngx_conductor_lists;
@@ -86,6 +86,7 @@ ngx_conductor_list_make(ngx_conductor_hub_t *hub, ngx_conductor_group_t *g,
     ngx_memzero(&list, sizeof(ngx_conductor_list_t));
 
     list.hub = hub;
+    list.group = g;
 
     if (filter) {
         list.filter = *filter;
@@ -101,7 +102,7 @@ ngx_conductor_list_make(ngx_conductor_hub_t *hub, ngx_conductor_group_t *g,
         return NULL;
     }
 
-    return ngx_conductor_list_buf(&list, g);
+    return ngx_conductor_list_buf(&list);
 }
 
 
@@ -182,6 +183,8 @@ ngx_conductor_list_add(ngx_conductor_list_t *list, cdr_reviewer_t *r)
             return NGX_OK;
         }
 
+        cdr_set_add(&list->group->passed, r->index,
+                    &ngx_conductor_watch_alloc);
         list->total++;
     }
 
@@ -197,7 +200,7 @@ ngx_conductor_list_add(ngx_conductor_list_t *list, cdr_reviewer_t *r)
 
 
 static ngx_conductor_buf_t *
-ngx_conductor_list_buf(ngx_conductor_list_t *list, ngx_conductor_group_t *g)
+ngx_conductor_list_buf(ngx_conductor_list_t *list)
 {
     u_char                 *p;
     size_t                  len;
@@ -225,7 +228,7 @@ ngx_conductor_list_buf(ngx_conductor_list_t *list, ngx_conductor_group_t *g)
     (void) cdr_presence_list(p, reviewers, list->total,
                              list->n < list->total, now);
 
-    if (ngx_conductor_watch_frame(frame, g, p, len) != NGX_OK) {
+    if (ngx_conductor_watch_frame(frame, list->group, p, len) != NGX_OK) {
         return NULL;
     }
 

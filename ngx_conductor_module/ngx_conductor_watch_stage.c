@@ -6,8 +6,6 @@
 
 #include "ngx_conductor_watch.h"
 
-#include <cdr_filter.h>
-
 
 typedef enum {
     NGX_CONDUCTOR_JOINED = 0,
@@ -226,7 +224,7 @@ ngx_conductor_changes_encode(ngx_conductor_hub_t *hub,
 }
 
 
-/* Who filters is told of all who are gone, whoever they were last. */
+/* Who filters is told of all who are gone, whatever they were last. */
 
 static ngx_int_t
 ngx_conductor_changes_make(ngx_conductor_hub_t *hub,
@@ -259,9 +257,7 @@ ngx_conductor_changes_make(ngx_conductor_hub_t *hub,
         text.data = ch->text.data + seen->offset[i];
         text.len = seen->offset[i + 1] - seen->offset[i];
 
-        if (filter && r->status != CDR_STATUS_OFFLINE
-            && !cdr_filter_match(*filter, text))
-        {
+        if (filter && !ngx_conductor_watch_passes(g, *filter, r, text)) {
             continue;
         }
 

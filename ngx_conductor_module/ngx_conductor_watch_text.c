@@ -2,6 +2,17 @@
 
 #include "ngx_conductor_watch.h"
 
+#include <cdr_filter.h>
+
+
+static void *ngx_conductor_watch_new(void *ctx, size_t size);
+static void ngx_conductor_watch_free(void *ctx, void *p);
+
+
+const cdr_alloc_t  ngx_conductor_watch_alloc = {
+    ngx_conductor_watch_new, ngx_conductor_watch_free, NULL
+};
+
 
 /* Room behind what is there, which may move; NULL without memory. */
 
@@ -155,4 +166,42 @@ ngx_conductor_watch_filter(ngx_conductor_group_t *g, cdr_str_t *filter)
     return g->filters
            && ngx_conductor_filter(g->filters, g->view->presence, filter)
               == NGX_OK;
+}
+
+
+/*
+ * Is a reviewer to be told of to those who filter so?  If it passes, and also
+ * if it did when they were told of it last: then they see that it passes no
+ * longer.  "object" is what they see of one that is there.
+ */
+
+ngx_uint_t
+ngx_conductor_watch_passes(ngx_conductor_group_t *g, cdr_str_t filter,
+    cdr_reviewer_t *r, cdr_str_t object)
+{
+    if (r->status == CDR_STATUS_OFFLINE) {
+        (void) cdr_set_take(&g->passed, r->index);
+        return 1;
+    }
+
+    if (cdr_filter_match(filter, object)) {
+        cdr_set_add(&g->passed, r->index, &ngx_conductor_watch_alloc);
+        return 1;
+    }
+
+    return cdr_set_take(&g->passed, r->index);
+}
+
+
+static void *
+ngx_conductor_watch_new(void *ctx, size_t size)
+{
+    return ngx_alloc(size, ngx_cycle->log);
+}
+
+
+static void
+ngx_conductor_watch_free(void *ctx, void *p)
+{
+    ngx_free(p);
 }

@@ -17,7 +17,7 @@ use Test::JWT;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = need_conductor(Test::Nginx->new()->has(qw/ http /))->plan(17);
+my $t = need_conductor(Test::Nginx->new()->has(qw/ http /))->plan(18);
 
 my $secret = 'a secret of at least 32 bytes, better random';
 
@@ -117,6 +117,9 @@ change($more[0], 'busy');
 change($more[1], 'away');
 $diff = $few[2]->recv_until(sub { changed($_[0], 'more2', 'away') });
 is(scalar(@{$diff->{changed}}), 1, 'and gets of a diff what passes');
+change($more[1], 'busy');
+ok($few[2]->recv_until(sub { changed($_[0], 'more2', 'busy') }),
+    'and what passes no longer');
 
 # a few hundred at once, and all of them away again
 

@@ -17,7 +17,7 @@ use Test::JWT;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = need_conductor(Test::Nginx->new()->has(qw/ http /))->plan(14);
+my $t = need_conductor(Test::Nginx->new()->has(qw/ http /))->plan(16);
 
 my $secret = 'a secret of at least 32 bytes, better random';
 
@@ -80,6 +80,14 @@ is($picky->recv_until('presence-update')->{userId}, 'bob',
 is(subscribe($picky, { status => [ 'away', 'busy' ] }), 'ack',
     'another filter');
 is(users(list($picky)), 'ann', 'gives another list');
+
+change($ws{ann}, 'online', 'search');
+is($picky->recv_until('presence-update')->{status}, 'online',
+    'who passes no longer is told of once more');
+change($ws{ann}, 'online', 'billing');
+change($ws{bob}, 'busy', 'search');
+is($picky->recv_until('presence-update')->{userId}, 'bob',
+    'and not again');
 
 is(subscribe($picky, { role => 'rolebob', currentFeature => 'search' }),
     'ack', 'two fields');
