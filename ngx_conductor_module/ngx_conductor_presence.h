@@ -86,8 +86,8 @@ void ngx_conductor_watch_forget(ngx_conductor_hub_t *hub,
 void ngx_conductor_watch(ngx_conductor_hub_t *hub);
 
 /*
- * Without the lock, after every change of presence: wakes the workers that
- * have clients to tell, each at most once in a tick.  Costs next to nothing.
+ * With or without the lock, after every change of presence: wakes the workers
+ * that have clients to tell, each at most once in a tick.
  */
 
 void ngx_conductor_watch_wake(ngx_conductor_hub_t *hub);
@@ -99,7 +99,7 @@ void ngx_conductor_watch_view(ngx_conductor_hub_t *hub,
 
 
 /*
- * ngx_conductor_presence_http.c: GET /presence
+ * ngx_conductor_presence_access.c
  *
  * What is common to all that is asked about presence over HTTP: NGX_OK with
  * the fields that are hidden from who asks; or else "*rc" is what the handler

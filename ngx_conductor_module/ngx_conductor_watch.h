@@ -45,6 +45,11 @@ typedef struct {
      && ((g)->channels >> (g)->view->presence & 1))
 
 
+/* ngx_conductor_watch_begin.c: which clients are told */
+
+void ngx_conductor_watch_unlist(ngx_conductor_session_t *s);
+
+
 /* ngx_conductor_watch_text.c: texts, frames, and who shares them */
 
 extern const cdr_alloc_t  ngx_conductor_watch_alloc;
