@@ -143,6 +143,7 @@ struct ngx_conductor_keeper_s {
     unsigned                      untrue:1; /* to be reconciled */
     unsigned                      reading:1;      /* being reconciled */
     unsigned                      failed:1; /* and said so */
+    unsigned                      asked:1;  /* the last job was a question */
 };
 
 

@@ -10,6 +10,10 @@
 
 static ngx_int_t ngx_conductor_keeper_next(ngx_conductor_keeper_t *k,
     ngx_conductor_job_t *job);
+static ngx_int_t ngx_conductor_keeper_asked(ngx_conductor_keeper_t *k,
+    ngx_conductor_job_t *job);
+static ngx_int_t ngx_conductor_keeper_own(ngx_conductor_keeper_t *k,
+    ngx_conductor_job_t *job);
 static ngx_int_t ngx_conductor_keeper_save(ngx_conductor_keeper_t *k,
     ngx_conductor_job_t *job);
 static void ngx_conductor_keeper_done(ngx_conductor_keeper_t *k,
@@ -91,19 +95,48 @@ ngx_conductor_keeper_finish(ngx_conductor_keeper_t *k, ngx_msec_t deadline)
 }
 
 
+/* Questions are many, and must not keep presence from being written. */
+
 static ngx_int_t
 ngx_conductor_keeper_next(ngx_conductor_keeper_t *k, ngx_conductor_job_t *job)
 {
-    /* whoever has the directory answers, or says that nobody can */
-
-    if (k->hub->presence_file.len && (k->locked || k->complained)
-        && ngx_conductor_question_take(k->hub, &k->question) == NGX_OK)
-    {
-        job->kind = NGX_CONDUCTOR_JOB_ASK;
-        job->question = &k->question;
+    if (!k->asked && ngx_conductor_keeper_asked(k, job) == NGX_OK) {
+        k->asked = 1;
         return NGX_OK;
     }
 
+    k->asked = 0;
+
+    if (ngx_conductor_keeper_own(k, job) == NGX_OK) {
+        return NGX_OK;
+    }
+
+    return ngx_conductor_keeper_asked(k, job);
+}
+
+
+/* Whoever has the database answers, or says that nobody can. */
+
+static ngx_int_t
+ngx_conductor_keeper_asked(ngx_conductor_keeper_t *k, ngx_conductor_job_t *job)
+{
+    if (k->hub->presence_file.len == 0
+        || (!k->open && !k->failing && !k->complained)
+        || ngx_conductor_question_take(k->hub, &k->question) != NGX_OK)
+    {
+        return NGX_DECLINED;
+    }
+
+    job->kind = NGX_CONDUCTOR_JOB_ASK;
+    job->question = &k->question;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_conductor_keeper_own(ngx_conductor_keeper_t *k, ngx_conductor_job_t *job)
+{
     if (!k->locked) {
 
         if (!ngx_conductor_due(k->tried)) {
