@@ -36,6 +36,7 @@ static const char *ngx_conductor_parse_check_key(ngx_str_t *value,
     void *field);
 static char *ngx_conductor_presence_key(ngx_conf_t *cf,
     ngx_conductor_hub_t *hub, ngx_str_t *value);
+static void ngx_conductor_presence_forget(void *data);
 static const char *ngx_conductor_database_check(ngx_conf_t *cf,
     ngx_conductor_hub_t *hub);
 static char *ngx_conductor_state_add(ngx_conf_t *cf,
@@ -376,13 +377,17 @@ ngx_conductor_parse_check_key(ngx_str_t *value, void *field)
 }
 
 
-/* A copy: what is in the environment is forgotten in other processes. */
+/*
+ * The only copy, which workers forget; what is in the environment is forgotten
+ * by the keeper, too.
+ */
 
 static char *
 ngx_conductor_presence_key(ngx_conf_t *cf, ngx_conductor_hub_t *hub,
     ngx_str_t *value)
 {
-    ngx_str_t  key;
+    ngx_str_t            key, rest;
+    ngx_pool_cleanup_t  *cln;
 
     if (hub->presence_file.len && !cdr_store_encrypts()) {
         return ngx_conductor_conf_error(cf, value,
@@ -400,7 +405,30 @@ ngx_conductor_presence_key(ngx_conf_t *cf, ngx_conductor_hub_t *hub,
 
     hub->presence_key.len = key.len;
 
+    if (ngx_conductor_option(value, "file:", &rest) == NGX_OK) {
+        ngx_explicit_memzero(key.data, key.len);
+    }
+
+    /* what a configuration leaves when it is freed is inherited by workers */
+
+    cln = ngx_pool_cleanup_add(cf->pool, 0);
+    if (cln == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    cln->handler = ngx_conductor_presence_forget;
+    cln->data = &hub->presence_key;
+
     return NGX_CONF_OK;
+}
+
+
+static void
+ngx_conductor_presence_forget(void *data)
+{
+    ngx_str_t  *key = data;
+
+    ngx_explicit_memzero(key->data, key->len);
 }
 
 
