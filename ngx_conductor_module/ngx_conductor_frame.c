@@ -165,6 +165,15 @@ ngx_conductor_frame_conf(ngx_conductor_session_t *s,
 static void
 ngx_conductor_frame_received(ngx_conductor_session_t *s, cdr_received_t *ev)
 {
+    cdr_registry_entry_t  *e;
+
+    if (s->state == NGX_CONDUCTOR_OPEN) {
+        e = ngx_conductor_session_entry(s);
+
+        atomic_store_explicit(&e->seen_ms, ngx_conductor_now(),
+                              memory_order_relaxed);
+    }
+
     switch (ev->type) {
 
     case CDR_RECEIVED_MESSAGE:
