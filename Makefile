@@ -159,14 +159,15 @@ check:		## a quick round of the tests, under three minutes
 ALL_PROGRAMS  = $(foreach cc,$(COMPILERS),$(call programs,$(cc))) $(STEPPED) \
 		$(CIPHER)
 
-# What presence is encrypted by is a module of its own.
+# What presence is encrypted by is a module of its own, compiled quickly: the
+# compiler has seen all of it once.
 
 MODULE_TOO    = $(if $(ENCRYPTED),$(if $(T),$(findstring encryption,$(T)),yes))
 ENCRYPTING    = $(if $(MODULE_TOO),$(OUT)/sqlcipher/ngx_conductor_module.so)
 
 $(OUT)/sqlcipher/ngx_conductor_module.so: FORCE
 	+@$(MAKE) --no-print-directory module OUT=$(@D) SQLCIPHER=1 \
-		NGINX_SRC="$(NGINX_SRC)"
+		NGINX_SRC="$(NGINX_SRC)" CC_OPT="-O0"
 
 test: nginx-too build/bench/load $(ENCRYPTING) $(if $(T),,$(ALL_PROGRAMS))
 test:		## everything, with 1 and with 4 workers; one file: T=t/x.t
