@@ -197,7 +197,8 @@ like(shows('#state', qr/cannot be reached/), qr/^The server cannot be reached/,
 $t->run();
 $browser->click('#again') if $browser->text('#again') ne '';
 is(shows('#state', qr/^Connected$/), 'Connected', 'and found again');
-like($browser->text('#events'), qr/^Connected again\. Events of the time in/,
+like(shows('#events', qr/^Connected again\. Events/),
+    qr/^Connected again\. Events of the time in/,
     'that events may be missing is said');
 
 
