@@ -105,6 +105,7 @@ struct ngx_conductor_hub_s {
     ngx_msec_t                    drain;
 
     ngx_path_t                   *state;      /* directory; NULL: none */
+    ngx_cycle_t                  *cycle;      /* with it: that of the hub */
     ngx_msec_t                    snapshot;   /* interval */
     ngx_conductor_restore_t      *restore;    /* while a zone is made */
 

@@ -9,7 +9,11 @@
 #define NGX_CONDUCTOR_FILE_NEW   ".new"
 #define NGX_CONDUCTOR_FILE_BAD   ".bad"
 
+#define NGX_CONDUCTOR_DIR_NAME   (2 * NGX_MAX_PATH + 1)
 
+
+static ngx_fd_t ngx_conductor_dir_trusted(ngx_str_t *path);
+static ngx_int_t ngx_conductor_dir_link(ngx_str_t *path, u_char *name);
 static ngx_int_t ngx_conductor_file_own(ngx_conductor_dir_t *dir);
 static ngx_int_t ngx_conductor_file_load(ngx_conductor_dir_t *dir, int fd,
     const char *name, u_char **data, size_t *len);
@@ -26,10 +30,141 @@ ngx_conductor_dir_open(ngx_conductor_dir_t *dir, ngx_str_t *path)
     dir->out = -1;
     dir->err = 0;
     dir->error[0] = '\0';
-    dir->fd = open((char *) path->data, O_RDONLY|O_DIRECTORY|O_CLOEXEC);
+
+    dir->fd = (geteuid() == 0)
+              ? ngx_conductor_dir_trusted(path)
+              : open((char *) path->data, O_RDONLY|O_DIRECTORY|O_CLOEXEC);
 
     return (dir->fd == -1) ? ngx_conductor_file_failed(dir, "open()", "", "")
                            : NGX_OK;
+}
+
+
+/* As nginx makes its paths, but not by name: a name is what may be changed. */
+
+ngx_int_t
+ngx_conductor_dir_make(ngx_conductor_dir_t *dir, ngx_str_t *path,
+    ngx_uid_t user)
+{
+    struct stat  st;
+
+    dir->fd = -1;
+
+    if (ngx_create_dir(path->data, 0700) == NGX_FILE_ERROR
+        && ngx_errno != NGX_EEXIST)
+    {
+        dir->path = *path;
+        return ngx_conductor_file_failed(dir, "mkdir()", "", "");
+    }
+
+    if (ngx_conductor_dir_open(dir, path) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (user == (ngx_uid_t) NGX_CONF_UNSET_UINT) {
+        return NGX_OK;
+    }
+
+    if (fstat(dir->fd, &st) == -1) {
+        return ngx_conductor_file_failed(dir, "fstat()", "", "");
+    }
+
+    if (st.st_uid != user && fchown(dir->fd, user, (gid_t) -1) == -1) {
+        return ngx_conductor_file_failed(dir, "fchown()", "", "");
+    }
+
+    if ((st.st_mode & S_IRWXU) != S_IRWXU
+        && fchmod(dir->fd, (st.st_mode & 07777) | S_IRWXU) == -1)
+    {
+        return ngx_conductor_file_failed(dir, "fchmod()", "", "");
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_fd_t
+ngx_conductor_dir_trusted(ngx_str_t *path)
+{
+    ngx_fd_t   fd;
+    ngx_err_t  err;
+    u_char     name[NGX_CONDUCTOR_DIR_NAME];
+
+    fd = open((char *) path->data,
+              O_RDONLY|O_DIRECTORY|O_NOFOLLOW|O_CLOEXEC);
+
+    if (fd != -1) {
+        return fd;
+    }
+
+    err = ngx_errno;
+
+    switch (ngx_conductor_dir_link(path, name)) {
+
+    case NGX_OK:
+        return open((char *) name,
+                    O_RDONLY|O_DIRECTORY|O_NOFOLLOW|O_CLOEXEC);
+
+    case NGX_ERROR:
+        err = NGX_EACCES;
+        break;
+
+    default: /* NGX_DECLINED */
+        break;
+    }
+
+    ngx_set_errno(err);
+
+    return -1;
+}
+
+
+/* What a link says: NGX_OK; NGX_ERROR, not one of root's; NGX_DECLINED, none. */
+
+static ngx_int_t
+ngx_conductor_dir_link(ngx_str_t *path, u_char *name)
+{
+    u_char       *p, *last;
+    ssize_t       n;
+    ngx_fd_t      fd;
+    struct stat   st;
+    u_char        target[NGX_MAX_PATH];
+
+    fd = open((char *) path->data, O_PATH|O_NOFOLLOW|O_CLOEXEC);
+
+    if (fd == -1) {
+        return NGX_DECLINED;
+    }
+
+    if (fstat(fd, &st) == -1 || !S_ISLNK(st.st_mode)) {
+        (void) close(fd);
+        return NGX_DECLINED;
+    }
+
+    n = readlinkat(fd, "", (char *) target, sizeof(target));
+
+    (void) close(fd);
+
+    if (st.st_uid != 0 || n <= 0 || path->len > NGX_MAX_PATH) {
+        return NGX_ERROR;
+    }
+
+    last = path->data + path->len;
+
+    while (last > path->data && last[-1] != '/') {
+        last--;
+    }
+
+    p = name;
+
+    if (target[0] != '/') {
+        p = ngx_cpymem(p, path->data, last - path->data);
+    }
+
+    p = ngx_cpymem(p, target, n);
+    *p = '\0';
+
+    return NGX_OK;
 }
 
 

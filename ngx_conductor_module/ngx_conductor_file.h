@@ -24,9 +24,22 @@ typedef struct {
 } ngx_conductor_dir_t;
 
 
-/* NGX_OK; NGX_ERROR with dir->error and dir->err, as everywhere here. */
+/*
+ * NGX_OK; NGX_ERROR with dir->error and dir->err, as everywhere here.  Where
+ * the directory lies in one of an ordinary user, that user may put a link in
+ * its place: root follows only links of root's.
+ */
 
 ngx_int_t ngx_conductor_dir_open(ngx_conductor_dir_t *dir, ngx_str_t *path);
+
+/*
+ * The same, but one that is not there is made; and it becomes the user's, but
+ * for NGX_CONF_UNSET_UINT.
+ */
+
+ngx_int_t ngx_conductor_dir_make(ngx_conductor_dir_t *dir, ngx_str_t *path,
+    ngx_uid_t user);
+
 void ngx_conductor_dir_close(ngx_conductor_dir_t *dir);
 
 /*

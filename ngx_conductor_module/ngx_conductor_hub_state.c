@@ -188,9 +188,7 @@ ngx_conductor_hub_state_defaults(ngx_conf_t *cf, ngx_conductor_hub_t *hub)
         }
     }
 
-    if (ngx_conductor_hub_alone(cf, hub) != NGX_OK
-        || (hub->state && ngx_add_path(cf, &hub->state) != NGX_OK))
-    {
+    if (ngx_conductor_hub_alone(cf, hub) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 
@@ -498,6 +496,7 @@ ngx_conductor_state_add(ngx_conf_t *cf, ngx_conductor_hub_t *hub,
     path->line = cf->conf_file->line;
 
     hub->state = path;
+    hub->cycle = cf->cycle;
 
     why = ngx_conductor_state_check(cf, hub, &path->name);
 

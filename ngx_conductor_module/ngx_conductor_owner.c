@@ -12,10 +12,107 @@
 #include <sys/file.h>
 
 
+static ngx_int_t ngx_conductor_owner_same(ngx_conductor_hub_t *hub,
+    ngx_log_t *log);
 static void ngx_conductor_owner_take(ngx_conductor_hub_t *hub,
     ngx_log_t *log);
 static ngx_int_t ngx_conductor_owner_take_dir(ngx_conductor_hub_t *hub,
     ngx_conductor_dir_t *dir, ngx_log_t *log);
+
+
+/*
+ * nginx would make the directory too, and give it to the user of the workers;
+ * but by its name, which that user may have made a link of.  So it is not
+ * among the paths of nginx until these are made.
+ */
+
+ngx_int_t
+ngx_conductor_owner_prepare(ngx_conductor_hub_t *hub, ngx_log_t *log)
+{
+    ngx_int_t             rc;
+    ngx_core_conf_t      *ccf;
+    ngx_conductor_dir_t   dir;
+
+    if (hub->state == NULL) {
+        return NGX_OK;
+    }
+
+    if (ngx_conductor_owner_same(hub, log) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ccf = (ngx_core_conf_t *) ngx_get_conf(hub->cycle->conf_ctx,
+                                           ngx_core_module);
+
+    rc = ngx_conductor_dir_make(&dir, &hub->state->name, ccf->user);
+
+    if (rc != NGX_OK) {
+        ngx_log_error(NGX_LOG_EMERG, log, dir.err, "%s: it is to keep the "
+                      "state of hub \"%V\", and root follows no links of "
+                      "others", dir.error, &hub->name);
+    }
+
+    ngx_conductor_dir_close(&dir);
+
+    return rc;
+}
+
+
+ngx_int_t
+ngx_conductor_owner_paths(ngx_cycle_t *cycle)
+{
+    ngx_uint_t                   i;
+    ngx_path_t                 **path;
+    ngx_conductor_hub_t        **hub;
+    ngx_conductor_main_conf_t   *cmcf;
+
+    cmcf = ngx_http_cycle_get_module_main_conf(cycle,
+                                               ngx_http_conductor_module);
+    hub = cmcf->hubs.elts;
+
+    for (i = 0; i < cmcf->hubs.nelts; i++) {
+
+        if (hub[i]->state == NULL) {
+            continue;
+        }
+
+        path = ngx_array_push(&cycle->paths);
+        if (path == NULL) {
+            return NGX_ERROR;
+        }
+
+        *path = hub[i]->state;
+    }
+
+    return NGX_OK;
+}
+
+
+/* Is it what nginx has for something else? */
+
+static ngx_int_t
+ngx_conductor_owner_same(ngx_conductor_hub_t *hub, ngx_log_t *log)
+{
+    ngx_uint_t    i;
+    ngx_path_t  **path;
+
+    path = hub->cycle->paths.elts;
+
+    for (i = 0; i < hub->cycle->paths.nelts; i++) {
+
+        if (path[i]->name.len == hub->state->name.len
+            && ngx_strcmp(path[i]->name.data, hub->state->name.data) == 0)
+        {
+            ngx_log_error(NGX_LOG_EMERG, log, 0,
+                          "the state directory \"%V\" of hub \"%V\" is used "
+                          "by another directive too", &hub->state->name,
+                          &hub->name);
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
 
 
 void

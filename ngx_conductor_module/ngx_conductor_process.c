@@ -59,6 +59,10 @@ ngx_conductor_process_init_master(ngx_cycle_t *cycle)
         return ngx_is_init_cycle(cycle->old_cycle) ? NGX_ERROR : NGX_OK;
     }
 
+    if (ngx_conductor_owner_paths(cycle) != NGX_OK) {
+        return ngx_is_init_cycle(cycle->old_cycle) ? NGX_ERROR : NGX_OK;
+    }
+
     ngx_conductor_keeper_check(cycle);
 
     if (ngx_test_config) {

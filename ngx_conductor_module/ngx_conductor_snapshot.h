@@ -117,6 +117,19 @@ void ngx_conductor_restore_params(ngx_conductor_hub_t *hub,
 void ngx_conductor_owner_claim(ngx_cycle_t *cycle);
 
 /*
+ * Makes the directory of a hub that has one, and gives it to the user of the
+ * workers: when the user is known, before anything is read there.  NGX_OK; or
+ * NGX_ERROR, which is logged.
+ */
+
+ngx_int_t ngx_conductor_owner_prepare(ngx_conductor_hub_t *hub,
+    ngx_log_t *log);
+
+/* Tells nginx of the directories, after it has made all others. */
+
+ngx_int_t ngx_conductor_owner_paths(ngx_cycle_t *cycle);
+
+/*
  * Who it is, in "server", cleared if there is no such file.  NGX_OK; NGX_ABORT
  * (the file is of no use, see dir->error), NGX_ERROR.  For any thread.
  */

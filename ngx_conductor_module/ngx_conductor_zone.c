@@ -124,6 +124,10 @@ ngx_conductor_zone_init(ngx_shm_zone_t *shm_zone, void *data)
     hub = shm_zone->data;
     hub->shpool = (ngx_slab_pool_t *) shm_zone->shm.addr;
 
+    if (ngx_conductor_owner_prepare(hub, shm_zone->shm.log) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     if (ohub) {
         hub->zone = ohub->zone;
 
