@@ -118,13 +118,16 @@ ngx_conductor_resume_begin(ngx_conductor_session_t *s)
 }
 
 
-/* The place of an id: CDR_RESUME_RECOVERED, else why there is none. */
+/*
+ * The place of an id: CDR_RESUME_RECOVERED, or CDR_RESUME_GAP if more may be
+ * missing than what follows it.  Else why there is none.
+ */
 
 static uint32_t
 ngx_conductor_resume_find(ngx_conductor_hub_t *hub, cdr_str_t since,
     ngx_conductor_place_t *place)
 {
-    cdr_log_pos_t     pos;
+    cdr_log_pos_t     pos, gap;
     cdr_event_id_t    id;
     cdr_log_found_t   found;
     cdr_log_cursor_t  cursor;
@@ -141,12 +144,26 @@ ngx_conductor_resume_find(ngx_conductor_hub_t *hub, cdr_str_t since,
     pos.n = id.n;
     pos.local = 0;
 
-    if (cdr_log_find(&hub->log, &pos, &cursor, &found) == CDR_OK) {
+    (void) cdr_log_find(&hub->log, &pos, &cursor, &found);
+
+    ngx_conductor_position_gap(hub, &gap);
+
+    if (found == CDR_LOG_UNKNOWN && pos.n == 0
+        && cdr_log_cmp(&pos, &gap) <= 0
+        && ngx_conductor_resume_ours(hub, pos.ms))
+    {
+        /* a life began here, after events of the one before */
+
+        found = CDR_LOG_FOUND;
+    }
+
+    if (found == CDR_LOG_FOUND) {
         place->cursor = cursor;
         place->pos = pos;
         place->server = 0;
 
-        return CDR_RESUME_RECOVERED;
+        return (cdr_log_cmp(&pos, &gap) < 0) ? CDR_RESUME_GAP
+                                             : CDR_RESUME_RECOVERED;
     }
 
     if (ngx_conductor_position_lost(hub, &pos)) {
@@ -377,7 +394,7 @@ ngx_conductor_resume_do(ngx_conductor_session_t *s, cdr_command_t *cmd,
     }
 
     if (s->replay == NULL
-        && (outcome != CDR_RESUME_RECOVERED
+        && ((outcome != CDR_RESUME_RECOVERED && outcome != CDR_RESUME_GAP)
             || (!wanted->given && place.cursor.seq >= s->live_seq
                 && place.cursor.seq <= s->hub->cursor.seq)))
     {

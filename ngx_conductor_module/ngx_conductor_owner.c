@@ -311,6 +311,25 @@ ngx_conductor_owner_lives(ngx_conductor_lives_t *lives,
 }
 
 
+/* What that one accepted is not in this log. */
+
+void
+ngx_conductor_owner_back(ngx_conductor_hub_t *hub,
+    const cdr_snapshot_head_t *head)
+{
+    cdr_log_pos_t  last;
+
+    if (head->epoch_ms <= hub->log.epoch_ms
+        || cdr_log_last(&hub->log, &last) != CDR_OK)
+    {
+        return;
+    }
+
+    atomic_store(&hub->zone->lives.overtaken,
+                 (last.ms == hub->log.epoch_ms) ? last.n + 1 : 1);
+}
+
+
 static void
 ngx_conductor_owner_take(ngx_conductor_hub_t *hub, ngx_log_t *log)
 {

@@ -277,6 +277,8 @@ ngx_conductor_process_start(ngx_conductor_hub_t *hub, ngx_log_t *log)
     hub->drain_seen = atomic_load(&hub->zone->drain);
 
     if (cdr_log_last(&hub->log, &pos) == CDR_OK) {
+        ngx_conductor_position_behind(hub, &pos);
+
         hub->last_ms = pos.ms;
         hub->last_n = pos.n;
     }

@@ -12,6 +12,7 @@
  */
 
 #include "ngx_conductor_replay.h"
+#include "ngx_conductor_snapshot.h"
 #include "ngx_conductor_stage.h"
 
 #include <cdr_reply.h>
@@ -58,6 +59,7 @@ static ngx_conductor_staged_t *ngx_conductor_replay_event(
     ngx_conductor_hub_t *hub, uint64_t seq, ngx_int_t *rc);
 static ngx_int_t ngx_conductor_replay_send(ngx_conductor_replay_t *r,
     ngx_conductor_batch_t *batch);
+static void ngx_conductor_replay_gap(ngx_conductor_replay_t *r);
 static void ngx_conductor_replay_end(ngx_conductor_replay_t *r,
     uint32_t outcome);
 static uint32_t ngx_conductor_replay_lost(ngx_conductor_hub_t *hub);
@@ -129,7 +131,10 @@ ngx_conductor_replay_start(ngx_conductor_session_t *s)
     r->holding = 0;
     r->start = r->place.cursor.seq;
 
-    if (r->outcome != CDR_RESUME_RECOVERED) {
+    if (r->outcome == CDR_RESUME_GAP) {
+        ngx_conductor_position_gap(s->hub, &r->gap);
+
+    } else if (r->outcome != CDR_RESUME_RECOVERED) {
         ngx_conductor_replay_end(r, r->outcome);
         return;
     }
@@ -324,13 +329,20 @@ ngx_conductor_replay_turn(ngx_conductor_replay_t *r)
             ngx_conductor_session_dead(s, CDR_CLOSE_INTERNAL);
 
         } else if (rc == NGX_OK) {
+            ngx_conductor_replay_gap(r);
             ngx_conductor_replay_end(r, CDR_RESUME_RECOVERED);
 
         } else if (rc == NGX_DECLINED && batch.n == 0) {
             ngx_conductor_replay_end(r, ngx_conductor_replay_lost(hub));
 
-        } else if (ngx_conductor_output_flush(s) == NGX_OK) {
-            ngx_conductor_replay_ready(s);
+        } else {
+            if (rc == NGX_DONE) {
+                ngx_conductor_replay_gap(r);
+            }
+
+            if (ngx_conductor_output_flush(s) == NGX_OK) {
+                ngx_conductor_replay_ready(s);
+            }
         }
     }
 
@@ -344,8 +356,8 @@ ngx_conductor_replay_turn(ngx_conductor_replay_t *r)
 
 /*
  * What comes next.  NGX_OK: with it this client knows all that this worker
- * does; NGX_AGAIN: there is more; NGX_DECLINED: what follows is gone;
- * NGX_ERROR: no memory.
+ * does; NGX_AGAIN: there is more; NGX_DONE: there is a gap before that;
+ * NGX_DECLINED: what follows is gone; NGX_ERROR: no memory.
  */
 
 static ngx_int_t
@@ -414,6 +426,10 @@ ngx_conductor_replay_next(ngx_conductor_replay_t *r,
 
     if (ev == NULL) {
         return rc;
+    }
+
+    if (r->outcome == CDR_RESUME_GAP && cdr_log_cmp(&ev->pos, &r->gap) >= 0) {
+        return NGX_DONE;
     }
 
     st = &ngx_conductor_kept.stage;
@@ -539,6 +555,30 @@ ngx_conductor_replay_send(ngx_conductor_replay_t *r,
     ngx_conductor_buf_unref(buf);
 
     return rc;
+}
+
+
+/*
+ * Where events are missing, the client is told before it gets one that came
+ * later: with that it would resume from behind the gap, and never know.
+ */
+
+static void
+ngx_conductor_replay_gap(ngx_conductor_replay_t *r)
+{
+    if (r->outcome != CDR_RESUME_GAP) {
+        return;
+    }
+
+    ngx_conductor_position_behind(r->session->hub, &r->place.pos);
+    r->id_len = 0;
+
+    ngx_conductor_replay_answer(r->session, CDR_RESUME_GAP, r->count,
+                                ngx_conductor_replay_id(r));
+
+    r->outcome = CDR_RESUME_RECOVERED;
+    r->asked = 0;
+    r->count = 0;
 }
 
 

@@ -37,6 +37,8 @@ struct ngx_conductor_replay_s {
                                                  NULL: the same as now */
     uint64_t                      count;      /* events it was sent */
     ngx_msec_t                    deadline;   /* of the hold */
+    cdr_log_pos_t                 gap;        /* if the outcome is _GAP: what
+                                                 is behind it is no answer */
     uint32_t                      outcome;    /* CDR_RESUME_... */
     unsigned                      live:1;     /* it was, before this */
     unsigned                      asked:1;    /* and is to be answered */

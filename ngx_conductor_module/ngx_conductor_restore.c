@@ -18,8 +18,10 @@ struct ngx_conductor_restore_s {
     cdr_snapshot_file_t          *revocations;
     ngx_conductor_lives_t         lives;
     u_char                        label[CDR_SNAPSHOT_NAME_MAX];
+    uint64_t                      boot;       /* the life that began last */
     uint64_t                      epoch_ms;
     cdr_log_pos_t                 base;
+    cdr_log_pos_t                 gap;
     uint64_t                      skip;       /* the first events */
 
     /* meanwhile */
@@ -134,12 +136,29 @@ ngx_conductor_restore(ngx_conductor_hub_t *hub, ngx_log_t *log)
 
     ngx_memcpy(hub->zone->lives.epochs, r->lives.epochs,
                sizeof(r->lives.epochs));
+    hub->zone->lives.gap = r->gap;
+
     ngx_memcpy(hub->zone->label, r->label, ngx_strlen(r->label));
 
     ngx_conductor_restore_done(r, log);
+    ngx_conductor_restore_drop(hub);
+}
 
-    free(r);
-    hub->restore = NULL;
+
+void
+ngx_conductor_restore_drop(ngx_conductor_hub_t *hub)
+{
+    ngx_conductor_restore_t  *r;
+
+    r = hub->restore;
+
+    if (r) {
+        cdr_snapshot_close(r->events);
+        cdr_snapshot_close(r->revocations);
+        free(r);
+
+        hub->restore = NULL;
+    }
 }
 
 
@@ -187,6 +206,8 @@ ngx_conductor_restore_server(ngx_conductor_restore_t *r,
                       (ngx_pid_t) server.head.owner[0], &r->hub->name);
         return 0;
     }
+
+    r->boot = server.head.boot;
 
     ngx_conductor_owner_lives(&r->lives, &server.head);
 
@@ -293,6 +314,15 @@ ngx_conductor_restore_place(ngx_conductor_restore_t *r)
     }
 
     r->base = head->base;
+    r->gap = head->gap;
+
+    if (!head->final || head->boot != r->boot) {
+
+        /* that life, or one after it, may have accepted more */
+
+        r->gap.ms = r->epoch_ms;
+        r->gap.n = 0;
+    }
 
     reader.event = ngx_conductor_restore_fits;
     reader.revoked = NULL;
@@ -408,7 +438,4 @@ ngx_conductor_restore_done(ngx_conductor_restore_t *r, ngx_log_t *log)
                       "those are let in who should not be; enlarge \"zone\"",
                       r->lost, &r->hub->name);
     }
-
-    cdr_snapshot_close(r->events);
-    cdr_snapshot_close(r->revocations);
 }

@@ -50,6 +50,39 @@ ngx_conductor_position_lost(ngx_conductor_hub_t *hub, const cdr_log_pos_t *pos)
 }
 
 
+void
+ngx_conductor_position_gap(ngx_conductor_hub_t *hub, cdr_log_pos_t *gap)
+{
+    uint64_t                n;
+    ngx_conductor_lives_t  *lives;
+
+    lives = &hub->zone->lives;
+    *gap = lives->gap;
+
+    n = atomic_load(&lives->overtaken);
+
+    if (n) {
+        gap->ms = hub->log.epoch_ms;
+        gap->n = n;
+    }
+}
+
+
+/* A life begins at its position 0; within one there is no such place. */
+
+void
+ngx_conductor_position_behind(ngx_conductor_hub_t *hub, cdr_log_pos_t *pos)
+{
+    cdr_log_pos_t  gap;
+
+    ngx_conductor_position_gap(hub, &gap);
+
+    if (gap.n == 0 && cdr_log_cmp(pos, &gap) < 0) {
+        *pos = gap;
+    }
+}
+
+
 ngx_uint_t
 ngx_conductor_save_due(ngx_conductor_hub_t *hub)
 {
@@ -343,6 +376,7 @@ ngx_conductor_save_admitted(ngx_conductor_save_t *save,
 
     case NGX_CONDUCTOR_OWNER_GONE:
         ngx_conductor_owner_lives(&hub->zone->lives, &server.head);
+        ngx_conductor_owner_back(hub, &server.head);
         break;
 
     default:
@@ -380,8 +414,10 @@ ngx_conductor_save_files(ngx_conductor_save_t *save, ngx_conductor_dir_t *dir)
     if (save->what & NGX_CONDUCTOR_SAVE_EVENTS) {
         data = save->data;
         data.head.kind = CDR_SNAPSHOT_EVENTS;
+        data.head.final = save->final;
         data.head.nepochs = lives->nepochs;
         ngx_memcpy(data.head.epochs, lives->epochs, sizeof(lives->epochs));
+        ngx_conductor_position_gap(hub, &data.head.gap);
         data.log = &save->log;
         data.revoked = NULL;
         data.nrevoked = 0;
@@ -401,20 +437,16 @@ ngx_conductor_save_files(ngx_conductor_save_t *save, ngx_conductor_dir_t *dir)
 }
 
 
+/* Also if the keeper has saved all of it: it could not know that. */
+
 static void
 ngx_conductor_save_last(ngx_conductor_hub_t *hub, ngx_log_t *log)
 {
     ngx_int_t              rc;
-    ngx_uint_t             due;
     ngx_conductor_save_t  *save;
 
-    due = ngx_conductor_save_due(hub);
-
-    if (due == 0) {
-        return;
-    }
-
-    save = ngx_conductor_save_new(hub, due);
+    save = ngx_conductor_save_new(hub, ngx_conductor_save_due(hub)
+                                       | NGX_CONDUCTOR_SAVE_EVENTS);
 
     if (save == NULL) {
         ngx_log_error(NGX_LOG_ERR, log, 0,
@@ -422,6 +454,8 @@ ngx_conductor_save_last(ngx_conductor_hub_t *hub, ngx_log_t *log)
                       &hub->name);
         return;
     }
+
+    save->final = 1;
 
     rc = ngx_conductor_save(save);
 

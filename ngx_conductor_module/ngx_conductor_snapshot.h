@@ -35,6 +35,7 @@
 typedef struct {
     ngx_conductor_hub_t          *hub;
     ngx_uint_t                    what;       /* one or both of the above */
+    ngx_uint_t                    final;      /* nothing comes any more */
     cdr_snapshot_t                data;
     cdr_log_t                     log;
     uint64_t                      head;       /* of the log, to be saved */
@@ -102,6 +103,10 @@ ngx_int_t ngx_conductor_save(ngx_conductor_save_t *save);
 void ngx_conductor_restore_load(ngx_conductor_hub_t *hub, ngx_log_t *log);
 void ngx_conductor_restore(ngx_conductor_hub_t *hub, ngx_log_t *log);
 
+/* There will be no zone.  Accepts a hub without anything to drop. */
+
+void ngx_conductor_restore_drop(ngx_conductor_hub_t *hub);
+
 /* For the layout of the log. */
 
 void ngx_conductor_restore_params(ngx_conductor_hub_t *hub,
@@ -156,6 +161,11 @@ void ngx_conductor_owner_life(ngx_conductor_lives_t *lives, uint64_t ms,
 void ngx_conductor_owner_lives(ngx_conductor_lives_t *lives,
     const cdr_snapshot_head_t *head);
 
+/* The directory comes back from a server that began later and has ended. */
+
+void ngx_conductor_owner_back(ngx_conductor_hub_t *hub,
+    const cdr_snapshot_head_t *head);
+
 
 /*
  * ngx_conductor_snapshot.c, for any thread.  Opens a file of this kind:
@@ -185,6 +195,22 @@ void ngx_conductor_snapshot_exit_master(ngx_cycle_t *cycle);
 
 ngx_uint_t ngx_conductor_position_lost(ngx_conductor_hub_t *hub,
     const cdr_log_pos_t *pos);
+
+/*
+ * The first position behind what was lost: of the events below it, some that
+ * were accepted may be missing.  All 0 if nothing is known to be.
+ */
+
+void ngx_conductor_position_gap(ngx_conductor_hub_t *hub,
+    cdr_log_pos_t *gap);
+
+/*
+ * Whoever was given all up to this position, and was told what may be missing,
+ * is behind that.
+ */
+
+void ngx_conductor_position_behind(ngx_conductor_hub_t *hub,
+    cdr_log_pos_t *pos);
 
 
 #endif /* NGX_CONDUCTOR_SNAPSHOT_H_INCLUDED */

@@ -139,11 +139,13 @@ ngx_conductor_zone_init(ngx_shm_zone_t *shm_zone, void *data)
         ngx_conductor_restore_load(hub, shm_zone->shm.log);
 
         if (ngx_conductor_zone_create(hub, shm_zone->shm.log) != NGX_OK) {
+            ngx_conductor_restore_drop(hub);
             return NGX_ERROR;
         }
     }
 
     if (ngx_conductor_zone_attach(hub, shm_zone->shm.log) != NGX_OK) {
+        ngx_conductor_restore_drop(hub);
         return NGX_ERROR;
     }
 

@@ -55,6 +55,10 @@ typedef struct {
     uint32_t                      nepochs;
     cdr_snapshot_epoch_t          epochs[CDR_SNAPSHOT_EPOCHS];
                                               /* growing */
+    cdr_log_pos_t                 gap;        /* events are missing before it;
+                                                 0: none; fixed */
+    _Atomic uint64_t              overtaken;  /* likewise by another server,
+                                                 n in this life; 0: not */
     _Atomic uint64_t              head;       /* of the log, as it was saved */
     _Atomic uint64_t              tail;
     _Atomic uint32_t              revoked;    /* generation, likewise */

@@ -275,6 +275,10 @@ int cdr_log_last(const cdr_log_t *log, cdr_log_pos_t *pos);
 
 void cdr_log_fill(const cdr_log_t *log, cdr_log_fill_t *fill);
 
+/* Below 0, 0, above 0: "a" is before, at, behind "b". */
+
+int cdr_log_cmp(const cdr_log_pos_t *a, const cdr_log_pos_t *b);
+
 /*
  * The id of an event, from its position and (used only if pos->local is not
  * 0) the server that ordered it alone.

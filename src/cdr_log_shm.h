@@ -48,9 +48,5 @@ typedef struct {
 
 bool cdr_log_get(const cdr_log_t *log, uint64_t seq, cdr_log_place_t *place);
 
-/* Which of two positions comes first: below 0, 0, or above 0. */
-
-int cdr_log_cmp(const cdr_log_pos_t *a, const cdr_log_pos_t *b);
-
 
 #endif /* CDR_LOG_SHM_H_INCLUDED */

@@ -255,6 +255,8 @@ cdr_snapshot_put_head(cdr_snapshot_out_t *out,
     p = cdr_snapshot_pos(p, &head->last);
     p = cdr_snapshot_put64(p, head->nevents);
     p = cdr_snapshot_put64(p, head->name.len);
+    p = cdr_snapshot_pos(p, &head->gap);
+    p = cdr_snapshot_put32(p, head->final ? CDR_SNAPSHOT_FINAL : 0);
 
     for (i = 0; i < head->nepochs; i++) {
         p = cdr_snapshot_put64(p, head->epochs[i].ms);

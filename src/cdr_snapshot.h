@@ -23,7 +23,7 @@
 #include "cdr_revoke.h"
 
 
-#define CDR_SNAPSHOT_VERSION    1
+#define CDR_SNAPSHOT_VERSION    2
 #define CDR_SNAPSHOT_KEY_LEN    32
 #define CDR_SNAPSHOT_NAME_MAX   64
 #define CDR_SNAPSHOT_SALT_LEN   16
@@ -45,6 +45,7 @@ typedef struct {
 typedef struct {
     uint32_t             kind;
     bool                 encrypted;     /* set when it is read */
+    bool                 final;         /* nothing came behind it */
     uint64_t             time_ms;       /* when it was made */
     uint64_t             boot;          /* the life that made it, */
     uint64_t             epoch_ms;      /* of whose positions, */
@@ -52,6 +53,8 @@ typedef struct {
     cdr_str_t            name;          /* the server's, if generated */
     cdr_log_pos_t        base;          /* position before the first event */
     cdr_log_pos_t        last;          /* of the last one, or the base */
+    cdr_log_pos_t        gap;           /* after what was lost before these
+                                           events, or among them; 0: none */
     uint64_t             nevents;
     uint32_t             nepochs;
     cdr_snapshot_epoch_t epochs[CDR_SNAPSHOT_EPOCHS];

@@ -39,8 +39,10 @@
 
 #define CDR_SNAPSHOT_EVENT_LEN    64        /* and the type, the payload */
 #define CDR_SNAPSHOT_REVOKED_LEN  36
-#define CDR_SNAPSHOT_HEAD_LEN     112       /* and epochs, name */
+#define CDR_SNAPSHOT_HEAD_LEN     140       /* and epochs, name */
 #define CDR_SNAPSHOT_EPOCH_LEN    16
+
+#define CDR_SNAPSHOT_FINAL        1U        /* in the head's flags */
 
 
 typedef struct {

@@ -432,7 +432,7 @@ cdr_snapshot_get_revoked(cdr_str_t body, cdr_snapshot_revoked_t *revoked)
 static int
 cdr_snapshot_get_head(cdr_str_t body, cdr_snapshot_head_t *head)
 {
-    uint32_t        i;
+    uint32_t        i, flags;
     uint64_t        len;
     const uint8_t  *p;
 
@@ -453,8 +453,13 @@ cdr_snapshot_get_head(cdr_str_t body, cdr_snapshot_head_t *head)
     cdr_snapshot_get_pos(&p, &head->last);
     head->nevents = cdr_snapshot_get64(&p);
     len = cdr_snapshot_get64(&p);
+    cdr_snapshot_get_pos(&p, &head->gap);
+    flags = cdr_snapshot_get32(&p);
 
-    if (len > CDR_SNAPSHOT_NAME_MAX || head->nepochs > CDR_SNAPSHOT_EPOCHS
+    head->final = (flags == CDR_SNAPSHOT_FINAL);
+
+    if (flags & ~CDR_SNAPSHOT_FINAL || len > CDR_SNAPSHOT_NAME_MAX
+        || head->nepochs > CDR_SNAPSHOT_EPOCHS
         || body.len - CDR_SNAPSHOT_HEAD_LEN
            != len + head->nepochs * CDR_SNAPSHOT_EPOCH_LEN)
     {

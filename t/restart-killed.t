@@ -75,8 +75,8 @@ ok(wait_for(sub { kept(5) }), 'again and again');
 kill_all($t);
 $t->run();
 
-is(replayed($t, $id[0]), '2 3 4 5 | recovered 4',
-    'after a crash of everything, a client gets what it missed');
+is(replayed($t, $id[0]), '2 3 4 5 | gap 4',
+    'after a crash of everything, a client gets what was kept');
 is(welcome($t)->{server}, $name, 'the name of the server is kept');
 
 ###############################################################################
@@ -109,7 +109,7 @@ ok(wait_gone(\@left, 15), 'without a master, all processes end');
 ended($t);
 $t->run();
 
-is(replayed($t, $id[0]), '2 3 4 5 6 7 | recovered 6',
+is(replayed($t, $id[0]), '2 3 4 5 6 7 | gap 6',
     'the next one has the events');
 
 events($t, 1);
@@ -142,8 +142,8 @@ is(replayed($t, $lost[0]), '| upgrade',
     'that events were lost behind the snapshot is said');
 
 events($t, 1);
-is(replayed($t, $id[0]), '2 3 4 5 6 7 8 11 | recovered 8',
-    'what was kept and what is new is one history');
+is(replayed($t, $id[0], 1), '2 3 4 5 6 7 8 | gap 7 | 11',
+    'as it is to those who had none of them, before what is new');
 
 $t->stop();
 
@@ -207,19 +207,24 @@ sub revoke {
 }
 
 
-# The numbers of the events that come after an id, and how it ended.
+# The numbers of the events that come after an id, how it ended, and so many
+# numbers more.
 sub replayed {
-    my ($t, $since) = @_;
+    my ($t, $since, $more) = @_;
     my $ws = ws_connect($t, "/?user=ann&since=$since");
     my @got;
 
     $ws->recv_until('welcome');
 
     while (my $m = $ws->recv_json()) {
-        return join ' ', @got, '|',
-            $m->{recovered} ? "recovered $m->{count}" : $m->{reason}
-            if $m->{type} eq 'resumed';
-        push @got, $m->{n};
+        push @got, $m->{n} // '|';
+        next if $m->{type} ne 'resumed';
+
+        push @got, $m->{recovered} ? "recovered $m->{count}"
+            : $m->{reason} ne 'gap' ? $m->{reason} : "gap $m->{count}";
+        push @got, '|', map { $ws->recv_until('e')->{n} } 1 .. $more if $more;
+
+        return join ' ', @got;
     }
 
     return 'no end';

@@ -18,7 +18,7 @@ use Test::Conductor;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = need_conductor(Test::Nginx->new()->has(qw/ http /))->plan(25);
+my $t = need_conductor(Test::Nginx->new()->has(qw/ http /))->plan(30);
 
 $t->write_file_expand('nginx.conf', conductor_conf(<<'EOF_CONF'));
 
@@ -115,18 +115,29 @@ copy($t->testdir() . '/old', "$state/events");
 $t->run();
 
 is(replayed($t, $lost[0]), '| upgrade', 'a position that was lost is told of');
-is(replayed($t, $id[4]), '| recovered 0', 'one that was kept is known');
+is(replayed($t, $id[4]), '| gap 0',
+    'and with the last that was kept that others are missing');
+
+my $start = connected($t, user => 'ann')->recv_until('welcome')->{lastEventId};
+is(replayed($t, $start), '| recovered 0',
+    'but not to those who came after that');
+is((missed($t, $id[4]))[-1]{lastEventId}, $start,
+    'and whoever was told so is where those are');
 
 push @id, events($t, 1);
 
 is(replayed($t, $lost[2]), '| upgrade', 'also when there are later events');
-is(replayed($t, $id[4]), '9 | recovered 1', 'which come after those kept');
+is(replayed($t, $id[1], 1), '3 4 5 | gap 3 9',
+    'which come after those kept, and after that some are missing');
+is(replayed($t, $start), '9 | recovered 1', 'but not between those');
 is(replayed($t, '1-1'), '| unknown', 'no position of ours is not known');
 
 $t->stop();
 $t->run();
 
 is(replayed($t, $lost[1]), '| upgrade', 'that is known over a restart, too');
+is(replayed($t, $id[3], 1), '5 | gap 1 9', 'where something is missing as well');
+is(replayed($t, $start), '9 | recovered 1', 'and where nothing is');
 
 ###############################################################################
 
@@ -173,14 +184,14 @@ ok(wait_for(sub { (master($t) // $old) != $old && -s pid_file($t, '.oldbin')
 kill 'QUIT', $old;
 ok(wait_gone([ $old ], 15), 'and the old one goes');
 
-is(replayed($t, $id[0]), '13 | recovered 1', 'events that were kept are there');
+is(replayed($t, $id[0]), '13 | gap 1', 'events that were kept are there');
 is(replayed($t, $more[0]), '| upgrade', 'later ones are told of');
 
 push @id, events($t, 1);
 $t->stop();
 $t->run();
 
-is(replayed($t, $id[0]), '13 15 | recovered 2',
+is(replayed($t, $id[0], 1), '13 | gap 1 15',
     'it is the new one whose events are kept');
 
 $t->stop();
@@ -218,9 +229,9 @@ sub events {
 }
 
 
-# All that comes up to "resumed", with that.
+# All that comes up to "resumed", with that, and so many events more.
 sub missed {
-    my ($t, $since, $role) = @_;
+    my ($t, $since, $role, $more) = @_;
     my $ws = connected($t, user => 'ann', role => $role // 'none',
                        since => $since);
     my @got;
@@ -232,17 +243,20 @@ sub missed {
         last if $m->{type} eq 'resumed';
     }
 
+    push @got, $ws->recv_until('e') for 1 .. $more // 0;
+
     return @got;
 }
 
 
-# The numbers of the events, and how it ended.
+# The numbers of the events, how it ended, and the numbers of some that follow.
 sub replayed {
-    my @got = missed(@_);
-    my $end = pop @got;
+    my ($t, $since, $more) = @_;
 
-    return join ' ', (map { $_->{n} } @got), '|',
-        $end->{recovered} ? "recovered $end->{count}" : $end->{reason};
+    return join ' ', map { $_->{n} // ('|', $_->{recovered}
+            ? "recovered $_->{count}" : $_->{reason} ne 'gap'
+            ? $_->{reason} : "gap $_->{count}") }
+        missed($t, $since, undef, $more);
 }
 
 

@@ -206,8 +206,8 @@ wait_for(sub { worker_pids($t) == workers() });
 $t->write_file('nginx.conf', $conf =~ s/4m/5m/r);
 wait_gone([ reload_workers($t) ], 15);
 
-is(welcome($t, 'ann')->{lastEventId}, $small,
-    'a new zone at a reload begins with what was kept');
+is(reason($t, $small), 'gap',
+    'a new zone at a reload begins with what was kept, and says so');
 
 my $new = publish_one($t);
 ok(later($new, $small), 'and goes on above it');
@@ -249,6 +249,13 @@ sub welcome {
     my ($t, $user, $path) = @_;
     return ws_connect($t, $path // '/', token => token($user))
         ->recv_until('welcome');
+}
+
+
+# How a client that has this event is answered.
+sub reason {
+    my ($t, $since) = @_;
+    return ws_connect($t, "/?since=$since", token => token('ann'))->recv_until('resumed')->{reason};
 }
 
 

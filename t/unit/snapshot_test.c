@@ -149,6 +149,9 @@ save(disk_t *disk, const cdr_log_t *log, const uint8_t *k)
     s.head.epochs[0].last_n = 5;
     s.head.epochs[1].ms = EPOCH - 1;
     s.head.epochs[1].last_n = 6;
+    s.head.gap.ms = EPOCH - 1;
+    s.head.gap.n = 3;
+    s.head.final = (k != NULL);
     s.log = log;
     s.revoked = revoked;
     s.nrevoked = 2;
@@ -291,6 +294,9 @@ test_kept(disk_t *disk, const uint8_t *k, const char *how)
        "it tells who made it");
     ok(h->nepochs == 2 && h->epochs[0].ms == EPOCH - 2
        && h->epochs[1].last_n == 6, "it tells the lives before");
+    ok(h->gap.ms == EPOCH - 1 && h->gap.n == 3 && h->gap.local == 0,
+       "it tells where something is missing");
+    ok(h->final == (k != NULL), "it tells whether anything came behind it");
     ok(h->nevents == 150 && h->base.ms == EPOCH && h->base.n == 0
        && h->last.ms == EPOCH && h->last.n == 150,
        "it tells the positions before the first event and of the last");
