@@ -200,12 +200,12 @@ static const char *const  cdr_store_sql[CDR_STORE_STATEMENTS] = {
 
     [CDR_STORE_LIVE_END] =
         "UPDATE presence_history SET ended_at = max(started_at, ifnull("
-        "  (SELECT max(p.updated_at * 1000, started_at)"
+        "  (SELECT min(1000 * max(p.updated_at, ifnull(p.seen_at, 0)), ?1)"
         "   FROM reviewer_presence AS p"
         "   WHERE p.reviewer_id = presence_history.reviewer_id), ?1))"
         " WHERE ended_at IS NULL"
-        " AND NOT EXISTS (SELECT 1 FROM temp.conductor_live AS l"
-        "  WHERE l.reviewer_id = presence_history.reviewer_id)",
+        " AND (?2 OR NOT EXISTS (SELECT 1 FROM temp.conductor_live AS l"
+        "  WHERE l.reviewer_id = presence_history.reviewer_id))",
 
     [CDR_STORE_LIVE_EACH] =
         "SELECT reviewer_id, status, feature, role, server, connections,"

@@ -373,6 +373,10 @@ cdr_store_others(cdr_store_t *store, sqlite3_int64 now_ms)
 
     (void) sqlite3_bind_int64(statement, 1, now_ms);
 
+    /* without history nobody would end those that are left of it */
+
+    (void) sqlite3_bind_int(statement, 2, store->history_ms == 0);
+
     return cdr_store_run(statement);
 }
 

@@ -18,7 +18,7 @@ select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
 my $t = need_conductor(Test::Nginx->new()->has(qw/ http rewrite /)
-    ->has_daemon('sqlite3'))->plan(47);
+    ->has_daemon('sqlite3'))->plan(51);
 
 my $secret = 'a secret of at least 32 bytes, better random';
 
@@ -213,6 +213,16 @@ is(sql($t, 'tasks.db', 'SELECT count(*) FROM reviewer_presence')->[0], 2,
     'and a cleanup takes nobody whose time has not come');
 
 
+# as printed in the documentation
+
+for my $query (documented()) {
+    my ($about) = $query =~ /SELECT (.{30})/s;
+
+    ok(sql($t, 'tasks.db', $query), 'SQL of the page on presence works: '
+        . ($about =~ s/\s+/ /gr));
+}
+
+
 sub client {
     my ($nginx, $user) = @_;
 
@@ -250,4 +260,15 @@ sub asked {
         token => jwt({ sub => 'eve', role => $role }, key => $secret));
 
     return ref $body && $body->{field} ? "$status $body->{field}" : $status;
+}
+
+
+# The questions in SQL of the page on presence.
+sub documented {
+    open my $page, '<', "$FindBin::Bin/../docs/presence.md"
+        or die "docs/presence.md: $!\n";
+    local $/;
+    my ($section) = <$page> =~ /^### Questions in SQL$(.*?)^## /ms;
+
+    return $section =~ /^```sql\n(.*?)^```$/msg;
 }

@@ -172,6 +172,27 @@ intervals_follow_what_changes(void)
     (void) put("b", CDR_STATUS_ONLINE, "f", NOW + 900);
     is_text(ask("SELECT count(*) FROM presence_history"), "4\n",
             "none is written");
+    close_store();
+
+    conf.history_s = 3600;
+    (void) open_store();
+    (void) put("b", CDR_STATUS_ONLINE, "f", NOW + 1000);
+    (void) cdr_store_renew(store, NOW + 9000);
+    close_store();
+
+    conf.history_s = 0;
+    (void) open_store();
+    {
+        cdr_store_change_t  c = change("b", CDR_STATUS_ONLINE, "f",
+                                       NOW + 1000);
+
+        (void) cdr_store_reconcile_begin(store);
+        (void) cdr_store_reconcile_add(store, &c, 1);
+        (void) cdr_store_reconcile_end(store, NOW + 12000);
+    }
+    is_text(ask("SELECT started_at - 1900000000000, ended_at - 1900000000000"
+                " FROM presence_history WHERE reviewer_id = 'b'"),
+            "1000|9000\n", "and what was open has ended");
 
     close_store();
 }
