@@ -282,6 +282,7 @@ ngx_conductor_zone_compare(ngx_conductor_hub_t *hub, ngx_log_t *log)
                       "size", &hub->name);
         hub->presence = 0;
         hub->presence_file.len = 0;
+        hub->presence_file.len = 0;
     }
 
     cdr_log_fill(&hub->log, &fill);
