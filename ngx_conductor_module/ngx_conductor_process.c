@@ -164,6 +164,10 @@ ngx_conductor_process_exit(ngx_cycle_t *cycle)
 void
 ngx_conductor_process_post(void)
 {
+    if (ngx_conductor_wake == NULL) {
+        return;
+    }
+
     ngx_conductor_due = 1;
     ngx_post_event(&ngx_conductor_posted_event, &ngx_posted_events);
 }
@@ -249,6 +253,8 @@ ngx_conductor_process_claim(ngx_conductor_hub_t *hub, cdr_slot_kind_t kind,
 
     (void) cdr_slots_claim(&hub->slots, ngx_process_slot, kind, ngx_pid,
                            start, ngx_current_msec, &hub->incarnation);
+
+    atomic_store(&hub->zone->watching[ngx_process_slot], 0);
 
     ngx_conductor_figures_start(hub, ngx_process_slot, log);
 }
