@@ -197,6 +197,7 @@ ngx_conductor_changes_t *ngx_conductor_changes_scan(
 void ngx_conductor_changes_leave(ngx_conductor_changes_t *changes,
     uint64_t now);
 void ngx_conductor_changes_drop(ngx_conductor_keeper_t *k);
+void ngx_conductor_changes_forget(ngx_conductor_keeper_t *k);
 
 
 /* ngx_conductor_keeper_thread.c: the thread, and what it does */

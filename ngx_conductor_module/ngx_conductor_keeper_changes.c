@@ -77,6 +77,13 @@ ngx_conductor_changes_scan(ngx_conductor_keeper_t *k, ngx_uint_t *end)
 
     hub = k->hub;
 
+    if (k->index == 0) {
+
+        /* what is read now is newer */
+
+        ngx_conductor_changes_forget(k);
+    }
+
     ngx_conductor_zone_lock(hub);
 
     if (k->index == 0) {
@@ -143,6 +150,17 @@ ngx_conductor_changes_drop(ngx_conductor_keeper_t *k)
     k->queued -= changes->size;
 
     ngx_free(changes);
+}
+
+
+/* All of the queue. */
+
+void
+ngx_conductor_changes_forget(ngx_conductor_keeper_t *k)
+{
+    while (!ngx_queue_empty(&k->changes)) {
+        ngx_conductor_changes_drop(k);
+    }
 }
 
 

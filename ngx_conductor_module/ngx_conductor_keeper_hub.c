@@ -281,6 +281,9 @@ ngx_conductor_keeper_unlock(ngx_conductor_keeper_t *k)
     k->locked = 0;
     k->tried = ngx_current_msec + NGX_CONDUCTOR_SAVE_AGAIN;
 
+    /* who has it next begins where the database is */
+
+    ngx_conductor_changes_forget(k);
     ngx_conductor_database_lost(k);
 
     ngx_memzero(&job, sizeof(ngx_conductor_job_t));

@@ -77,9 +77,11 @@ ngx_conductor_stop_hub(ngx_cycle_t *cycle, ngx_conductor_hub_t *hub)
         return;
 
     case 0:
-        (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
-
         rc = ngx_conductor_stop_user(cycle);
+
+        /* not sooner: another user is not to be signalled any more */
+
+        (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
 
         if (rc == NGX_OK) {
             rc = ngx_conductor_stop_write(hub);
@@ -148,6 +150,7 @@ ngx_conductor_stop_write(ngx_conductor_hub_t *hub)
 
     k.hub = hub;
 
+    ngx_queue_init(&k.changes);
     ngx_conductor_job_init(&k.thread, hub);
     ngx_time_update();
 
