@@ -90,8 +90,9 @@ for my $round (1 .. 12) {
 }
 
 is($killed, 12, 'the keeper was killed a dozen times');
-ok(wait_for(sub { rows($t) eq join ' ', map { "$_|$is{$_}" } sort keys %is },
-            5), 'and the table is true');
+my $true = join ' ', map { "$_|$is{$_}" } sort keys %is;
+wait_for(sub { rows($t) eq $true });
+is(rows($t), $true, 'and the table is true');
 is((sql($t, 'tasks.db', 'SELECT count(*) FROM presence_history'
         . ' WHERE ended_at IS NULL'))->[0], 5, 'nobody has two open visits');
 is((health($t))[1]{status}, 'ok', 'the health is good');
