@@ -451,6 +451,7 @@ void ngx_conductor_process_post_next(void);
 ngx_uint_t ngx_conductor_fanout_due(void);
 ngx_uint_t ngx_conductor_stalled(ngx_conductor_hub_t *hub);
 uint64_t ngx_conductor_now(void);
+uint64_t ngx_conductor_clock(void);         /* us, monotonic */
 
 
 /* ngx_conductor_control.c: what all workers are told to do */

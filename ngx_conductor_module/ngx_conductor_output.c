@@ -172,6 +172,34 @@ ngx_conductor_output_buf(ngx_conductor_session_t *s, ngx_conductor_buf_t *buf,
 
 
 /*
+ * Moves all that is queued, and of which nothing was offered to the socket,
+ * into a buffer with room for it.
+ */
+
+void
+ngx_conductor_output_move(ngx_conductor_session_t *s,
+    ngx_conductor_buf_t *buf)
+{
+    ngx_conductor_link_t  *link;
+
+    while (s->out) {
+        link = s->out;
+        s->out = link->next;
+
+        ngx_memcpy(buf->data + buf->len, link->buf->data, link->buf->len);
+
+        buf->len += link->buf->len;
+        buf->messages += link->buf->messages;
+
+        ngx_conductor_output_unlink(link);
+    }
+
+    s->last = &s->out;
+    s->queued = 0;
+}
+
+
+/*
  * Sends what is queued.  NGX_OK if nothing is left, NGX_AGAIN if the socket
  * is full, NGX_ERROR if the connection is lost.
  */

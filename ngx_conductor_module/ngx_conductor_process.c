@@ -236,6 +236,17 @@ ngx_conductor_now(void)
 }
 
 
+uint64_t
+ngx_conductor_clock(void)
+{
+    struct timespec  ts;
+
+    (void) clock_gettime(CLOCK_MONOTONIC, &ts);
+
+    return (uint64_t) ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+
 /*
  * This process becomes the owner of its slot, under the lock; what those
  * before it left there is to be given back.

@@ -4,12 +4,15 @@
 #define NGX_CONDUCTOR_REPLAY_H_INCLUDED
 
 
-#include "ngx_conductor_session.h"
+#include "ngx_conductor_stage.h"
 
 #include <cdr_figures.h>
 
 
-#define NGX_CONDUCTOR_HOLD  10000           /* ms, for the client to resume */
+#define NGX_CONDUCTOR_HOLD           10000  /* ms, for the client to resume */
+#define NGX_CONDUCTOR_REPLAY_EVENTS  128    /* that a client gets at a time */
+#define NGX_CONDUCTOR_REPLAY_JOIN    2048   /* octets of the queue that go with
+                                               them, not before them */
 
 
 /* A place in the log. */
@@ -43,7 +46,8 @@ struct ngx_conductor_replay_s {
     unsigned                      live:1;     /* it was, before this */
     unsigned                      asked:1;    /* and is to be answered */
     unsigned                      holding:1;  /* for the client's "resume" */
-    unsigned                      queued:1;
+    unsigned                      queued:1;   /* for its turn */
+    unsigned                      ahead:1;    /* of this worker, and waits */
     unsigned                      id_len:8;
     u_char                        id[CDR_EVENT_ID_LEN];
 };
@@ -80,17 +84,55 @@ cdr_str_t ngx_conductor_replay_id(ngx_conductor_replay_t *r);
 void ngx_conductor_replay_here(ngx_conductor_hub_t *hub,
     ngx_conductor_place_t *place);
 
+/*
+ * Does what is queued, and not yet offered to the socket, go out with the
+ * events of a turn that is to come?
+ */
+
+#define ngx_conductor_replay_joins(s)                                         \
+    ((s)->replay && (s)->out_pos == 0 && (s)->offered == 0                    \
+     && (s)->queued <= NGX_CONDUCTOR_REPLAY_JOIN                              \
+     && (s)->connection->write->ready)
+
+#define ngx_conductor_replay_due(s)                                           \
+    ((s)->replay && (s)->replay->queued)
+
+
 /* The hold is over, for want of a "resume". */
 
 void ngx_conductor_replay_timer(ngx_conductor_session_t *s);
 
-/* The fan-out has moved on; the rules have changed; half a second is over. */
+/* The fan-out has moved on. */
 
 void ngx_conductor_replay_fanned(void);
+
+#define ngx_conductor_replay_holds(s)  ((s)->replay && (s)->replay->holding)
+
+/*
+ * ngx_conductor_replay_read.c: what comes next for one of them.
+ *
+ * Read: NGX_OK, with it this client knows all that this worker does; NGX_AGAIN
+ * if there is more; NGX_DONE if there is a gap before that; NGX_DECLINED if
+ * what follows is gone; NGX_ERROR without memory.  It ends with the first event
+ * that has to be encoded at "until", us.
+ * Bytes: of a piece, until the next read.
+ */
+
+typedef struct {
+    size_t                        len;
+    ngx_uint_t                    n;
+    ngx_conductor_piece_t         pieces[NGX_CONDUCTOR_REPLAY_EVENTS];
+} ngx_conductor_batch_t;
+
+ngx_int_t ngx_conductor_replay_read(ngx_conductor_replay_t *r,
+    ngx_conductor_batch_t *batch, uint64_t until);
+u_char *ngx_conductor_replay_bytes(ngx_conductor_piece_t *piece);
+
+/* What is kept is of no use: the rules have changed; or not used: a tick. */
+
 void ngx_conductor_replay_forget(void);
 void ngx_conductor_replay_tick(void);
 
-#define ngx_conductor_replay_holds(s)  ((s)->replay && (s)->replay->holding)
 
 /* The position up to which a client has been given everything. */
 

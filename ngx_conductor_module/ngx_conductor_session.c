@@ -222,6 +222,13 @@ ngx_conductor_session_turn(ngx_conductor_session_t *s)
             return;
         }
 
+        if (ngx_conductor_replay_due(s) && ngx_conductor_replay_joins(s)) {
+
+            /* with what it missed */
+
+            return;
+        }
+
         (void) ngx_conductor_output_flush(s);
     }
 

@@ -281,6 +281,8 @@ ngx_int_t ngx_conductor_output(ngx_conductor_session_t *s, ngx_uint_t first,
     u_char *data, size_t len);
 ngx_int_t ngx_conductor_output_buf(ngx_conductor_session_t *s,
     ngx_conductor_buf_t *buf, size_t pos);
+void ngx_conductor_output_move(ngx_conductor_session_t *s,
+    ngx_conductor_buf_t *buf);
 ngx_int_t ngx_conductor_output_flush(ngx_conductor_session_t *s);
 void ngx_conductor_output_lost(ngx_conductor_session_t *s,
     ngx_conductor_buf_t *buf, size_t pos);

@@ -22,7 +22,6 @@
                                                the clock */
 
 
-static uint64_t ngx_conductor_watch_clock(void);
 static void ngx_conductor_watch_wait(ngx_conductor_hub_t *hub);
 static uint64_t ngx_conductor_watch_rest(ngx_conductor_hub_t *hub,
     uint64_t now);
@@ -115,7 +114,7 @@ ngx_conductor_watch(ngx_conductor_hub_t *hub)
             return;
         }
 
-        now = ngx_conductor_watch_clock();
+        now = ngx_conductor_clock();
 
         if (ngx_conductor_watch_rest(hub, now)) {
             return;
@@ -124,11 +123,11 @@ ngx_conductor_watch(ngx_conductor_hub_t *hub)
         ngx_conductor_watch_start(hub, now);
     }
 
-    now = ngx_conductor_watch_clock();
+    now = ngx_conductor_clock();
 
     rc = ngx_conductor_watch_run(hub, now + NGX_CONDUCTOR_WATCH_TURN);
 
-    w->end = ngx_conductor_watch_clock();
+    w->end = ngx_conductor_clock();
     w->spent += w->end - now;
 
     if (rc == NGX_OK) {
@@ -138,17 +137,6 @@ ngx_conductor_watch(ngx_conductor_hub_t *hub)
     /* the rest, after a turn for the clients; or what has changed meanwhile */
 
     ngx_conductor_process_post_next();
-}
-
-
-static uint64_t
-ngx_conductor_watch_clock(void)
-{
-    struct timespec  ts;
-
-    (void) clock_gettime(CLOCK_MONOTONIC, &ts);
-
-    return (uint64_t) ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
 
@@ -339,7 +327,7 @@ ngx_conductor_watch_lists(ngx_conductor_hub_t *hub, uint64_t until)
 
         ngx_conductor_watch_give(s);
 
-        if (ngx_conductor_watch_clock() >= until) {
+        if (ngx_conductor_clock() >= until) {
             w->lists--;
             return NGX_AGAIN;
         }
@@ -453,7 +441,7 @@ ngx_conductor_watch_group(ngx_conductor_hub_t *hub, ngx_conductor_group_t *g,
         ngx_conductor_count(hub, CDR_FIGURE_SENT + w->type,
                             n * w->buf->messages);
 
-        rc = (ngx_conductor_watch_clock() >= until) ? NGX_AGAIN : NGX_OK;
+        rc = (ngx_conductor_clock() >= until) ? NGX_AGAIN : NGX_OK;
 
     } while (rc == NGX_OK && w->at);
 

@@ -22,7 +22,7 @@ select STDOUT; $| = 1;
 
 my $t = need_conductor(Test::Nginx->new()
     ->has(qw/ http http_ssl rewrite socket_ssl /))
-    ->has_daemon('openssl')->plan(22);
+    ->has_daemon('openssl')->plan(27);
 
 $t->write_file_expand('nginx.conf', conductor_conf(<<'EOF_CONF'));
 
@@ -146,6 +146,32 @@ for my $ssl (0, 1) {
     }), 1, "and an event with an answer$over");
     is("@n", 'e pong', 'each once');
 
+    # what was missed
+
+    my ($since) = @{(publish($t, { type => 'e' }))[1]{eventIds}};
+    publish($t, \@events);
+    $ws->recv_until(sub { ($_->{n} // 0) == 60 });
+    my $back;
+
+    is(writes($ws, sub {
+        $back = ws_connect($t, "/?since=$since");
+        $back->recv_until('resumed');
+    }, sub { $back->segments() - 1 }), 1,
+        'a welcome, sixty missed events, and "resumed"') if !$ssl;
+
+    is(writes($ws, sub {
+        $back = ws_connect($t, '/?hold=1', ssl => $ssl);
+        $back->recv_until('welcome');
+        my $before = $back->segments();
+        $back->send_json({ type => 'resume', id => 1, since => $since });
+        $back->recv_until('resumed');
+        $back->{before} = $before;
+    }, sub { $back->segments() - $back->{before} }), 1,
+        "an answer, sixty missed events, and \"resumed\"$over");
+
+    @n = map { $_->{n} // () } @{$back->skipped()};
+    is("@n", "@{[ 1 .. 60 ]}", 'in order');
+
     my $many = [ map { { type => 'e', n => $_ } } 1 .. 640 ];
     my $count = writes($ws, sub {
         publish($t, $many);
@@ -160,13 +186,13 @@ for my $ssl (0, 1) {
 # The segments that some doing brings a client: the least of a few attempts,
 # since the kernel may send one again.
 sub writes {
-    my ($ws, $do) = @_;
+    my ($ws, $do, $count) = @_;
     my @counts;
 
     for (1 .. 5) {
         my $before = $ws->segments();
         $do->();
-        push @counts, $ws->segments() - $before;
+        push @counts, $count ? $count->() : $ws->segments() - $before;
     }
 
     return min @counts;
