@@ -71,8 +71,13 @@ directory(void)
 {
     const char  *tmp = getenv("TMPDIR");
 
-    (void) snprintf(dir, sizeof(dir), "%.40s/cdr-store-XXXXXX",
-                    tmp ? tmp : "/tmp");
+    /* without a disk to wait for, where that can be */
+
+    if (tmp == NULL) {
+        tmp = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+    }
+
+    (void) snprintf(dir, sizeof(dir), "%.40s/cdr-store-XXXXXX", tmp);
 
     if (mkdtemp(dir) == NULL) {
         perror(dir);
