@@ -101,7 +101,8 @@ ok(wait_for(sub {
         && row($t, 'ann')->{expires} >= $row->{expires} + 5;
 }), 'who says nothing but pongs is renewed');
 cmp_ok(row($t, 'ann')->{expires}, '>', time(), 'beyond now');
-is(row($t, 'ann')->{connected}, $row->{connected}, 'and there as long as before');
+is(row($t, 'ann')->{connected}, $row->{connected},
+    'and there as long as before');
 ok(seen($t, 'ann') > $seen, 'it was seen since');
 
 $seen = seen($t, 'ann');
