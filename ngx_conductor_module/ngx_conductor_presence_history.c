@@ -272,13 +272,15 @@ ngx_conductor_history_cursor(cdr_history_ask_t *ask, ngx_str_t *value,
 
 /*
  * A role that is not shown a field learns nothing by it, be it what is listed
- * or what is looked for.  NULL, or the argument that is forbidden.
+ * or what is looked for.  NULL, or the argument that is forbidden.  A reviewer
+ * without a user goes by the id of its connection.
  */
 
 static const char *
 ngx_conductor_history_hidden(cdr_history_ask_t *ask, uint32_t hidden)
 {
     ngx_uint_t  reviewer, feature, role;
+    uint8_t     id[CDR_CONN_ID_LEN];
 
     reviewer = cdr_reviewer_hides(hidden, CDR_REVIEWER_ID)
                || cdr_reviewer_hides(hidden, CDR_REVIEWER_USER);
@@ -288,6 +290,13 @@ ngx_conductor_history_hidden(cdr_history_ask_t *ask, uint32_t hidden)
 
     if (ask->by == CDR_STORE_BY_FEATURE ? feature : reviewer) {
         return "by";
+    }
+
+    if (cdr_reviewer_hides(hidden, CDR_REVIEWER_CONNECTION)) {
+        ask->users = 1;
+        reviewer |= cdr_conn_id_parse(id, ask->name[CDR_HISTORY_REVIEWER],
+                                      ask->len[CDR_HISTORY_REVIEWER])
+                    == CDR_OK;
     }
 
     if (reviewer && ngx_conductor_history_given(ask, CDR_HISTORY_REVIEWER)) {

@@ -166,25 +166,27 @@ ngx_conductor_question_timeout(ngx_event_t *ev)
 }
 
 
+/* Whatever is finished may end others too, so begin again after each. */
+
 void
 ngx_conductor_question_turn(void)
 {
-    ngx_queue_t             *q, *next;
+    ngx_queue_t             *q;
     ngx_conductor_asking_t  *asking;
 
     if (ngx_conductor_questions.next == NULL) {
         return;
     }
 
-    for (q = ngx_queue_head(&ngx_conductor_questions);
-         q != ngx_queue_sentinel(&ngx_conductor_questions);
-         q = next)
-    {
-        next = ngx_queue_next(q);
+    q = ngx_queue_head(&ngx_conductor_questions);
+
+    while (q != ngx_queue_sentinel(&ngx_conductor_questions)) {
         asking = ngx_queue_data(q, ngx_conductor_asking_t, queue);
+        q = ngx_queue_next(q);
 
         if (cdr_question_answered(&asking->hub->questions, &asking->ticket)) {
             ngx_conductor_question_finish(asking);
+            q = ngx_queue_head(&ngx_conductor_questions);
         }
     }
 }

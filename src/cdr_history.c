@@ -4,6 +4,7 @@
 #include "cdr_base64.h"
 #include "cdr_history.h"
 #include "cdr_json.h"
+#include "cdr_registry.h"
 
 #include <string.h>
 
@@ -166,9 +167,16 @@ cdr_history_row(void *ctx, const cdr_store_row_t *row)
 {
     cdr_history_writer_t  *w = ctx;
 
+    uint8_t         id[CDR_CONN_ID_LEN];
     cdr_json_out_t  size;
 
     if (row->name.len > CDR_HISTORY_NAME) {
+        return true;
+    }
+
+    if (w->ask->users && w->ask->by == CDR_STORE_BY_REVIEWER
+        && cdr_conn_id_parse(id, row->name.data, row->name.len) == CDR_OK)
+    {
         return true;
     }
 

@@ -31,6 +31,7 @@ typedef struct {
     uint32_t        by;                 /* cdr_store_by_e */
     uint32_t        limit;
     uint32_t        given;              /* names, a bit each */
+    uint32_t        users;              /* no reviewer who is a connection */
     uint32_t        len[CDR_HISTORY_NAMES];
     uint8_t         name[CDR_HISTORY_NAMES][CDR_HISTORY_NAME];
 } cdr_history_ask_t;

@@ -18,7 +18,7 @@ select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
 my $t = need_conductor(Test::Nginx->new()->has(qw/ http rewrite /)
-    ->has_daemon('sqlite3'))->plan(51);
+    ->has_daemon('sqlite3'))->plan(54);
 
 my $secret = 'a secret of at least 32 bytes, better random';
 
@@ -45,6 +45,7 @@ http {
         event presence-update {
             redact  role currentFeature unless_role=staff,noname;
             redact  userId              unless_role=staff,guest;
+            redact  connectionId        unless_role=staff,noname;
         }
     }
 
@@ -64,6 +65,8 @@ http {
         listen 127.0.0.1:8080;
 
         location / { conductor h; conductor_identity user=\$arg_user role=staff; }
+
+        location /anyone { conductor h; conductor_auth off; }
 
         location /presence  { conductor_presence h; }
         location /none      { conductor_presence none; }
@@ -194,6 +197,15 @@ is(asked($t, 'guest', 'by=reviewer'), 200, 'another may ask for reviewers');
 is(asked($t, 'guest', 'by=feature'), '403 by', 'but not for features');
 is(asked($t, 'guest', 'feature=search'), '403 feature', 'nor by one');
 is(asked($t, 'guest', 'role=staff'), '403 role', 'nor by a role');
+my $nobody = ws_connect($t, '/anyone');
+my $id = $nobody->recv_until('welcome')->{connectionId};
+
+ok(wait_for(sub { reviewers($t, 'staff') =~ /\b$id\b/ }),
+    'who has no user goes by the connection');
+unlike(reviewers($t, 'guest'), qr/conn_/,
+    'which is not told where it is hidden');
+is(asked($t, 'guest', "by=reviewer&reviewer=$id"), '403 reviewer',
+    'nor asked for');
 is(asked($t, 'noname', 'by=reviewer'), '403 by', 'another not for who it was');
 is(asked($t, 'noname', 'by=feature&reviewer=ann'), '403 reviewer',
     'nor for one');
@@ -209,7 +221,7 @@ like(join("\n", @{sql($t, 'tasks.db', 'SELECT * FROM reviewer_presence;')}),
 
 sql($t, 'tasks.db', "DELETE FROM reviewer_presence WHERE expires_at"
     . " < strftime('%s', 'now');");
-is(sql($t, 'tasks.db', 'SELECT count(*) FROM reviewer_presence')->[0], 2,
+is(sql($t, 'tasks.db', 'SELECT count(*) FROM reviewer_presence')->[0], 3,
     'and a cleanup takes nobody whose time has not come');
 
 
@@ -250,6 +262,16 @@ sub history {
     my ($nginx, $query) = @_;
 
     return (api($nginx, 'GET', '/presence/history?' . ($query // '')))[1];
+}
+
+
+sub reviewers {
+    my ($nginx, $role) = @_;
+
+    my (undef, $body) = api($nginx, 'GET', '/token/history?by=reviewer',
+        token => jwt({ sub => 'eve', role => $role }, key => $secret));
+
+    return join ' ', map { $_->{reviewerId} } @{$body->{items}};
 }
 
 
