@@ -119,7 +119,7 @@ ngx_conductor_dir_trusted(ngx_str_t *path)
 }
 
 
-/* What a link says: NGX_OK; NGX_ERROR, not one of root's; NGX_DECLINED, none. */
+/* A link: NGX_OK; NGX_ERROR if it is not one of root's; NGX_DECLINED: none. */
 
 static ngx_int_t
 ngx_conductor_dir_link(ngx_str_t *path, u_char *name)
