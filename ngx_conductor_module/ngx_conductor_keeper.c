@@ -103,7 +103,7 @@ ngx_conductor_keeper_check(ngx_cycle_t *cycle)
             ngx_log_error(NGX_LOG_WARN, cycle->log, 0,
                           "with \"master_process off\" there is no keeper: "
                           "hub \"%V\" has its presence in memory only, and "
-                          "writes nothing to \"%V\"",
+                          "writes to \"%V\" only when nginx ends",
                           &hub[i]->name, &hub[i]->state->name);
         }
     }
@@ -265,12 +265,14 @@ ngx_conductor_keeper_tick(ngx_conductor_keeper_t *k)
 static void
 ngx_conductor_keeper_exit(void)
 {
+    ngx_uint_t               busy;
     ngx_msec_t               deadline;
     ngx_conductor_hub_t     *hub;
     ngx_conductor_keeper_t  *k;
 
     ngx_time_update();
 
+    busy = 0;
     deadline = ngx_current_msec + NGX_CONDUCTOR_KEEPER_LAST;
 
     for (k = ngx_conductor_keepers; k; k = k->next) {
@@ -278,11 +280,19 @@ ngx_conductor_keeper_exit(void)
 
         if (k->thread.started) {
             ngx_conductor_keeper_finish(k, deadline);
+            busy |= k->thread.started;
         }
 
         if (hub->slot != NGX_CONDUCTOR_NO_SLOT) {
             ngx_conductor_slot_release(hub, hub->slot, hub->incarnation);
         }
+    }
+
+    if (busy) {
+
+        /* libraries are not to be cleaned up while a thread uses them */
+
+        _exit(0);
     }
 }
 

@@ -81,6 +81,7 @@ typedef struct {
     pthread_mutex_t               mutex;
     pthread_cond_t                cond;
     ngx_uint_t                    started;
+    ngx_uint_t                    failed;   /* to start, and said so */
     ngx_uint_t                    state;    /* of the job, under the mutex */
     ngx_uint_t                    quit;
     ngx_conductor_job_t           job;

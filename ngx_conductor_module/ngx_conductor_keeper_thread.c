@@ -42,11 +42,16 @@ ngx_conductor_thread_start(ngx_conductor_thread_t *t, ngx_log_t *log)
         (void) pthread_cond_destroy(&t->cond);
         (void) pthread_mutex_destroy(&t->mutex);
 
-        ngx_log_error(NGX_LOG_ALERT, log, err, "pthread_create() failed");
+        if (!t->failed) {
+            t->failed = 1;
+            ngx_log_error(NGX_LOG_ALERT, log, err, "pthread_create() failed");
+        }
+
         return NGX_ERROR;
     }
 
     t->started = 1;
+    t->failed = 0;
 
     return NGX_OK;
 }

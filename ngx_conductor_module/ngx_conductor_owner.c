@@ -171,7 +171,8 @@ ngx_conductor_owner_read(ngx_conductor_hub_t *hub, ngx_conductor_dir_t *dir,
 
 
 ngx_int_t
-ngx_conductor_owner_write(ngx_conductor_hub_t *hub, ngx_conductor_dir_t *dir)
+ngx_conductor_owner_write(ngx_conductor_hub_t *hub, ngx_conductor_dir_t *dir,
+    uint64_t now)
 {
     ngx_pid_t               pid;
     cdr_snapshot_t          data;
@@ -185,7 +186,7 @@ ngx_conductor_owner_write(ngx_conductor_hub_t *hub, ngx_conductor_dir_t *dir)
     pid = ngx_conductor_master_pid();
 
     head->kind = CDR_SNAPSHOT_SERVER;
-    head->time_ms = ngx_conductor_now();
+    head->time_ms = now;
     head->boot = hub->zone->boot;
     head->epoch_ms = hub->log.epoch_ms;
     head->base.ms = hub->log.epoch_ms;
@@ -408,5 +409,5 @@ ngx_conductor_owner_take_dir(ngx_conductor_hub_t *hub,
     atomic_store(&lives->head, UINT64_MAX);
     atomic_store(&lives->revoked, cdr_revoke_generation(&hub->revoke) - 1);
 
-    return ngx_conductor_owner_write(hub, dir);
+    return ngx_conductor_owner_write(hub, dir, ngx_conductor_now());
 }

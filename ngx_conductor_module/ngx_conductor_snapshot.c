@@ -383,7 +383,7 @@ ngx_conductor_save_admitted(ngx_conductor_save_t *save,
         return NGX_DECLINED;
     }
 
-    return ngx_conductor_owner_write(hub, dir);
+    return ngx_conductor_owner_write(hub, dir, save->data.head.time_ms);
 }
 
 

@@ -142,7 +142,7 @@ ngx_int_t ngx_conductor_owner_paths(ngx_cycle_t *cycle);
 ngx_int_t ngx_conductor_owner_read(ngx_conductor_hub_t *hub,
     ngx_conductor_dir_t *dir, ngx_conductor_server_t *server);
 ngx_int_t ngx_conductor_owner_write(ngx_conductor_hub_t *hub,
-    ngx_conductor_dir_t *dir);
+    ngx_conductor_dir_t *dir, uint64_t now);
 ngx_conductor_owner_e ngx_conductor_owner(ngx_conductor_hub_t *hub,
     ngx_conductor_server_t *server);
 
