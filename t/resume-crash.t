@@ -66,10 +66,10 @@ my $zero = ws_connect($t, '/')->recv_until('welcome')->{lastEventId};
 $t->run_daemon(\&publisher, $t, $_, 600) for 1 .. 2;
 
 my @clients = map { client($zero, $_ % 2 ? 'since' : 'hold') } 1 .. 4;
-my ($rounds, $killed, $reloads) = (0, 0, 0);
+my ($rounds, $killed, $reloads, $end) = (0, 0, 0, time() + 60);
 
 while (grep { @{$_->{got}} < $all } @clients) {
-    last if ++$rounds > 2000;
+    last if ++$rounds > 2000 || time() > $end;
 
     if ($rounds % 12 == 4 && $killed < 4) {
         my ($pid) = worker_pids($t);
@@ -81,7 +81,8 @@ while (grep { @{$_->{got}} < $all } @clients) {
     }
 
     for my $c (@clients) {
-        follow($c, 1 + int rand 40) if @{$c->{got}} < $all;
+        follow($c, 1 + int rand 40)
+            if @{$c->{got}} < $all && time() <= $end;
     }
 }
 

@@ -67,13 +67,14 @@ $steady->recv_until('welcome');
 $t->run_daemon(\&publisher, $t, $_, 600) for 1 .. 4;
 
 my @clients = map { client($zero, $_ % 2 ? 'since' : 'hold') } 1 .. 8;
-my $rounds = 0;
+my ($rounds, $end) = (0, time() + 60);
 
 while (grep { @{$_->{got}} < $all } @clients) {
-    last if ++$rounds > 2000;
+    last if ++$rounds > 2000 || time() > $end;
 
     for my $c (@clients) {
-        follow($c, 1 + int rand 60) if @{$c->{got}} < $all;
+        follow($c, 1 + int rand 60)
+            if @{$c->{got}} < $all && time() <= $end;
     }
 }
 

@@ -17,7 +17,7 @@ use Test::JWT;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = need_conductor(Test::Nginx->new()->has(qw/ http /))->plan(13);
+my $t = need_conductor(Test::Nginx->new()->has(qw/ http /))->plan(15);
 
 my $secret = 'a secret of at least 32 bytes, better random';
 
@@ -72,6 +72,8 @@ is(join('|', notes('admin')), 'to ann-admin|to all', 'or a user');
 
 my $held = client('user', '/?hold=1');
 $held->recv_until('welcome');
+my $live = client('user', '/');
+$live->recv_until('welcome');
 
 $rules =~ s/redact cost unless_role=admin/redact note unless_role=admin/;
 $rules =~ s/event admin \{ channel admin; \}/event admin { channel tasks; }/;
@@ -87,14 +89,22 @@ ok(wait_for(sub { $held->command({ type => 'ping' });
     'and for those of old workers');
 is(seen($held), 'task:cost admin:cost,note', 'that resume there');
 
+# one that is live there, and asks for other channels
+
+is(seen($live, { channel => 'tasks' }), 'task:cost admin:cost,note',
+    'or resume with other subscriptions, and had none of it');
+is(seen($live, { channel => 'tasks', filter => { cost => 2 } }), '',
+    'and get nothing that does not pass a filter');
+
 
 # What a client sees of all events: their types and fields.
 sub seen {
-    my ($ws) = @_;
+    my ($ws, @subscriptions) = @_;
     my @seen;
 
     if (ref $ws) {
-        $ws->send_json({ type => 'resume', since => $zero });
+        $ws->send_json({ type => 'resume', since => $zero,
+            @subscriptions ? (subscriptions => \@subscriptions) : () });
 
     } else {
         $ws = client($ws, "/?since=$zero");
