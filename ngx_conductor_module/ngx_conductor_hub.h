@@ -81,4 +81,13 @@ char *ngx_conductor_hub_state_defaults(ngx_conf_t *cf,
     ngx_conductor_hub_t *hub);
 
 
+/* ngx_conductor_hub_paths.c: NULL, or why it cannot be; is it one file? */
+
+const char *ngx_conductor_database_check(ngx_conf_t *cf,
+    ngx_conductor_hub_t *hub);
+const char *ngx_conductor_state_check(ngx_conf_t *cf,
+    ngx_conductor_hub_t *hub, ngx_str_t *path);
+ngx_uint_t ngx_conductor_same_file(ngx_str_t *a, ngx_str_t *b);
+
+
 #endif /* NGX_CONDUCTOR_HUB_H_INCLUDED */
