@@ -86,6 +86,52 @@ ngx_conductor_register(ngx_http_request_t *r, ngx_conductor_session_t *s,
 }
 
 
+/* Gives back the entry and what it counts. */
+
+void
+ngx_conductor_unregister(ngx_conductor_session_t *s)
+{
+    uint32_t               live;
+    uint64_t               conn_key, user_key;
+    ngx_conductor_hub_t   *hub;
+    cdr_registry_entry_t  *e;
+
+    if (s->entry == NGX_CONDUCTOR_NO_ENTRY) {
+        return;
+    }
+
+    hub = s->hub;
+
+    ngx_conductor_zone_lock(hub);
+
+    e = cdr_registry_entry(&hub->registry, s->entry);
+    conn_key = e->conn.conn_key;
+    user_key = e->conn.user_key;
+
+    ngx_conductor_presence_leave(hub, s->entry, s->retry);
+
+    if (cdr_registry_remove(&hub->registry, s->entry, s->generation)
+        == CDR_OK)
+    {
+        (void) cdr_counter_dec(&hub->counters, conn_key, ngx_current_msec);
+        (void) cdr_counter_dec(&hub->counters, user_key, ngx_current_msec);
+
+        ngx_conductor_count(hub, CDR_FIGURE_ENDED
+                                 + cdr_figure_ending(s->code, s->by_client),
+                            1);
+    }
+
+    live = atomic_load_explicit(&hub->slots.slots[hub->slot].connections,
+                                memory_order_relaxed);
+    atomic_store_explicit(&hub->slots.slots[hub->slot].connections, live - 1,
+                          memory_order_relaxed);
+
+    ngx_conductor_zone_unlock(hub);
+
+    s->entry = NGX_CONDUCTOR_NO_ENTRY;
+}
+
+
 static ngx_uint_t
 ngx_conductor_register_take(ngx_conductor_session_t *s, cdr_conn_info_t *info,
     ngx_conductor_counted_t *n)

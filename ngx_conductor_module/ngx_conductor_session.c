@@ -11,8 +11,6 @@ static void ngx_conductor_session_destroy(ngx_conductor_session_t *s);
 static void ngx_conductor_session_end(ngx_connection_t *c);
 static void ngx_conductor_session_depart(ngx_conductor_session_t *s);
 static ngx_msec_t ngx_conductor_session_retry(const char *reason);
-static void ngx_conductor_session_give_back(ngx_conductor_session_t *s);
-static uint32_t ngx_conductor_session_ending(ngx_conductor_session_t *s);
 static u_char *ngx_conductor_session_log(ngx_log_t *log, u_char *buf,
     size_t len);
 
@@ -90,7 +88,7 @@ ngx_conductor_session_abandon(ngx_conductor_session_t *s)
     s->code = CDR_CLOSE_ABNORMAL;
 
     ngx_conductor_replay_free(s);
-    ngx_conductor_session_give_back(s);
+    ngx_conductor_unregister(s);
     ngx_conductor_output_drop(s, 1);
     ngx_free(s);
 }
@@ -426,13 +424,14 @@ ngx_conductor_session_destroy(ngx_conductor_session_t *s)
 
     ngx_log_error(NGX_LOG_INFO, &s->log, 0,
                   "conductor: connection ended, %s",
-                  cdr_figure_ending_label(ngx_conductor_session_ending(s))
+                  cdr_figure_ending_label(cdr_figure_ending(s->code,
+                                                            s->by_client))
                       .data);
 
     ngx_conductor_group_leave(s);
     ngx_conductor_frame_free(s);
     ngx_conductor_output_drop(s, 1);
-    ngx_conductor_session_give_back(s);
+    ngx_conductor_unregister(s);
 
     ngx_queue_remove(&s->queue);
 
@@ -516,58 +515,6 @@ ngx_conductor_session_retry(const char *reason)
     retry = ngx_atoi((u_char *) reason + len, ngx_strlen(reason) - len);
 
     return (retry == NGX_ERROR) ? 0 : (ngx_msec_t) retry;
-}
-
-
-/* The entry and what it counts. */
-
-static void
-ngx_conductor_session_give_back(ngx_conductor_session_t *s)
-{
-    uint32_t               live;
-    uint64_t               conn_key, user_key;
-    ngx_conductor_hub_t   *hub;
-    cdr_registry_entry_t  *e;
-
-    if (s->entry == NGX_CONDUCTOR_NO_ENTRY) {
-        return;
-    }
-
-    hub = s->hub;
-
-    ngx_conductor_zone_lock(hub);
-
-    e = cdr_registry_entry(&hub->registry, s->entry);
-    conn_key = e->conn.conn_key;
-    user_key = e->conn.user_key;
-
-    ngx_conductor_presence_leave(hub, s->entry, s->retry);
-
-    if (cdr_registry_remove(&hub->registry, s->entry, s->generation)
-        == CDR_OK)
-    {
-        (void) cdr_counter_dec(&hub->counters, conn_key, ngx_current_msec);
-        (void) cdr_counter_dec(&hub->counters, user_key, ngx_current_msec);
-
-        ngx_conductor_count(hub, CDR_FIGURE_ENDED
-                                 + ngx_conductor_session_ending(s), 1);
-    }
-
-    live = atomic_load_explicit(&hub->slots.slots[hub->slot].connections,
-                                memory_order_relaxed);
-    atomic_store_explicit(&hub->slots.slots[hub->slot].connections, live - 1,
-                          memory_order_relaxed);
-
-    ngx_conductor_zone_unlock(hub);
-
-    s->entry = NGX_CONDUCTOR_NO_ENTRY;
-}
-
-
-static uint32_t
-ngx_conductor_session_ending(ngx_conductor_session_t *s)
-{
-    return cdr_figure_ending(s->code, s->by_client);
 }
 
 

@@ -158,6 +158,7 @@ struct ngx_conductor_session_s {
 
 ngx_uint_t ngx_conductor_register(ngx_http_request_t *r,
     ngx_conductor_session_t *s, ngx_conductor_identity_t *id);
+void ngx_conductor_unregister(ngx_conductor_session_t *s);
 
 
 /* ngx_conductor_limit.c: what limits count by */
