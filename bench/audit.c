@@ -61,6 +61,7 @@ bench_audit(bench_t *b, bench_conn_t *c, const unsigned char *data,
 
     } else {
         b->lost += step - 1;
+        c->missed += step - 1;
     }
 
     b->delivered++;

@@ -101,6 +101,8 @@ struct bench_conn_s {
     uint64_t              sent;         /* when the message to be answered */
     uint32_t              nsent;
     uint64_t              order;        /* a hash of all that came */
+    uint64_t              missed;       /* and counted as lost, while it came
+                                           back */
     uint32_t              gap;          /* publishers, as bits, of whom it was
                                            told that something is missing */
     bench_audit_t         audit[BENCH_PUBLISHERS];

@@ -78,6 +78,11 @@ bench_soak_path(bench_t *b, bench_conn_t *c, char *buf, size_t size)
     bench_soak_client_t  *s;
 
     s = &b->soak->clients[c->id];
+
+    if (!s->resuming) {
+        c->missed = 0;
+    }
+
     s->resuming = (s->since[0] != '\0');
     s->replayed = 0;
 
@@ -190,6 +195,16 @@ bench_soak_resumed(bench_t *b, bench_conn_t *c, const unsigned char *data,
 
     if (memmem(data, len, "\"recovered\":true", 16) == NULL) {
         c->gap = UINT32_MAX;
+
+        if (s->resuming) {
+
+            /* after two crashes it is told of both behind the second */
+
+            b->lost -= c->missed;
+            b->told += c->missed;
+        }
+
+        c->missed = 0;
 
         if (b->soak->unrecovered++ < 5) {
             fprintf(stderr, "client %d since %s got %.*s\n", c->id, s->since,
