@@ -17,6 +17,7 @@ typedef struct {
     cdr_str_t                     filter;     /* len 0: none */
     uint64_t                      n;          /* reviewers in it */
     uint64_t                      total;      /* of those that there are */
+    unsigned                      cut:1;      /* there was no room for all */
 } ngx_conductor_list_t;
 
 
@@ -144,12 +145,15 @@ ngx_conductor_list_read(ngx_conductor_list_t *list)
         }
 
         if (list->filter.len == 0 && list->n == hub->presence_list) {
+            list->cut = (fill.live > list->n);
             break;
         }
     }
 
+    /* who has changed while they were read is told of in a moment */
+
     if (list->filter.len == 0) {
-        list->total = ngx_max(list->n, fill.live);
+        list->total = list->cut ? ngx_max(list->n, fill.live) : list->n;
     }
 
     return NGX_OK;
@@ -193,6 +197,9 @@ ngx_conductor_list_add(ngx_conductor_list_t *list, cdr_reviewer_t *r)
     {
         list->n++;
         a->len += 1 + len;
+
+    } else {
+        list->cut = 1;
     }
 
     return NGX_OK;
@@ -217,16 +224,16 @@ ngx_conductor_list_buf(ngx_conductor_list_t *list)
     reviewers.data = ngx_conductor_list_reviewers.data + (list->n != 0);
     reviewers.len = ngx_conductor_list_reviewers.len - (list->n != 0);
 
-    len = cdr_presence_list(NULL, reviewers, list->total,
-                            list->n < list->total, now);
+    len = cdr_presence_list(NULL, reviewers, list->total, list->cut,
+                            now);
 
     p = ngx_conductor_arena_room(&ngx_conductor_list_text, len);
     if (p == NULL) {
         return NULL;
     }
 
-    (void) cdr_presence_list(p, reviewers, list->total,
-                             list->n < list->total, now);
+    (void) cdr_presence_list(p, reviewers, list->total, list->cut,
+                            now);
 
     if (ngx_conductor_watch_frame(frame, list->group, p, len) != NGX_OK) {
         return NULL;
