@@ -96,6 +96,8 @@ struct bench_conn_s {
     int                   fd;
     int                   id;
     bench_state_e         state;
+    uint64_t              quiet;        /* see bench_quiet() */
+    uint64_t              look;         /* which brought something last */
     unsigned char        *rest;         /* of a frame that is not whole */
     size_t                rest_len;
     uint64_t              sent;         /* when the message to be answered */
@@ -126,6 +128,9 @@ typedef struct {
 struct bench_s {
     bench_conf_t          conf;
     int                   epoll;
+    uint64_t              look;         /* number of the last look that found
+                                           all there was */
+    uint64_t              looked;       /* and when it began */
 
     bench_conn_t         *conns;
     int                   opening;
@@ -170,12 +175,19 @@ struct bench_s {
 /* load.c: the loop */
 
 uint64_t bench_clock(void);
+uint64_t bench_wall(void);              /* ns since 1970 */
 void bench_fail(const char *fmt, ...) __attribute__((noreturn,
     format(printf, 1, 2)));
 
 /* Handles what is there, or comes before the time "until" in ns. */
 
 void bench_turn(bench_t *b, uint64_t until);
+
+/* When, at last, nothing was there for it to read that it has not read since:
+   what it reads now came later, however late it is itself. */
+
+uint64_t bench_quiet(bench_t *b, bench_conn_t *c);
+void bench_unquiet(bench_t *b, bench_conn_t *c);
 
 
 /* cases.c: what is measured.  Each prints one line of JSON. */

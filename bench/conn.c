@@ -48,6 +48,8 @@ bench_conn_open(bench_t *b, bench_conn_t *c)
     c->rest_len = 0;
 
     c->sent = bench_clock();
+    c->quiet = bench_wall();
+    c->look = b->look + 1;
 
     b->opening++;
 
@@ -201,6 +203,8 @@ bench_conn_read(bench_t *b, void *self)
     bench_conn_t  *c;
 
     c = self;
+
+    bench_unquiet(b, c);
 
     if (c->rest_len) {
         memcpy(bench_buffer, c->rest, c->rest_len);

@@ -87,6 +87,17 @@ bench_clock(void)
 }
 
 
+uint64_t
+bench_wall(void)
+{
+    struct timespec  ts;
+
+    clock_gettime(CLOCK_REALTIME, &ts);
+
+    return (uint64_t) ts.tv_sec * BENCH_SECOND + (uint64_t) ts.tv_nsec;
+}
+
+
 void
 bench_fail(const char *fmt, ...)
 {
@@ -108,7 +119,7 @@ void
 bench_turn(bench_t *b, uint64_t until)
 {
     int                 i, n;
-    uint64_t            now, wait;
+    uint64_t            now, wait, wall;
     bench_source_t     *source;
     struct timespec     ts;
     struct epoll_event  events[BENCH_EVENTS];
@@ -118,6 +129,8 @@ bench_turn(bench_t *b, uint64_t until)
 
     ts.tv_sec = (time_t) (wait / BENCH_SECOND);
     ts.tv_nsec = (long) (wait % BENCH_SECOND);
+
+    wall = bench_wall();
 
     n = epoll_pwait2(b->epoll, events, BENCH_EVENTS, &ts, NULL);
 
@@ -133,6 +146,28 @@ bench_turn(bench_t *b, uint64_t until)
         source = events[i].data.ptr;
         source->handler(b, source);
     }
+
+    if (n >= 0 && n < BENCH_EVENTS) {
+        b->look++;
+        b->looked = wall;
+    }
+}
+
+
+uint64_t
+bench_quiet(bench_t *b, bench_conn_t *c)
+{
+    return c->look < b->look ? b->looked : c->quiet;
+}
+
+
+/* It has something in the present look. */
+
+void
+bench_unquiet(bench_t *b, bench_conn_t *c)
+{
+    c->quiet = bench_quiet(b, c);
+    c->look = b->look + 1;
 }
 
 

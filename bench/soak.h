@@ -19,6 +19,14 @@ typedef struct {
 } bench_seen_t;
 
 
+/* A connection as its reviewer was seen by it; times as of bench_wall(). */
+
+typedef struct {
+    uint64_t           from;            /* when its welcome was read */
+    uint64_t           until;           /* not offline before */
+} bench_stay_t;
+
+
 /* A client, beside its connection. */
 
 typedef struct {
@@ -28,6 +36,10 @@ typedef struct {
     uint64_t           retry;           /* which is how long it may stay away */
     uint64_t           closing;         /* since when, if the server has */
     uint64_t           changed;         /* since when it is as it is now */
+    bench_stay_t       stay;            /* the last connection */
+    bench_stay_t       before;          /* and the one before it */
+    uint64_t           heard;           /* the server's time, at least */
+    bool               there;           /* welcome, and not yet closed */
     unsigned           attempts;
     bool               leaves;          /* will stay away when it is closed */
     bool               blamed;          /* was already counted */
@@ -109,6 +121,19 @@ void bench_view_check(bench_t *b, uint64_t now);
 int bench_view_state(bench_t *b, int i, uint64_t now, uint64_t *since);
 
 extern const char  *bench_view_statuses[4];
+
+
+/* stay.c: how long somebody is to be seen at least */
+
+void bench_stay_begin(bench_t *b, int i);
+void bench_stay_heard(bench_t *b, int i, const unsigned char *data,
+    size_t len);
+
+/* "waited": the end may have waited in the server, behind other output. */
+
+void bench_stay_end(bench_t *b, int i, uint64_t retry, bool waited);
+bool bench_stay_flaps(bench_t *b, int i, uint64_t at);
+uint64_t bench_stamp(const unsigned char *data, size_t len);
 
 
 #endif /* SOAK_H_INCLUDED */

@@ -106,6 +106,9 @@ bench_soak_opened(bench_t *b, bench_conn_t *c, const unsigned char *data,
                           sizeof(s->since));
     }
 
+    bench_stay_begin(b, c->id);
+    bench_stay_heard(b, c->id, data, len);
+
     s->attempts = 0;
     s->blamed = false;
     s->changed = bench_clock();
@@ -159,6 +162,7 @@ bench_soak_message(bench_t *b, bench_conn_t *c, const unsigned char *data,
 
     if (bench_is(data, len, "task-status-changed")) {
         s->replayed++;
+        bench_stay_heard(b, c->id, data, len);
         (void) bench_value(data, len, "eventId", s->since, sizeof(s->since));
         bench_audit(b, c, data, len);
         return;
@@ -262,6 +266,8 @@ bench_soak_closed(bench_t *b, bench_conn_t *c, const unsigned char *data,
     s->retry = retry ? strtoull(retry + 6, NULL, 10) * BENCH_MS : 0;
     s->closing = bench_clock();
 
+    bench_stay_end(b, c->id, s->retry, code == 1013 || s->resuming);
+
     if (code == 1012) {
         b->soak->sent_on++;
 
@@ -317,6 +323,7 @@ bench_soak_ended(bench_t *b, bench_conn_t *c)
     if (s->closing == 0) {
         b->soak->cut++;
         s->retry = 0;
+        bench_stay_end(b, c->id, 0, false);
     }
 
     s->closed = now;

@@ -147,6 +147,7 @@ bench_soak_absent(bench_t *b, int n)
 
         if (n-- % 2) {
             bench_conn_send(b, c, 0x8, "\x03\xe8", 2);
+            bench_stay_end(b, i, 0, false);
             b->soak->clients[i].closing = bench_clock();
             b->soak->clients[i].retry = 0;
             c->state = BENCH_CLOSING;

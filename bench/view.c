@@ -15,7 +15,8 @@ static void bench_view_each(bench_t *b, bench_soak_client_t *s,
     json_t *array);
 static void bench_view_object(bench_t *b, bench_soak_client_t *s,
     json_t *object);
-static void bench_view_left(bench_t *b, bench_soak_client_t *s, int i);
+static void bench_view_left(bench_t *b, bench_soak_client_t *s, int i,
+    json_t *message);
 static int bench_view_reviewer(bench_t *b, const char *id);
 static uint64_t bench_view_age(bench_soak_client_t *w, uint64_t since,
     uint64_t now);
@@ -115,7 +116,7 @@ bench_view_diff(bench_t *b, bench_soak_client_t *s, json_t *diff)
         r = bench_view_reviewer(b,
                                 json_string_value(json_array_get(left, i)));
         if (r != -1) {
-            bench_view_left(b, s, r);
+            bench_view_left(b, s, r, diff);
         }
     }
 }
@@ -168,7 +169,7 @@ bench_view_object(bench_t *b, bench_soak_client_t *s, json_t *object)
     }
 
     if (k == 0) {
-        bench_view_left(b, s, r);
+        bench_view_left(b, s, r, object);
         return;
     }
 
@@ -182,18 +183,23 @@ bench_view_object(bench_t *b, bench_soak_client_t *s, json_t *object)
 }
 
 
-/* Somebody is offline, who should not be before the time to leave is over. */
+/*
+ * Somebody is offline.  An update has the time of that, a diff a time after
+ * it: neither is too early if it was right.
+ */
 
 static void
-bench_view_left(bench_t *b, bench_soak_client_t *s, int i)
+bench_view_left(bench_t *b, bench_soak_client_t *s, int i, json_t *message)
 {
-    uint64_t              leave;
-    bench_soak_client_t  *gone;
+    uint64_t  at;
 
-    gone = &b->soak->clients[i];
-    leave = (uint64_t) (b->conf.leave * 1e9);
+    at = (uint64_t) json_integer_value(json_object_get(message, "timestamp"))
+         * BENCH_MS;
 
-    if (bench_clock() < gone->closed + gone->retry + leave) {
+    if (at == 0) {
+        b->errors++;
+
+    } else if (bench_stay_flaps(b, i, at)) {
         b->soak->flaps++;
     }
 
