@@ -91,7 +91,7 @@ for my $round (1 .. 12) {
 
 is($killed, 12, 'the keeper was killed a dozen times');
 my $true = join ' ', map { "$_|$is{$_}" } sort keys %is;
-wait_for(sub { rows($t) eq $true });
+wait_for(sub { rows($t) eq $true }, 5);
 is(rows($t), $true, 'and the table is true');
 is((sql($t, 'tasks.db', 'SELECT count(*) FROM presence_history'
         . ' WHERE ended_at IS NULL'))->[0], 5, 'nobody has two open visits');
