@@ -12,6 +12,7 @@ BEGIN { use FindBin; chdir($FindBin::Bin); }
 use lib 'lib';
 use Test::Nginx;
 use Test::Conductor;
+use Test::Conductor::Resume;
 
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
@@ -59,7 +60,7 @@ EOF_CONF
 $t->todo_alerts(qr/signal 9/);
 $t->run();
 
-our $all = 2 * 600;
+my $all = 2 * 600;
 
 my $zero = ws_connect($t, '/')->recv_until('welcome')->{lastEventId};
 
@@ -81,7 +82,7 @@ while (grep { @{$_->{got}} < $all } @clients) {
     }
 
     for my $c (@clients) {
-        follow($c, 1 + int rand 40)
+        follow($c, 1 + int rand 40, $all)
             if @{$c->{got}} < $all && time() <= $end;
     }
 }
@@ -98,87 +99,3 @@ for my $i (0 .. $#clients) {
 
 is($killed, 4, 'workers were killed');
 is($reloads, 4, 'and replaced');
-
-
-# A client: where it is, and what it got.
-sub client {
-    my ($since, $how) = @_;
-    return { since => $since, how => $how, got => [], wrong => 0 };
-}
-
-
-# It comes back, reads up to so many events, and is gone; false if it could
-# not come back.
-sub follow {
-    my ($c, $max) = @_;
-    my $ws;
-
-    if ($c->{how} eq 'hold') {
-        $ws = ws_connect(Test::Nginx::port(8080), '/?hold=1');
-        $ws->send_json({ type => 'resume', since => $c->{since},
-            subscriptions => [ { channel => 'd' },
-                               { channel => 'c', filter => {} } ] })
-            if $ws->is_open();
-
-    } else {
-        $ws = ws_connect(Test::Nginx::port(8080), "/?since=$c->{since}");
-    }
-
-    return 0 if !$ws->is_open();
-
-    while ($max > 0) {
-        my $m = $ws->recv_json() // return 0;
-
-        if ($m->{type} eq 'resumed') {
-            $c->{wrong}++ if !$m->{recovered};
-            $c->{since} = $m->{lastEventId};
-
-        } elsif (defined $m->{eventId}) {
-            push @{$c->{got}}, $m->{eventId};
-            $c->{since} = $m->{eventId};
-            $max--;
-        }
-
-        last if @{$c->{got}} == $all;
-    }
-
-    $ws->vanish();
-
-    return 1;
-}
-
-
-# All events that there were, as one client gets them afterwards.
-sub reference {
-    my ($zero) = @_;
-    my $ws = ws_connect(Test::Nginx::port(8080), "/?since=$zero");
-    my @ids;
-
-    while (my $m = $ws->recv_json()) {
-        push @ids, $m->{eventId} if defined $m->{eventId};
-        return @ids if $m->{type} eq 'resumed';
-    }
-
-    return;
-}
-
-
-# Publishes events, one or a few at a time; at the end it is gone.
-sub publisher {
-    my ($t, $name, $count) = @_;
-    my $n = 0;
-
-    while ($n < $count) {
-        my $batch = $n % 7 ? 1 : 3;
-        my ($status) = eval { publish($t, [ map {
-            { type => $_ % 2 ? 'e' : 'f', from => $name, n => $n + $_ }
-        } 1 .. $batch ], key => "$name-$n") };
-
-        if (($status // 0) == 200) {
-            $n += $batch;
-
-        } else {
-            select undef, undef, undef, 0.02;
-        }
-    }
-}
