@@ -36,7 +36,7 @@ typedef struct {
     ngx_uint_t                    messages;   /* in these */
     ngx_conductor_shares_t        shares;
     cdr_presence_batch_t          batch;
-} ngx_conductor_changes_t;
+} ngx_conductor_tidings_t;
 
 
 static ngx_conductor_seen_t *ngx_conductor_changes_seen(
@@ -53,7 +53,7 @@ static ngx_int_t ngx_conductor_changes_add(ngx_conductor_group_t *g,
 static ngx_int_t ngx_conductor_changes_diff(ngx_conductor_group_t *g);
 
 
-static ngx_conductor_changes_t  ngx_conductor_changes;
+static ngx_conductor_tidings_t  ngx_conductor_changes;
 
 
 ngx_int_t
@@ -61,7 +61,7 @@ ngx_conductor_watch_stage(ngx_conductor_hub_t *hub)
 {
     int                      rc;
     ngx_conductor_watch_t   *w;
-    ngx_conductor_changes_t *ch;
+    ngx_conductor_tidings_t *ch;
 
     w = &hub->watch;
     ch = &ngx_conductor_changes;
@@ -88,7 +88,7 @@ ngx_conductor_watch_stage_buf(ngx_conductor_hub_t *hub,
     ngx_int_t                 rc;
     cdr_str_t                 filter;
     ngx_conductor_shared_t   *shared;
-    ngx_conductor_changes_t  *ch;
+    ngx_conductor_tidings_t  *ch;
 
     ch = &ngx_conductor_changes;
 
@@ -123,7 +123,7 @@ void
 ngx_conductor_watch_stage_reset(void)
 {
     ngx_uint_t                i;
-    ngx_conductor_changes_t  *ch;
+    ngx_conductor_tidings_t  *ch;
 
     ch = &ngx_conductor_changes;
 
@@ -159,7 +159,7 @@ ngx_conductor_changes_seen(ngx_conductor_hub_t *hub, uint32_t hidden)
 {
     ngx_uint_t                i, n;
     ngx_conductor_seen_t     *seen;
-    ngx_conductor_changes_t  *ch;
+    ngx_conductor_tidings_t  *ch;
 
     ch = &ngx_conductor_changes;
 
@@ -196,7 +196,7 @@ ngx_conductor_changes_encode(ngx_conductor_hub_t *hub,
     uint32_t                  i;
     cdr_reviewer_t           *r;
     cdr_reviewer_view_t       view;
-    ngx_conductor_changes_t  *ch;
+    ngx_conductor_tidings_t  *ch;
 
     ch = &ngx_conductor_changes;
 
@@ -235,7 +235,7 @@ ngx_conductor_changes_make(ngx_conductor_hub_t *hub,
     cdr_str_t                 text;
     cdr_reviewer_t           *r;
     ngx_conductor_seen_t     *seen;
-    ngx_conductor_changes_t  *ch;
+    ngx_conductor_tidings_t  *ch;
 
     ch = &ngx_conductor_changes;
     seen = ngx_conductor_changes_seen(hub, g->view->hidden);
@@ -324,7 +324,7 @@ ngx_conductor_changes_add(ngx_conductor_group_t *g, cdr_reviewer_t *r,
     u_char                   *p;
     size_t                    len;
     ngx_conductor_arena_t    *a;
-    ngx_conductor_changes_t  *ch;
+    ngx_conductor_tidings_t  *ch;
 
     if (text->len == 0) {
 
@@ -372,7 +372,7 @@ ngx_conductor_changes_diff(ngx_conductor_group_t *g)
     uint64_t                  now;
     cdr_str_t                 part[NGX_CONDUCTOR_CHANGES];
     ngx_uint_t                i;
-    ngx_conductor_changes_t  *ch;
+    ngx_conductor_tidings_t  *ch;
 
     ch = &ngx_conductor_changes;
     now = ngx_conductor_now();
