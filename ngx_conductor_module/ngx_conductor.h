@@ -16,6 +16,7 @@
 #include <cdr_jwk.h>
 #include <cdr_jwt.h>
 #include <cdr_log.h>
+#include <cdr_outbox.h>
 #include <cdr_policy.h>
 #include <cdr_presence.h>
 #include <cdr_question.h>
@@ -25,6 +26,7 @@
 #include <cdr_cells.h>
 #include <cdr_figures.h>
 #include <cdr_slots.h>
+#include <cdr_source.h>
 
 #include "ngx_conductor_zone.h"
 
@@ -120,6 +122,8 @@ struct ngx_conductor_hub_s {
     time_t                        presence_history;   /* age; 0: none */
     ngx_str_t                     presence_key;       /* not in workers */
 
+    struct ngx_conductor_redis_conf_s  *redis;   /* NULL: a server alone */
+
     ngx_array_t                   channels;   /* as configured */
     ngx_array_t                   events;
     ngx_str_t                     block;      /* the policy, packed */
@@ -143,6 +147,8 @@ struct ngx_conductor_hub_s {
     cdr_presence_t                reviewers;
     cdr_revoke_t                  revoke;
     cdr_log_t                     log;
+    cdr_source_t                  sources;    /* with Redis */
+    cdr_outbox_t                  outbox;     /* likewise */
     ngx_conductor_rules_t        *rules;
     cdr_idem_t                    idem;
     cdr_question_t                questions;

@@ -65,6 +65,49 @@ typedef struct {
 } ngx_conductor_lives_t;
 
 
+/* How a hub with Redis is joined to it; see ngx_conductor_redis.h. */
+
+typedef enum {
+    NGX_CONDUCTOR_REDIS_OFF = 0,            /* there is none */
+    NGX_CONDUCTOR_REDIS_ALONE,              /* out of reach: own order */
+    NGX_CONDUCTOR_REDIS_RETURNING,          /* reachable; what was missed is
+                                               being read, and what waits is
+                                               being offered */
+    NGX_CONDUCTOR_REDIS_JOINED              /* Redis orders */
+} ngx_conductor_redis_e;
+
+
+typedef struct {
+    uint64_t                      server;   /* this one, among those of the
+                                               hub: random, kept with an
+                                               outbox that is not empty */
+    _Atomic uint32_t              state;    /* ngx_conductor_redis_e */
+    _Atomic uint32_t              owner;    /* slot + 1 of the keeper that is
+                                               at it; 0: none; under the lock */
+    _Atomic uint64_t              since_ms; /* Unix, of the state */
+    _Atomic uint64_t              created_ms;     /* of this life */
+
+    /* under the lock */
+
+    uint64_t                      last_ms;  /* place in the stream that was */
+    uint64_t                      last_n;   /* read; 0: nothing yet */
+    uint64_t                      lone_n;   /* the highest own number that was
+                                               placed alone and has not come
+                                               back; 0: none */
+    u_char                        run_id[48];
+    u_char                        error[NGX_CONDUCTOR_KEEPER_TEXT];
+
+    /* told by the keeper */
+
+    _Atomic uint64_t              lag_us;   /* of the last event: from its
+                                               acceptance to this log */
+    _Atomic uint64_t              reconnects;
+    _Atomic uint64_t              dropped;  /* own events that others miss */
+    _Atomic uint64_t              rejected; /* bad foreign messages */
+    _Atomic uint32_t              servers;  /* that are there, this one too */
+} ngx_conductor_joining_t;
+
+
 /* What all processes of a hub share: one zone, laid out at its making. */
 
 typedef struct {
@@ -92,6 +135,7 @@ typedef struct {
 
     ngx_conductor_keeping_t       keeping;
     ngx_conductor_lives_t         lives;
+    ngx_conductor_joining_t       joining;
 } ngx_conductor_zone_t;
 
 

@@ -21,7 +21,13 @@
  *
  * An event's position in the hub is a triple that grows from event to event:
  * "ms-n" as printed, and "local", 0 except while a server orders events alone
- * (then printed as "ms-n~server.local").
+ * (then printed as "ms-n~server.local": all that the hub had ordered up to
+ * ms-n, and of this server's own events those up to its local-th).
+ *
+ * An event that was ordered alone gets its place in the hub's order later: it
+ * is then settled there, and keeps its place in this log.  So what a reader
+ * from another server has had is told by settled places, not by the place in
+ * the log; see cdr_log_settled().
  *
  * Everything that takes a cdr_log_t * wants one filled by cdr_log_attach().
  */
@@ -36,7 +42,7 @@
 #include "cdr_event_id.h"
 
 
-#define CDR_LOG_VERSION       1
+#define CDR_LOG_VERSION       2
 #define CDR_LOG_SIZE_MIN      4096    /* data bytes */
 #define CDR_LOG_EVENTS_MIN    4
 #define CDR_LOG_TYPE_MAX      255     /* bytes of an event's type name */
@@ -67,6 +73,8 @@ typedef struct {
     uint64_t             server;    /* origin: who accepted it, */
     uint64_t             boot;      /* in which life, */
     uint64_t             n;         /* as its how-manieth */
+    uint64_t             lone;      /* with pos.local: the server that was
+                                       alone; else 0 */
     uint32_t             flags;     /* the caller's own */
 } cdr_log_fields_t;
 
@@ -87,6 +95,9 @@ typedef struct {
     uint64_t             server;
     uint64_t             boot;
     uint64_t             n;
+    uint64_t             lone;
+    _Atomic uint64_t     settled_ms;    /* 0: not yet, or pos is its place */
+    _Atomic uint64_t     settled_n;
 } cdr_log_rec_t;
 
 
@@ -95,6 +106,8 @@ typedef struct {
 typedef struct {
     uint64_t             seq;
     cdr_log_fields_t     fields;
+    cdr_log_pos_t        settled;   /* its place in the hub's order; all 0
+                                       while it has none */
     cdr_str_t            type;
     cdr_str_t            payload;
 } cdr_log_event_t;

@@ -1,0 +1,155 @@
+/*
+ * Redis: how the keeper of a hub reaches it, and what it does there.
+ *
+ *   _redis_conf      the directive
+ *   _redis_address   names, in a thread, and lists of addresses
+ *   _redis_socket    hiredis on nginx's events
+ *   _redis_tls       TLS
+ *   _redis_link      the connections to the Redis of a hub: coming up,
+ *                    going down, trying again; Sentinel and Cluster beside it
+ *
+ *   _join            what the keeper does once they are up
+ */
+
+#ifndef NGX_CONDUCTOR_REDIS_H_INCLUDED
+#define NGX_CONDUCTOR_REDIS_H_INCLUDED
+
+
+#include "ngx_conductor.h"
+
+
+#define NGX_CONDUCTOR_REDIS_PROBE   2000    /* ms between probes */
+#define NGX_CONDUCTOR_REDIS_DEAD    8000    /* ms without any answer */
+#define NGX_CONDUCTOR_REDIS_RETRY   5000    /* ms at most until the next try */
+
+
+/* Where Redis may be. */
+
+typedef struct {
+    ngx_str_t                     host;     /* a name or an address */
+    in_port_t                     port;
+    ngx_str_t                     path;     /* a Unix socket; then no host */
+} ngx_conductor_redis_addr_t;
+
+
+/* As configured: directive "redis". */
+
+typedef struct ngx_conductor_redis_conf_s  ngx_conductor_redis_conf_t;
+
+struct ngx_conductor_redis_conf_s {
+    ngx_array_t                   addrs;    /* ngx_conductor_redis_addr_t */
+    ngx_str_t                     user;     /* len 0: none */
+    ngx_str_t                     password; /* likewise; not in workers */
+    ngx_uint_t                    database;
+
+    ngx_str_t                     sentinel; /* name of the master; len 0: the
+                                               addresses are Redis' own */
+    ngx_str_t                     sentinel_user;
+    ngx_str_t                     sentinel_password;
+    ngx_flag_t                    cluster;
+
+    ngx_flag_t                    tls;
+    ngx_str_t                     ca;       /* file; len 0: the system's */
+    ngx_str_t                     cert;
+    ngx_str_t                     key;
+    ngx_str_t                     tls_name; /* that its certificate has; len
+                                               0: the host's */
+    ngx_flag_t                    verify;
+    struct ssl_ctx_st            *ssl;      /* made from these, at
+                                               configuration */
+
+    ngx_msec_t                    timeout;  /* 1s */
+    size_t                        outbox;   /* 8m */
+    ngx_uint_t                    stream;   /* entries kept in Redis; as many
+                                               as the history has */
+    ngx_str_t                     prefix;   /* "conductor" */
+    ngx_str_t                     channels; /* what names of public channels
+                                               begin with; len 0 */
+    ngx_str_t                     secret;   /* len 0: nothing is signed; not
+                                               in workers */
+    ngx_flag_t                    foreign;  /* others may publish: on, but off
+                                               with a secret */
+
+    /* names of keys: "{PREFIX:HUB}:", and what is behind it; all in one slot */
+
+    ngx_str_t                     base;
+};
+
+
+/* ngx_conductor_redis_conf.c */
+
+char *ngx_conductor_hub_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+
+/*
+ * The connections to the Redis of a hub, in the keeper.  They come up, and go
+ * down, together: whoever has lost one of them cannot tell what it has missed.
+ *
+ *   commands    scripts, probes
+ *   reader      one XREAD BLOCK after the other
+ *   subscriber  public channels, and presence
+ *
+ * While they are up the owner uses hiredis' own functions on the contexts, and
+ * answers to replies that come with a NULL reply (the connection is gone) by
+ * doing nothing: "down" is called once, after these.
+ */
+
+struct redisAsyncContext;
+struct redisReply;
+
+typedef struct ngx_conductor_link_s  ngx_conductor_link_t;
+
+typedef struct {
+
+    /*
+     * All three are there, and it is a master; "run_id" and "version" (major
+     * * 100 + minor) are filled in.
+     */
+    void                        (*up)(void *data);
+
+    /* They are gone, or could not be had; "reason" is a sentence.  Called
+     * again with each new reason.  The next attempt is on its way. */
+    void                        (*down)(void *data, const char *reason);
+} ngx_conductor_link_handlers_t;
+
+
+struct ngx_conductor_link_s {
+    struct redisAsyncContext     *commands;
+    struct redisAsyncContext     *reader;
+    struct redisAsyncContext     *subscriber;
+    u_char                        run_id[48];
+    ngx_uint_t                    version;
+    unsigned                      up:1;
+    /* the rest is the link's own */
+    void                         *own;
+};
+
+
+/* NULL without memory; begins to connect at once.  The name is for logs. */
+
+ngx_conductor_link_t *ngx_conductor_link_open(
+    ngx_conductor_redis_conf_t *conf, ngx_str_t *name,
+    const ngx_conductor_link_handlers_t *handlers, void *data,
+    ngx_log_t *log);
+
+/* No more of it, and "down" is not called. */
+
+void ngx_conductor_link_close(ngx_conductor_link_t *link);
+
+/* The owner says that it is of no use: down, and tried again. */
+
+void ngx_conductor_link_fail(ngx_conductor_link_t *link, const char *reason);
+
+/*
+ * An error reply to one of the owner's commands.  NGX_OK: of this command
+ * alone; NGX_AGAIN: the link goes down, or elsewhere (READONLY, LOADING, MOVED,
+ * CLUSTERDOWN, NOAUTH ...), the command is to be repeated when it is up again;
+ * NGX_BUSY: Redis cannot do it now (OOM, MISCONF, NOREPLICAS, BUSY): the link
+ * stays, the owner tries again later.
+ */
+
+ngx_int_t ngx_conductor_link_error(ngx_conductor_link_t *link,
+    struct redisReply *reply);
+
+
+#endif /* NGX_CONDUCTOR_REDIS_H_INCLUDED */
