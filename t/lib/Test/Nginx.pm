@@ -329,6 +329,7 @@ sub stop_daemons {
 
     while (defined(my $pid = shift @{$self->{daemons}})) {
         kill 'TERM', $pid;
+        kill 'CONT', $pid;
         next if until_true(sub { gone($pid) }, 5);
         kill 'KILL', $pid;
         until_true(sub { gone($pid) }, 5);

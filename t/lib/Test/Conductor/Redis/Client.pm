@@ -24,8 +24,9 @@ sub new {
 
     return undef if !$sock;
 
-    my $self = bless { sock => $sock, in => '', timeout => $opt{timeout} // 10 },
-                     $class;
+    my $self = bless {
+        sock => $sock, in => '', timeout => $opt{timeout} // 10,
+    }, $class;
 
     $self->do('AUTH', @{$opt{auth}}) if $opt{auth};
     return $self;
@@ -79,6 +80,13 @@ sub next {
         $self->{sock}->sysread($self->{in}, 65536, length $self->{in})
             or return undef;
     }
+}
+
+
+# Whether Redis has ended the connection, where nothing else is expected.
+sub ended {
+    my ($self) = @_;
+    return $self->{in} eq '' && IO::Select->new($self->{sock})->can_read(0);
 }
 
 
