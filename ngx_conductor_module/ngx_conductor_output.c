@@ -13,7 +13,7 @@ static ngx_int_t ngx_conductor_output_room(ngx_conductor_session_t *s,
     size_t size);
 static ngx_int_t ngx_conductor_output_link(ngx_conductor_session_t *s,
     ngx_conductor_buf_t *buf);
-static void ngx_conductor_output_unlink(ngx_conductor_link_t *link);
+static void ngx_conductor_output_unlink(ngx_conductor_item_t *link);
 static u_char *ngx_conductor_output_gather(ngx_conductor_session_t *s,
     size_t *len);
 static void ngx_conductor_output_sent(ngx_conductor_session_t *s, size_t n);
@@ -180,7 +180,7 @@ void
 ngx_conductor_output_move(ngx_conductor_session_t *s,
     ngx_conductor_buf_t *buf)
 {
-    ngx_conductor_link_t  *link;
+    ngx_conductor_item_t  *link;
 
     while (s->out) {
         link = s->out;
@@ -272,7 +272,7 @@ ngx_conductor_output_drop(ngx_conductor_session_t *s, ngx_uint_t all)
 {
     size_t                 pos, queued;
     ngx_uint_t             n;
-    ngx_conductor_link_t  *link, *next;
+    ngx_conductor_item_t  *link, *next;
 
     link = s->out;
 
@@ -405,11 +405,11 @@ static ngx_conductor_buf_t *
 ngx_conductor_output_tail(ngx_conductor_session_t *s, size_t size)
 {
     ngx_conductor_buf_t   *buf;
-    ngx_conductor_link_t  *link;
+    ngx_conductor_item_t  *link;
 
     if (s->out) {
-        link = (ngx_conductor_link_t *)
-               ((u_char *) s->last - offsetof(ngx_conductor_link_t, next));
+        link = (ngx_conductor_item_t *)
+               ((u_char *) s->last - offsetof(ngx_conductor_item_t, next));
         buf = link->buf;
 
         if (buf->refs == 1 && buf->size - buf->len >= size) {
@@ -436,7 +436,7 @@ static ngx_int_t
 ngx_conductor_output_link(ngx_conductor_session_t *s,
     ngx_conductor_buf_t *buf)
 {
-    ngx_conductor_link_t  *link;
+    ngx_conductor_item_t  *link;
 
     link = &buf->link;
 
@@ -444,7 +444,7 @@ ngx_conductor_output_link(ngx_conductor_session_t *s,
 
         /* somebody else has it */
 
-        link = ngx_alloc(sizeof(ngx_conductor_link_t), &s->log);
+        link = ngx_alloc(sizeof(ngx_conductor_item_t), &s->log);
         if (link == NULL) {
             return NGX_ERROR;
         }
@@ -463,7 +463,7 @@ ngx_conductor_output_link(ngx_conductor_session_t *s,
 /* A link that is in no queue any more, and its reference. */
 
 static void
-ngx_conductor_output_unlink(ngx_conductor_link_t *link)
+ngx_conductor_output_unlink(ngx_conductor_item_t *link)
 {
     ngx_conductor_buf_t  *buf;
 
@@ -490,7 +490,7 @@ ngx_conductor_output_gather(ngx_conductor_session_t *s, size_t *len)
 {
     size_t                 n, pos;
     u_char                *p;
-    ngx_conductor_link_t  *link;
+    ngx_conductor_item_t  *link;
 
     link = s->out;
     pos = s->out_pos;
@@ -527,7 +527,7 @@ static void
 ngx_conductor_output_sent(ngx_conductor_session_t *s, size_t n)
 {
     size_t                 rest;
-    ngx_conductor_link_t  *link;
+    ngx_conductor_item_t  *link;
 
     s->queued -= n;
 

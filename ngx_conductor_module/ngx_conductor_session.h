@@ -25,12 +25,12 @@
 #endif
 
 
-typedef struct ngx_conductor_link_s  ngx_conductor_link_t;
+typedef struct ngx_conductor_item_s  ngx_conductor_item_t;
 typedef struct ngx_conductor_replay_s  ngx_conductor_replay_t;
 
-struct ngx_conductor_link_s {
+struct ngx_conductor_item_s {
     ngx_conductor_buf_t          *buf;
-    ngx_conductor_link_t         *next;
+    ngx_conductor_item_t         *next;
 };
 
 
@@ -41,7 +41,7 @@ struct ngx_conductor_buf_s {
     size_t                        size;
     uint32_t                      refs;
     uint32_t                      messages;   /* control frames are none */
-    ngx_conductor_link_t          link;       /* of the first that queues it */
+    ngx_conductor_item_t          link;       /* of the first that queues it */
     u_char                        data[];
 };
 
@@ -118,8 +118,8 @@ struct ngx_conductor_session_s {
     uint32_t                      generation;
     uint32_t                      revoke;       /* generation checked at */
 
-    ngx_conductor_link_t         *out;
-    ngx_conductor_link_t        **last;
+    ngx_conductor_item_t         *out;
+    ngx_conductor_item_t        **last;
     size_t                        out_pos;      /* sent of the first buffer */
     size_t                        queued;       /* bytes not yet sent */
     size_t                        offered;      /* of these, to TLS in vain */
