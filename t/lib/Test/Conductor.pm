@@ -225,7 +225,7 @@ sub api {
     push @lines, 'Content-Type: ' . ($opt{type} // 'application/json'),
                  'Content-Length: ' . length $body if defined $body;
 
-    my $port = $opt{port} // ($opt{ssl} ? 8443 : 8080);
+    my $port = $opt{port} // ($opt{ssl} ? 8443 : $t->{number} // 8080);
 
     my $answer = http(join("\x0d\x0a", @lines, '', '') . ($body // ''),
         PeerAddr => '127.0.0.1:' . Test::Nginx::port($port),

@@ -64,6 +64,18 @@ sub new {
 }
 
 
+# Another nginx of the same test, which is judged with this one.
+sub another {
+    my ($self) = @_;
+    my $other = $self->new();
+
+    push @{$self->{others}}, $other;
+    $other->{finished} = 1;             # by this one
+
+    return $other;
+}
+
+
 # Plans N tests of the file and the two of this library.
 sub plan {
     my ($self, $n) = @_;
@@ -443,36 +455,44 @@ sub finish {
     Test::WebSocket::Socket->drop_all()
         if Test::WebSocket::Socket->can('drop_all');
 
-    $self->stop();
-    $self->stop_daemons();
+    my @all = ($self, @{$self->{others} || []});
 
-    if (Test::More->builder->expected_tests) {
-        my $log = eval { $self->read_file('error.log') } // '';
-        my @alerts = grep { /\[alert\]/ } split /\n/, $log;
-        my $todo = $self->{alerts};
-        my @bad = (@{$self->{stubborn} || []},
-                   grep { !$todo || $_ !~ $todo } @alerts);
+    $_->stop() for @all;
+    $_->stop_daemons() for @all;
 
-        {
-            local $TODO = $todo && !@bad ? 'alerts' : undef;
-            Test::More::is(join("\n", @bad ? @bad : @alerts), '',
-                           'no alerts');
+    judge(@all) if Test::More->builder->expected_tests;
+
+    for (@all) {
+        print eval { $_->read_file('error.log') } // ''
+            if $ENV{TEST_NGINX_CATLOG};
+
+        if ($ENV{TEST_NGINX_LEAVE}) {
+            Test::More::diag("left: $_->{testdir}");
+
+        } else {
+            rmtree($_->{testdir}, { error => \my $errors });
         }
+    }
+}
 
-        Test::More::is(join("\n", $self->sanitizer_reports()), '',
-                       'no sanitizer errors');
+
+# The two tests, of all that ran.
+sub judge {
+    my @all = @_;
+    my $todo = $all[0]{alerts};
+    my @alerts = grep { /\[alert\]/ }
+                 map { split /\n/, eval { $_->read_file('error.log') } // '' }
+                     @all;
+    my @bad = ((map { @{$_->{stubborn} || []} } @all),
+               grep { !$todo || $_ !~ $todo } @alerts);
+
+    {
+        local $TODO = $todo && !@bad ? 'alerts' : undef;
+        Test::More::is(join("\n", @bad ? @bad : @alerts), '', 'no alerts');
     }
 
-    if ($ENV{TEST_NGINX_CATLOG}) {
-        print eval { $self->read_file('error.log') } // '';
-    }
-
-    if ($ENV{TEST_NGINX_LEAVE}) {
-        Test::More::diag("left: $self->{testdir}");
-        return;
-    }
-
-    rmtree($self->{testdir}, { error => \my $errors });
+    Test::More::is(join("\n", map { $_->sanitizer_reports() } @all), '',
+                   'no sanitizer errors');
 }
 
 

@@ -72,8 +72,10 @@ sub ws_connect {
 sub over_tls {
     my ($to, %opt) = @_;
 
+    my $port = ref $to ? Test::Nginx::port($to->{number} // 8080) : $to;
+
     return ($to, %opt) if exists $opt{ssl} || exists $opt{peer}
-                          || !ref $to && $to ne Test::Nginx::port(8080);
+                          || $port ne Test::Nginx::port(8080);
 
     require IO::Socket::SSL;
 

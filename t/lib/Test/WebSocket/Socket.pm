@@ -61,9 +61,11 @@ sub open_socket {
                    grep { defined $_->[1] } [ SO_SNDBUF, $opt{sndbuf} ],
                                             [ SO_RCVBUF, $opt{rcvbuf} ];
 
+    my $port = $opt{ssl} ? 8443 : ref $to && $to->{number} || 8080;
+
     my $sock = IO::Socket::IP->new(
         PeerHost => $opt{peer} // '127.0.0.1',
-        PeerPort => ref $to ? Test::Nginx::port($opt{ssl} ? 8443 : 8080) : $to,
+        PeerPort => ref $to ? Test::Nginx::port($port) : $to,
         Type => SOCK_STREAM,
         Timeout => $opt{timeout} // $TIMEOUT,
         Sockopts => \@sockopts,

@@ -1,0 +1,50 @@
+package Test::Conductor::Servers;
+
+# Several nginx in one test.
+
+use warnings;
+use strict;
+
+use Exporter qw/ import /;
+
+use Test::Conductor qw/ conductor_conf health wait_for /;
+
+our @EXPORT = qw/ servers hub_is /;
+
+
+# servers($t, $n, $conf): N nginx of one configuration, started.  The first
+# is $t, so what is in its directory is %%FIRST%% for all.  %%N%% is the
+# number of a server, from 1; 127.0.0.1:8080 is 8081 for the second and so on.
+# All functions that take $t take any of them.
+sub servers {
+    my ($t, $n, $conf) = @_;
+    my @servers = ($t, map { $t->another() } 2 .. $n);
+
+    for my $i (1 .. $n) {
+        my $s = $servers[$i - 1];
+        my $own = $conf;
+
+        $s->{number} = 8079 + $i;
+        $own =~ s/%%N%%/$i/g;
+        $own =~ s/%%FIRST%%/$t->testdir()/ge;
+        $own =~ s/(127\.0\.0\.1:|%%PORT_)8080\b/$1$s->{number}/g;
+        $s->write_file_expand('nginx.conf', conductor_conf($own));
+        $s->run();
+    }
+
+    return @servers;
+}
+
+
+# Whether all these servers come to say something of Redis: "connected",
+# "degraded", "disabled".
+sub hub_is {
+    my ($state, $timeout, @servers) = @_;
+
+    return wait_for(sub {
+        !grep { ((health($_))[1]{redis} // '') ne $state } @servers;
+    }, $timeout);
+}
+
+
+1;
