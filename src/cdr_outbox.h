@@ -76,6 +76,8 @@ typedef struct {
     uint64_t              number;       /* of the record, from 1 */
     uint64_t              n;            /* of the first event; they follow in
                                            a row */
+    uint64_t              boot;         /* the life in which they were given;
+                                           part of their origin */
     uint64_t              time_ms;      /* when it was accepted, Unix */
     uint32_t              ticket;       /* index + 1; 0: nobody waits */
     uint32_t              serial;       /* of the ticket */
@@ -130,21 +132,32 @@ typedef struct {
 } cdr_outbox_fill_t;
 
 
-typedef struct cdr_outbox_shm_s  cdr_outbox_shm_t;
+typedef struct cdr_outbox_shm_s   cdr_outbox_shm_t;
+typedef struct cdr_outbox_slip_s  cdr_outbox_slip_t;
 
 
 typedef struct {
     cdr_outbox_shm_t     *shm;
-    void                 *tickets;
+    cdr_outbox_slip_t    *slips;        /* of tickets */
     uint8_t              *data;
     uint64_t              size;
     uint32_t              ntickets;
 } cdr_outbox_t;
 
 
-/* Bytes for a ring of "size" and so many tickets; 0 if out of range. */
+/*
+ * Bytes for a ring of "size" and so many tickets; 0 if out of range (a ring
+ * below CDR_OUTBOX_SIZE_MIN or above 1 << 33, tickets 0 or above 1 << 20).
+ */
 
 size_t cdr_outbox_size(size_t size, uint32_t tickets);
+
+/*
+ * Lays an empty one out at "mem", aligned to 64.  CDR_OK, or CDR_ERROR if out
+ * of range.  And attaches to one in "size" bytes at "mem": CDR_OK;
+ * CDR_DECLINED: none, or of another version; CDR_ERROR: it does not fit.
+ */
+
 int cdr_outbox_init(void *mem, size_t size, uint32_t tickets);
 int cdr_outbox_attach(cdr_outbox_t *ob, void *mem, size_t size);
 
@@ -166,12 +179,17 @@ void cdr_outbox_repair(cdr_outbox_t *ob);
 
 
 /*
- * Under the mutex.  Room for a record with "len" bytes of items: the caller
- * writes the items (each a cdr_outbox_item_t, its type, its text) and fills in
- * kind, count, time, key and digest; then commits.  "asker" wants a ticket, by
- * which it is known: its slot and incarnation.  NULL: none.
+ * Under the mutex.  Room for a record of "count" items in "len" bytes: the
+ * caller writes them with cdr_outbox_put() and fills in kind, boot, time, key
+ * and digest; then commits.  What is begun and not committed leaves nothing.
+ * "asker" wants a ticket, by which it is known: its slot and incarnation.
+ * NULL: none.
  *
- * CDR_OK; CDR_TOOBIG: never; CDR_FULL: the ring, or the tickets, are full.
+ * A record of an earlier life keeps its marks and its n, which the caller
+ * sets before it commits; they must be above those of all before it.
+ *
+ * CDR_OK; CDR_TOOBIG: it is larger than half of the ring, or has no item, or
+ * more than CDR_OUTBOX_BATCH; CDR_FULL: the ring, or the tickets, are full.
  */
 
 int cdr_outbox_begin(cdr_outbox_t *ob, size_t len, uint32_t count,
@@ -179,13 +197,22 @@ int cdr_outbox_begin(cdr_outbox_t *ob, size_t len, uint32_t count,
     cdr_ticket_t *ticket);
 void cdr_outbox_commit(cdr_outbox_t *ob, cdr_outbox_rec_t *rec);
 
+/* Bytes of an item, and writes it: returns the place behind it. */
+
+size_t cdr_outbox_item_size(size_t type_len, size_t text_len);
+uint8_t *cdr_outbox_put(uint8_t *p, uint32_t flags, cdr_str_t type,
+    cdr_str_t text);
+
 /*
  * The keeper: reads the next record without a lock, in its place, which stays
- * while it is not DONE.  CDR_OK; CDR_AGAIN: none yet.
+ * while it is not DONE.  CDR_OK; CDR_AGAIN: none yet.  And the record that has
+ * the event of this number, while it is held: CDR_OK or CDR_DECLINED.
  */
 
 void cdr_outbox_first(const cdr_outbox_t *ob, cdr_outbox_cursor_t *cur);
 int cdr_outbox_next(const cdr_outbox_t *ob, cdr_outbox_cursor_t *cur,
+    cdr_outbox_rec_t **rec);
+int cdr_outbox_find(const cdr_outbox_t *ob, uint64_t boot, uint64_t n,
     cdr_outbox_rec_t **rec);
 
 /* The items of a record: CDR_OK, CDR_DECLINED at the end, CDR_ERROR. */
@@ -215,8 +242,8 @@ void cdr_outbox_mark(cdr_outbox_t *ob, cdr_outbox_rec_t *rec, uint32_t marks);
 uint32_t cdr_outbox_drop(cdr_outbox_t *ob);
 
 /*
- * Under the mutex: finishes the ticket of a record.  Returns CDR_OK with the
- * slot of who waits; CDR_DECLINED if nobody does.
+ * Under the mutex: finishes the ticket of a record, before it is marked DONE.
+ * Returns CDR_OK with the slot of who waits; CDR_DECLINED if nobody does.
  */
 
 int cdr_ticket_finish(cdr_outbox_t *ob, const cdr_outbox_rec_t *rec,
@@ -234,6 +261,8 @@ int cdr_ticket_take(cdr_outbox_t *ob, const cdr_ticket_t *ticket,
 void cdr_ticket_leave(cdr_outbox_t *ob, const cdr_ticket_t *ticket);
 void cdr_ticket_release_owner(cdr_outbox_t *ob, uint32_t slot,
     uint32_t incarnation);
+
+/* How full it is; exact under the mutex, else a moment's mixture. */
 
 void cdr_outbox_fill(const cdr_outbox_t *ob, cdr_outbox_fill_t *fill);
 
