@@ -1,6 +1,7 @@
 /* The "conductor_hub" block: what the locations of a hub share. */
 
 #include "ngx_conductor_hub.h"
+#include "ngx_conductor_redis.h"
 
 
 /*
@@ -67,6 +68,13 @@ static ngx_command_t  ngx_conductor_hub_commands[] = {
     { ngx_string("presence"),
       NGX_CONDUCTOR_HUB_CONF|NGX_DIRECT_CONF|NGX_CONF_1MORE,
       ngx_conductor_hub_presence,
+      0,
+      0,
+      NULL },
+
+    { ngx_string("redis"),
+      NGX_CONDUCTOR_HUB_CONF|NGX_DIRECT_CONF|NGX_CONF_1MORE,
+      ngx_conductor_hub_redis,
       0,
       0,
       NULL },
@@ -300,6 +308,10 @@ ngx_conductor_hub_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     if (rv == NGX_CONF_OK) {
         rv = ngx_conductor_hub_state_defaults(cf, hub);
+    }
+
+    if (rv == NGX_CONF_OK) {
+        rv = ngx_conductor_hub_redis_defaults(cf, hub);
     }
 
     if (rv == NGX_CONF_OK) {

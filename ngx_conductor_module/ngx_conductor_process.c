@@ -5,6 +5,7 @@
 
 #include "ngx_conductor_keeper.h"
 #include "ngx_conductor_presence.h"
+#include "ngx_conductor_redis.h"
 #include "ngx_conductor_question.h"
 #include "ngx_conductor_replay.h"
 #include "ngx_conductor_snapshot.h"
@@ -546,6 +547,10 @@ ngx_conductor_forget_keys(ngx_conductor_main_conf_t *cmcf)
         if (hub[i]->presence_key.len) {
             ngx_explicit_memzero(hub[i]->presence_key.data,
                                  hub[i]->presence_key.len);
+        }
+
+        if (hub[i]->redis) {
+            ngx_conductor_redis_forget(hub[i]->redis);
         }
     }
 }

@@ -80,6 +80,15 @@ struct ngx_conductor_redis_conf_s {
 
 char *ngx_conductor_hub_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
+/* After the block was read. */
+
+char *ngx_conductor_hub_redis_defaults(ngx_conf_t *cf,
+    ngx_conductor_hub_t *hub);
+
+/* For processes that are no keeper: passwords and keys are wiped. */
+
+void ngx_conductor_redis_forget(ngx_conductor_redis_conf_t *conf);
+
 
 /*
  * The connections to the Redis of a hub, in the keeper.  They come up, and go
