@@ -230,16 +230,22 @@ int
 cdr_outbox_next(const cdr_outbox_t *ob, cdr_outbox_cursor_t *cur,
     cdr_outbox_rec_t **rec)
 {
+    uint32_t  marks;
     uint64_t  at;
 
-    at = cdr_outbox_tail(ob, cur->at);
+    do {
+        at = cdr_outbox_tail(ob, cur->at);
 
-    if (cdr_outbox_look(ob, &at, rec) != CDR_OK) {
-        return CDR_AGAIN;
-    }
+        if (cdr_outbox_look(ob, &at, rec) != CDR_OK) {
+            return CDR_AGAIN;
+        }
 
-    cur->at = at + (*rec)->size;
-    cur->number = (*rec)->number + 1;
+        cur->at = at + (*rec)->size;
+        cur->number = (*rec)->number + 1;
+
+        marks = atomic_fetch_or(&(*rec)->marks, CDR_OUTBOX_TAKEN);
+
+    } while (marks & CDR_OUTBOX_CANCELLED);
 
     return CDR_OK;
 }
@@ -264,25 +270,40 @@ cdr_outbox_tail(const cdr_outbox_t *ob, uint64_t at)
 
 
 int
-cdr_outbox_find(const cdr_outbox_t *ob, uint64_t boot, uint64_t n,
-    cdr_outbox_rec_t **rec)
+cdr_outbox_find(const cdr_outbox_t *ob, uint64_t n, cdr_outbox_rec_t **rec)
 {
-    cdr_outbox_cursor_t  cur;
+    uint64_t  at;
 
-    cdr_outbox_first(ob, &cur);
+    at = atomic_load_explicit(&ob->shm->tail, memory_order_acquire);
 
-    while (cdr_outbox_next(ob, &cur, rec) == CDR_OK) {
-
-        if ((*rec)->n > n) {
-            break;
-        }
+    while (cdr_outbox_look(ob, &at, rec) == CDR_OK && (*rec)->n <= n) {
 
         if (n - (*rec)->n < (*rec)->count) {
-            return (*rec)->boot == boot ? CDR_OK : CDR_DECLINED;
+            return CDR_OK;
         }
+
+        at += (*rec)->size;
     }
 
     return CDR_DECLINED;
+}
+
+
+int
+cdr_outbox_cancel(cdr_outbox_t *ob, uint64_t n)
+{
+    uint32_t           marks;
+    cdr_outbox_rec_t  *rec;
+
+    if (cdr_outbox_find(ob, n, &rec) != CDR_OK) {
+        return CDR_DECLINED;
+    }
+
+    marks = 0;
+
+    return atomic_compare_exchange_strong(&rec->marks, &marks,
+                                          CDR_OUTBOX_CANCELLED)
+           ? CDR_OK : CDR_DECLINED;
 }
 
 
@@ -336,7 +357,7 @@ cdr_outbox_mark(cdr_outbox_t *ob, cdr_outbox_rec_t *rec, uint32_t marks)
 {
     uint64_t  at;
 
-    cdr_outbox_set(&rec->marks, cdr_outbox_get(&rec->marks) | marks);
+    (void) atomic_fetch_or(&rec->marks, marks);
 
     at = cdr_outbox_get(&ob->shm->tail);
 

@@ -37,7 +37,9 @@ typedef enum {
 } cdr_outbox_kind_e;
 
 
-/* What became of a record; set by the keeper only, under the mutex. */
+/*
+ * What became of a record; set under the mutex, by the keeper but for the last.
+ */
 
 #define CDR_OUTBOX_ORDERED    0x1   /* Redis has said that it has it */
 #define CDR_OUTBOX_PLACED     0x2   /* the log has it, by a place that this
@@ -47,10 +49,13 @@ typedef enum {
 #define CDR_OUTBOX_REPEATED   0x8   /* Redis knows its key: it is not in the
                                        log, the first one is */
 
+#define CDR_OUTBOX_TAKEN      0x10  /* it was read: see cdr_outbox_next() */
+#define CDR_OUTBOX_CANCELLED  0x20  /* by its asker, before it was read */
+
 /* Such a record is of no more use. */
 
 #define CDR_OUTBOX_DONE(marks)                                                \
-    (((marks) & CDR_OUTBOX_REPEATED)                                          \
+    (((marks) & (CDR_OUTBOX_REPEATED|CDR_OUTBOX_CANCELLED))                   \
      || (((marks) & CDR_OUTBOX_ORDERED)                                       \
          && ((marks) & (CDR_OUTBOX_PLACED|CDR_OUTBOX_RETURNED))))
 
@@ -76,8 +81,6 @@ typedef struct {
     uint64_t              number;       /* of the record, from 1 */
     uint64_t              n;            /* of the first event; they follow in
                                            a row */
-    uint64_t              boot;         /* the life in which they were given;
-                                           part of their origin */
     uint64_t              time_ms;      /* when it was accepted, Unix */
     uint32_t              ticket;       /* index + 1; 0: nobody waits */
     uint32_t              serial;       /* of the ticket */
@@ -111,6 +114,8 @@ typedef struct {
     cdr_log_pos_t         first;        /* position of the first event */
     uint64_t              lone;         /* server that gave it, as in
                                            cdr_log_fields_t */
+    bool                  alone;        /* it was placed: the rest follow in
+                                           "local", else in "n" */
     cdr_idem_answer_t     answer;
 } cdr_ticket_outcome_t;
 
@@ -180,8 +185,8 @@ void cdr_outbox_repair(cdr_outbox_t *ob);
 
 /*
  * Under the mutex.  Room for a record of "count" items in "len" bytes: the
- * caller writes them with cdr_outbox_put() and fills in kind, boot, time, key
- * and digest; then commits.  What is begun and not committed leaves nothing.
+ * caller writes them with cdr_outbox_put() and fills in kind, time, key and
+ * digest; then commits.  What is begun and not committed leaves nothing.
  * "asker" wants a ticket, by which it is known: its slot and incarnation.
  * NULL: none.
  *
@@ -205,14 +210,16 @@ uint8_t *cdr_outbox_put(uint8_t *p, uint32_t flags, cdr_str_t type,
 
 /*
  * The keeper: reads the next record without a lock, in its place, which stays
- * while it is not DONE.  CDR_OK; CDR_AGAIN: none yet.  And the record that has
- * the event of this number, while it is held: CDR_OK or CDR_DECLINED.
+ * while it is not DONE.  CDR_OK; CDR_AGAIN: none yet.  Those that were
+ * cancelled are passed over, and what is read is not cancelled any more.  And
+ * the record that has the event of this number, while it is held: CDR_OK or
+ * CDR_DECLINED.
  */
 
 void cdr_outbox_first(const cdr_outbox_t *ob, cdr_outbox_cursor_t *cur);
 int cdr_outbox_next(const cdr_outbox_t *ob, cdr_outbox_cursor_t *cur,
     cdr_outbox_rec_t **rec);
-int cdr_outbox_find(const cdr_outbox_t *ob, uint64_t boot, uint64_t n,
+int cdr_outbox_find(const cdr_outbox_t *ob, uint64_t n,
     cdr_outbox_rec_t **rec);
 
 /* The items of a record: CDR_OK, CDR_DECLINED at the end, CDR_ERROR. */
@@ -242,6 +249,13 @@ void cdr_outbox_mark(cdr_outbox_t *ob, cdr_outbox_rec_t *rec, uint32_t marks);
 uint32_t cdr_outbox_drop(cdr_outbox_t *ob);
 
 /*
+ * Under the mutex, who put it in: the record with this event is not to be
+ * sent.  CDR_OK; CDR_DECLINED: the keeper has read it.
+ */
+
+int cdr_outbox_cancel(cdr_outbox_t *ob, uint64_t n);
+
+/*
  * Under the mutex: finishes the ticket of a record, before it is marked DONE.
  * Returns CDR_OK with the slot of who waits; CDR_DECLINED if nobody does.
  */
@@ -251,11 +265,13 @@ int cdr_ticket_finish(cdr_outbox_t *ob, const cdr_outbox_rec_t *rec,
     uint32_t *slot);
 
 /*
- * Under the mutex, the asker: CDR_OK with the state and outcome of what is
- * finished (the ticket is then free); CDR_AGAIN: still waiting; CDR_DECLINED:
- * not its own.  And: gives up waiting.  And all that a dead asker left.
+ * The asker.  Without the lock: is it worth taking?  Then under the mutex:
+ * CDR_OK with the state and outcome of what is finished (the ticket is then
+ * free); CDR_AGAIN: still waiting; CDR_DECLINED: not its own.  And: gives up
+ * waiting.  And all that a dead asker left.
  */
 
+bool cdr_ticket_finished(const cdr_outbox_t *ob, const cdr_ticket_t *ticket);
 int cdr_ticket_take(cdr_outbox_t *ob, const cdr_ticket_t *ticket,
     cdr_ticket_state_e *state, cdr_ticket_outcome_t *outcome);
 void cdr_ticket_leave(cdr_outbox_t *ob, const cdr_ticket_t *ticket);

@@ -45,6 +45,21 @@ cdr_ticket_finish(cdr_outbox_t *ob, const cdr_outbox_rec_t *rec,
 }
 
 
+bool
+cdr_ticket_finished(const cdr_outbox_t *ob, const cdr_ticket_t *ticket)
+{
+    if (ticket->link == 0 || ticket->link > ob->ntickets) {
+        return true;
+    }
+
+    /* one that is not its own any more is found out when it is taken */
+
+    return atomic_load_explicit(&ob->slips[ticket->link - 1].state,
+                                memory_order_acquire)
+           != CDR_TICKET_WAITING;
+}
+
+
 int
 cdr_ticket_take(cdr_outbox_t *ob, const cdr_ticket_t *ticket,
     cdr_ticket_state_e *state, cdr_ticket_outcome_t *outcome)

@@ -11,7 +11,6 @@
 
 #define SIZE     CDR_OUTBOX_SIZE_MIN
 #define TICKETS  4
-#define BOOT     77
 
 
 static void records_are_read_in_their_order(void);
@@ -21,6 +20,7 @@ static void numbers_grow_over_lives(void);
 static void what_others_miss_may_go(void);
 static void tickets_are_finished(void);
 static void askers_may_go(void);
+static void askers_may_change_their_mind(void);
 static void sizes_are_checked(void);
 static void damage_is_cut_off(void);
 static void writers_may_die(void);
@@ -73,7 +73,6 @@ put_at(cdr_outbox_t *box, uint32_t count, size_t len,
         return rc;
     }
 
-    rec->boot = BOOT;
     rec->time_ms = 1000 + rec->number;
 
     for (i = 0; i < count; i++) {
@@ -123,6 +122,7 @@ main(void)
     what_others_miss_may_go();
     tickets_are_finished();
     askers_may_go();
+    askers_may_change_their_mind();
     sizes_are_checked();
     damage_is_cut_off();
     writers_may_die();
@@ -160,11 +160,11 @@ records_are_read_in_their_order(void)
        "and its second and last one");
     ok(next() == 2 && rec->n == 3 && next() == 0, "then the second record");
 
-    ok(cdr_outbox_find(&ob, BOOT, 2, &found) == CDR_OK && found->number == 1
-       && cdr_outbox_find(&ob, BOOT, 3, &found) == CDR_OK
+    ok(cdr_outbox_find(&ob, 2, &found) == CDR_OK && found->number == 1
+       && cdr_outbox_find(&ob, 3, &found) == CDR_OK
        && found->number == 2, "each is found by its events");
-    ok(cdr_outbox_find(&ob, BOOT, 4, &found) == CDR_DECLINED
-       && cdr_outbox_find(&ob, BOOT + 1, 2, &found) == CDR_DECLINED,
+    ok(cdr_outbox_find(&ob, 4, &found) == CDR_DECLINED
+       && cdr_outbox_find(&ob, 0, &found) == CDR_DECLINED,
        "and by no other");
 
     it.rest.len = 3;
@@ -275,7 +275,7 @@ numbers_grow_over_lives(void)
     cdr_outbox_commit(&ob, rec);
 
     (void) next();
-    ok(next() == 2 && rec->n == 6000 && rec->marks == CDR_OUTBOX_PLACED,
+    ok(next() == 2 && rec->n == 6000 && rec->marks == (CDR_OUTBOX_PLACED|CDR_OUTBOX_TAKEN),
        "a record of an earlier life keeps its own");
 
     (void) put(1, 0);
@@ -333,7 +333,8 @@ tickets_are_finished(void)
        == CDR_DECLINED, "nobody waits for a record without one");
 
     ok(cdr_ticket_take(&ob, &tickets[1], &state, &got) == CDR_AGAIN
-       && state == CDR_TICKET_WAITING, "the asker waits");
+       && state == CDR_TICKET_WAITING
+       && !cdr_ticket_finished(&ob, &tickets[1]), "the asker waits");
 
     memset(&out, 0, sizeof(cdr_ticket_outcome_t));
     out.first.ms = 5;
@@ -341,7 +342,8 @@ tickets_are_finished(void)
     slot = 0;
 
     ok(cdr_ticket_finish(&ob, r[1], CDR_TICKET_DONE, &out, &slot) == CDR_OK
-       && slot == me.slot, "its record is done, and it is told");
+       && slot == me.slot && cdr_ticket_finished(&ob, &tickets[1]),
+       "its record is done, and it is told");
     ok(cdr_ticket_finish(&ob, r[1], CDR_TICKET_FAILED, &out, &slot)
        == CDR_DECLINED, "once");
     ok(cdr_ticket_take(&ob, &tickets[1], &state, &got) == CDR_OK
@@ -402,6 +404,32 @@ askers_may_go(void)
     ok(put_at(&ob, 1, 1, &me) == CDR_OK && put_at(&ob, 1, 1, &me) == CDR_OK
        && put_at(&ob, 1, 1, &me) == CDR_OK
        && put_at(&ob, 1, 1, &me) == CDR_OK, "and all tickets are free again");
+
+    free(mem);
+}
+
+
+static void
+askers_may_change_their_mind(void)
+{
+    setup();
+
+    (void) put(1, 1);
+    (void) put(2, 1);
+    (void) put(1, 1);
+
+    ok(next() == 1 && cdr_outbox_cancel(&ob, 1) == CDR_DECLINED,
+       "what was read cannot be cancelled");
+    ok(cdr_outbox_cancel(&ob, 2) == CDR_OK
+       && cdr_outbox_cancel(&ob, 2) == CDR_DECLINED
+       && cdr_outbox_cancel(&ob, 9) == CDR_DECLINED,
+       "what was not can, once");
+    ok(next() == 3 && rec->n == 4, "it is passed over");
+
+    cdr_outbox_mark(&ob, rec, CDR_OUTBOX_REPEATED);
+    ok(cdr_outbox_find(&ob, 1, &rec) == CDR_OK && held() == 3, "and kept");
+    cdr_outbox_mark(&ob, rec, CDR_OUTBOX_REPEATED);
+    ok(held() == 0, "until what is before it is done");
 
     free(mem);
 }
@@ -494,7 +522,7 @@ kill_put_good(void *copy)
     }
 
     if (cdr_outbox_next(&box, &c, &rec) == CDR_OK
-        && (rec->number != 2 || rec->n != 2 || rec->boot != BOOT
+        && (rec->number != 2 || rec->n != 2
             || fill.records != 2 || n != 3))
     {
         return false;
