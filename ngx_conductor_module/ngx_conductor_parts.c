@@ -36,6 +36,18 @@ static int ngx_conductor_questions_init(ngx_conductor_hub_t *hub, u_char *mem,
     ngx_uint_t n);
 static int ngx_conductor_questions_attach(ngx_conductor_hub_t *hub,
     u_char *mem, size_t size);
+static size_t ngx_conductor_sources_size(ngx_conductor_hub_t *hub,
+    ngx_uint_t n);
+static int ngx_conductor_sources_init(ngx_conductor_hub_t *hub, u_char *mem,
+    ngx_uint_t n);
+static int ngx_conductor_sources_attach(ngx_conductor_hub_t *hub,
+    u_char *mem, size_t size);
+static size_t ngx_conductor_sources_size(ngx_conductor_hub_t *hub,
+    ngx_uint_t n);
+static int ngx_conductor_sources_init(ngx_conductor_hub_t *hub, u_char *mem,
+    ngx_uint_t n);
+static int ngx_conductor_sources_attach(ngx_conductor_hub_t *hub,
+    u_char *mem, size_t size);
 static int ngx_conductor_cells_match(ngx_conductor_hub_t *hub, u_char *mem,
     size_t size);
 static size_t ngx_conductor_counters_each(ngx_conductor_hub_t *hub);
@@ -159,6 +171,12 @@ ngx_conductor_part_t  ngx_conductor_parts[] = {
       ngx_conductor_questions_size,
       ngx_conductor_questions_init,
       ngx_conductor_questions_attach,
+      NULL },
+
+    { "sources", CDR_SOURCE_VERSION,
+      ngx_conductor_sources_size,
+      ngx_conductor_sources_init,
+      ngx_conductor_sources_attach,
       NULL },
 
     { NULL, 0, NULL, NULL, NULL, NULL }
@@ -309,7 +327,7 @@ ngx_conductor_log_params(ngx_conductor_hub_t *hub)
     params.size = hub->history_size;
     params.events = hub->history_events;
     params.epoch_ms = ngx_conductor_now();
-    params.base.ms = params.epoch_ms;
+    params.base.ms = hub->redis ? 0 : params.epoch_ms;
 
     ngx_conductor_restore_params(hub, &params);
 
@@ -370,7 +388,7 @@ ngx_conductor_questions_init(ngx_conductor_hub_t *hub, u_char *mem,
 }
 
 
-/* The last part: without questions, nothing stands there. */
+/* Without questions, nothing stands there. */
 
 static int
 ngx_conductor_questions_attach(ngx_conductor_hub_t *hub, u_char *mem,
@@ -379,6 +397,33 @@ ngx_conductor_questions_attach(ngx_conductor_hub_t *hub, u_char *mem,
     if (cdr_question_attach(&hub->questions, mem, size) != CDR_OK) {
         hub->questions.n = 0;
     }
+
+    return CDR_OK;
+}
+
+
+/* Of events, in a hub with Redis; elsewhere nothing stands there. */
+
+static size_t
+ngx_conductor_sources_size(ngx_conductor_hub_t *hub, ngx_uint_t n)
+{
+    return hub->redis ? cdr_source_size() : 0;
+}
+
+
+static int
+ngx_conductor_sources_init(ngx_conductor_hub_t *hub, u_char *mem,
+    ngx_uint_t n)
+{
+    return hub->redis ? cdr_source_init(mem) : CDR_OK;
+}
+
+
+static int
+ngx_conductor_sources_attach(ngx_conductor_hub_t *hub, u_char *mem,
+    size_t size)
+{
+    (void) cdr_source_attach(&hub->sources, mem, size);
 
     return CDR_OK;
 }

@@ -125,6 +125,10 @@ ngx_conductor_restore(ngx_conductor_hub_t *hub, ngx_log_t *log)
 
         before = r->now - (uint64_t) hub->history_age * 1000;
 
+        if (hub->redis) {
+            cdr_source_repair(&hub->sources, &hub->log, r->now);
+        }
+
         (void) cdr_log_expire(&hub->log, before, SIZE_MAX);
     }
 
@@ -309,7 +313,7 @@ ngx_conductor_restore_place(ngx_conductor_restore_t *r)
     }
 
     if (head == NULL) {
-        r->base.ms = r->epoch_ms;
+        r->base.ms = r->hub->redis ? 0 : r->epoch_ms;
         return;
     }
 
@@ -366,8 +370,9 @@ ngx_conductor_restore_event(void *ctx, const cdr_log_event_t *event)
 {
     ngx_conductor_restore_t *r = ctx;
 
-    u_char        *dst;
-    cdr_log_tx_t   tx;
+    u_char            *dst;
+    cdr_log_tx_t       tx;
+    cdr_log_cursor_t   cursor;
 
     if (event->seq <= r->skip) {
         return CDR_OK;
@@ -390,6 +395,15 @@ ngx_conductor_restore_event(void *ctx, const cdr_log_event_t *event)
     ngx_memcpy(dst, event->payload.data, event->payload.len);
 
     cdr_log_commit(&r->hub->log, &tx);
+
+    if (event->settled.ms) {
+        cursor.seq = tx.seq - 2;
+
+        /* nothing to do for one whose position is its place */
+
+        (void) cdr_log_settle(&r->hub->log, &cursor, event->fields.lone,
+                              event->fields.n, &event->settled);
+    }
 
     return CDR_OK;
 }

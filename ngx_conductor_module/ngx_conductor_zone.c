@@ -282,7 +282,14 @@ ngx_conductor_zone_compare(ngx_conductor_hub_t *hub, ngx_log_t *log)
                       "size", &hub->name);
         hub->presence = 0;
         hub->presence_file.len = 0;
-        hub->presence_file.len = 0;
+    }
+
+    if (hub->redis && hub->sources.shm == NULL) {
+        ngx_log_error(NGX_LOG_WARN, log, 0,
+                      "the zone of hub \"%V\" was made without \"redis\", "
+                      "which takes effect at a restart or with another zone "
+                      "size", &hub->name);
+        hub->redis = NULL;
     }
 
     cdr_log_fill(&hub->log, &fill);
@@ -514,6 +521,10 @@ ngx_conductor_zone_repair(ngx_conductor_hub_t *hub)
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
                       "the event log of hub \"%V\" was damaged: its history "
                       "is dropped", &hub->name);
+    }
+
+    if (hub->redis) {
+        cdr_source_repair(&hub->sources, &hub->log, ngx_conductor_now());
     }
 
     ngx_conductor_idem_repair(hub);

@@ -235,6 +235,10 @@ cdr_log_add(cdr_log_t *log, cdr_log_tx_t *tx, const cdr_log_fields_t *fields,
     rec.server = fields->server;
     rec.boot = fields->boot;
     rec.n = fields->n;
+    rec.lone = fields->lone;
+
+    atomic_store_explicit(&rec.settled_ms, 0, memory_order_relaxed);
+    atomic_store_explicit(&rec.settled_n, 0, memory_order_relaxed);
 
     p = log->data + offset;
 
@@ -259,6 +263,56 @@ void
 cdr_log_commit(cdr_log_t *log, cdr_log_tx_t *tx)
 {
     atomic_store_explicit(&log->shm->head, tx->seq - 1, memory_order_release);
+}
+
+
+int
+cdr_log_settle(cdr_log_t *log, cdr_log_cursor_t *cur, uint64_t server,
+    uint64_t n, const cdr_log_pos_t *place)
+{
+    uint64_t          head, tail;
+    cdr_log_rec_t    *rec;
+    cdr_log_place_t   at;
+
+    head = atomic_load_explicit(&log->shm->head, memory_order_relaxed);
+    tail = atomic_load_explicit(&log->shm->tail, memory_order_relaxed);
+
+    if (cur->seq < tail - 1) {
+        cur->seq = tail - 1;
+    }
+
+    for ( /* void */ ; cur->seq < head; cur->seq++) {
+
+        (void) cdr_log_get(log, cur->seq + 1, &at);
+
+        if (at.pos.local > n) {
+            break;
+        }
+
+        if (at.pos.local != n
+            || at.size < sizeof(cdr_log_rec_t)
+            || at.size > log->size - at.start % log->size)
+        {
+            continue;
+        }
+
+        rec = (cdr_log_rec_t *) (void *) (log->data + at.start % log->size);
+
+        if (rec->lone != server || !cdr_log_lone(rec)) {
+            continue;
+        }
+
+        /* readers look at the milliseconds first */
+
+        atomic_store_explicit(&rec->settled_n, place->n,
+                              memory_order_relaxed);
+        atomic_store_explicit(&rec->settled_ms, place->ms,
+                              memory_order_release);
+
+        return CDR_OK;
+    }
+
+    return CDR_DECLINED;
 }
 
 

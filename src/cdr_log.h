@@ -27,7 +27,7 @@
  * An event that was ordered alone gets its place in the hub's order later: it
  * is then settled there, and keeps its place in this log.  So what a reader
  * from another server has had is told by settled places, not by the place in
- * the log; see cdr_log_settled().
+ * the log; see cdr_log_settle() and cdr_log_since().
  *
  * Everything that takes a cdr_log_t * wants one filled by cdr_log_attach().
  */
@@ -229,6 +229,17 @@ uint8_t *cdr_log_add(cdr_log_t *log, cdr_log_tx_t *tx,
 void cdr_log_commit(cdr_log_t *log, cdr_log_tx_t *tx);
 
 /*
+ * Under the mutex: the event that "server" ordered alone as its n-th has its
+ * place in the hub's order, "place".  It is looked for behind the cursor, and
+ * the cursor is left there: such events get their places in the order of n, so
+ * that a caller who begins with { 0 } and keeps the cursor looks at each once.
+ * CDR_OK, also if it had a place; CDR_DECLINED if the log does not hold it.
+ */
+
+int cdr_log_settle(cdr_log_t *log, cdr_log_cursor_t *cur, uint64_t server,
+    uint64_t n, const cdr_log_pos_t *place);
+
+/*
  * Under the mutex: drops events from the oldest on while they were accepted
  * before "before_ms", at most "max" of them.  Returns how many.
  */
@@ -278,11 +289,35 @@ int cdr_log_find(const cdr_log_t *log, const cdr_log_pos_t *pos,
     cdr_log_cursor_t *cur, cdr_log_found_t *found);
 
 /*
+ * Where the hub gives the positions: puts a cursor before all events whose
+ * place in the hub's order is, or will be, above "pos" (its "local" does not
+ * count), which need not be that of an event.  Behind the cursor may be others:
+ * see cdr_log_had().  CDR_OK; CDR_DECLINED if such an event may no longer be
+ * held, or if the log is of a hub and "pos" is before its first event: then
+ * the cursor stands before the oldest one.
+ */
+
+int cdr_log_since(const cdr_log_t *log, const cdr_log_pos_t *pos,
+    cdr_log_cursor_t *cur);
+
+/*
+ * Whether a reader with this id has had the event, on whichever server: its
+ * place is not above that of the id, or it is one of those of a server that
+ * the id names.
+ */
+
+bool cdr_log_had(const cdr_log_event_t *event, const cdr_event_id_t *id);
+
+/*
  * The position of the last event, or the base.  CDR_OK, or CDR_AGAIN if the
  * log was written so fast that no consistent copy could be taken.
  */
 
 int cdr_log_last(const cdr_log_t *log, cdr_log_pos_t *pos);
+
+/* Likewise, and the server that was alone then, or 0. */
+
+int cdr_log_newest(const cdr_log_t *log, cdr_log_pos_t *pos, uint64_t *lone);
 
 /* How full it is; exact under the mutex, else a moment's mixture. */
 

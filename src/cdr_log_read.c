@@ -9,6 +9,10 @@
 #define CDR_LOG_TRIES  16
 
 
+static cdr_log_pos_t cdr_log_settled(const cdr_log_rec_t *ring,
+    const cdr_log_rec_t *rec);
+
+
 void
 cdr_log_cursor_end(const cdr_log_t *log, cdr_log_cursor_t *cur)
 {
@@ -29,6 +33,7 @@ cdr_log_next(const cdr_log_t *log, cdr_log_cursor_t *cur,
 {
     uint8_t          *p;
     uint64_t          head, seq;
+    cdr_log_pos_t     settled;
     cdr_log_rec_t     rec;
     cdr_log_place_t   place;
 
@@ -55,6 +60,7 @@ cdr_log_next(const cdr_log_t *log, cdr_log_cursor_t *cur,
     p = log->data + place.start % log->size;
 
     memcpy(&rec, p, sizeof(cdr_log_rec_t));
+    settled = cdr_log_settled((const cdr_log_rec_t *) (const void *) p, &rec);
 
     if (!cdr_log_valid(log, seq) || rec.seq != seq || rec.size != place.size
         || (uint64_t) rec.type_len + rec.payload_len
@@ -69,7 +75,9 @@ cdr_log_next(const cdr_log_t *log, cdr_log_cursor_t *cur,
     event->fields.server = rec.server;
     event->fields.boot = rec.boot;
     event->fields.n = rec.n;
+    event->fields.lone = rec.lone;
     event->fields.flags = rec.flags;
+    event->settled = settled;
     event->type.data = p + sizeof(cdr_log_rec_t);
     event->type.len = rec.type_len;
     event->payload.data = event->type.data + rec.type_len;
@@ -78,6 +86,31 @@ cdr_log_next(const cdr_log_t *log, cdr_log_cursor_t *cur,
     cur->seq = seq;
 
     return CDR_OK;
+}
+
+
+/* The place of a record in the ring, of which "rec" is a copy. */
+
+static cdr_log_pos_t
+cdr_log_settled(const cdr_log_rec_t *ring, const cdr_log_rec_t *rec)
+{
+    cdr_log_pos_t  place;
+
+    place = rec->pos;
+    place.local = 0;
+
+    if (cdr_log_lone(rec)) {
+        place.ms = atomic_load_explicit(&ring->settled_ms,
+                                        memory_order_acquire);
+        place.n = atomic_load_explicit(&ring->settled_n,
+                                       memory_order_relaxed);
+
+        if (place.ms == 0) {
+            place.n = 0;
+        }
+    }
+
+    return place;
 }
 
 
@@ -136,6 +169,108 @@ cdr_log_find(const cdr_log_t *log, const cdr_log_pos_t *pos,
     *found = (rc == 0) ? CDR_LOG_FOUND : CDR_LOG_UNKNOWN;
 
     return (rc == 0) ? CDR_OK : CDR_DECLINED;
+}
+
+
+int
+cdr_log_since(const cdr_log_t *log, const cdr_log_pos_t *pos,
+    cdr_log_cursor_t *cur)
+{
+    cdr_log_pos_t     upto;
+    cdr_log_found_t   found;
+    cdr_log_place_t   place;
+
+    upto.ms = pos->ms;
+    upto.n = pos->n;
+    upto.local = UINT64_MAX;
+
+    (void) cdr_log_find(log, &upto, cur, &found);
+
+    if (found == CDR_LOG_EXPIRED) {
+        return CDR_DECLINED;
+    }
+
+    /*
+     * While a server was alone, and until what it ordered had come back,
+     * events stand in front of others with a lower place.  All before one
+     * with a position of the hub only are before it in the hub, too.
+     */
+
+    for ( ;; ) {
+
+        if (!cdr_log_get(log, cur->seq, &place)) {
+            break;
+        }
+
+        if (place.pos.local == 0) {
+
+            if ((place.pos.ms | place.pos.n) == 0 && (pos->ms | pos->n)) {
+
+                /* what was before the first event of a hub is not known */
+
+                break;
+            }
+
+            return CDR_OK;
+        }
+
+        if (cur->seq == 0) {
+            break;
+        }
+
+        cur->seq--;
+    }
+
+    cdr_log_cursor_oldest(log, cur);
+
+    return CDR_DECLINED;
+}
+
+
+bool
+cdr_log_had(const cdr_log_event_t *event, const cdr_event_id_t *id)
+{
+    cdr_log_pos_t  upto;
+
+    upto.ms = id->ms;
+    upto.n = id->n;
+    upto.local = 0;
+
+    if (event->settled.ms && cdr_log_cmp(&event->settled, &upto) <= 0) {
+        return true;
+    }
+
+    return id->has_origin && event->fields.server == id->server
+           && event->fields.n <= id->origin_n;
+}
+
+
+int
+cdr_log_newest(const cdr_log_t *log, cdr_log_pos_t *pos, uint64_t *lone)
+{
+    unsigned          i;
+    cdr_log_event_t   event;
+    cdr_log_cursor_t  cur;
+
+    for (i = 0; i < CDR_LOG_TRIES; i++) {
+        cdr_log_cursor_end(log, &cur);
+
+        if (cur.seq == 0) {
+            break;
+        }
+
+        cur.seq--;
+
+        if (cdr_log_next(log, &cur, &event) == CDR_OK) {
+            *pos = event.fields.pos;
+            *lone = event.fields.lone;
+            return CDR_OK;
+        }
+    }
+
+    *lone = 0;
+
+    return cdr_log_last(log, pos);
 }
 
 

@@ -44,6 +44,13 @@ typedef struct {
 } cdr_log_place_t;
 
 
+/* Was this event ordered alone, so that its position is not its place? */
+
+#define cdr_log_lone(rec)                                                     \
+    ((rec)->lone && (rec)->pos.local && (rec)->server == (rec)->lone          \
+     && (rec)->n == (rec)->pos.local)
+
+
 /* Copies an index entry; false if it was, or may have been, overwritten. */
 
 bool cdr_log_get(const cdr_log_t *log, uint64_t seq, cdr_log_place_t *place);

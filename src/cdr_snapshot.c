@@ -206,6 +206,9 @@ cdr_snapshot_put_event(cdr_snapshot_out_t *out, const cdr_log_event_t *event)
     p = cdr_snapshot_put64(p, fields->server);
     p = cdr_snapshot_put64(p, fields->boot);
     p = cdr_snapshot_put64(p, fields->n);
+    p = cdr_snapshot_put64(p, fields->lone);
+    p = cdr_snapshot_put64(p, event->settled.ms);
+    p = cdr_snapshot_put64(p, event->settled.n);
     p = cdr_snapshot_put32(p, fields->flags);
     (void) cdr_snapshot_put32(p, (uint32_t) event->type.len);
 

@@ -23,7 +23,7 @@
 #include "cdr_revoke.h"
 
 
-#define CDR_SNAPSHOT_VERSION    2
+#define CDR_SNAPSHOT_VERSION    3
 #define CDR_SNAPSHOT_KEY_LEN    32
 #define CDR_SNAPSHOT_NAME_MAX   64
 #define CDR_SNAPSHOT_SALT_LEN   16

@@ -37,7 +37,7 @@
 #define CDR_SNAPSHOT_REC_REVOKED  3
 #define CDR_SNAPSHOT_REC_HEAD     4         /* the last one */
 
-#define CDR_SNAPSHOT_EVENT_LEN    64        /* and the type, the payload */
+#define CDR_SNAPSHOT_EVENT_LEN    88        /* and the type, the payload */
 #define CDR_SNAPSHOT_REVOKED_LEN  36
 #define CDR_SNAPSHOT_HEAD_LEN     140       /* and epochs, name */
 #define CDR_SNAPSHOT_EPOCH_LEN    16

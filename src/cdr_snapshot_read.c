@@ -384,6 +384,10 @@ cdr_snapshot_get_event(cdr_str_t body, cdr_log_event_t *event)
     event->fields.server = cdr_snapshot_get64(&p);
     event->fields.boot = cdr_snapshot_get64(&p);
     event->fields.n = cdr_snapshot_get64(&p);
+    event->fields.lone = cdr_snapshot_get64(&p);
+    event->settled.ms = cdr_snapshot_get64(&p);
+    event->settled.n = cdr_snapshot_get64(&p);
+    event->settled.local = 0;
     event->fields.flags = cdr_snapshot_get32(&p);
 
     event->type.len = cdr_snapshot_get32(&p);

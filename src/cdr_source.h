@@ -5,7 +5,8 @@
  * was taken before.  So time-outs, repeats, a crash and a Redis that forgot
  * have one rule.
  *
- * A small fixed table in shared memory, under the caller's mutex.  When it is
+ * A small fixed table in shared memory; all but the layout is done under the
+ * caller's mutex.  When it is
  * full, the source that was silent longest makes way.  The numbers are raised
  * after the events they stand for are in the log: what a writer that was
  * killed in between has left is found by reading the log again.
@@ -21,14 +22,6 @@
 
 #define CDR_SOURCE_VERSION  1
 #define CDR_SOURCES         512
-
-
-typedef struct {
-    uint64_t             server;
-    uint64_t             boot;
-    uint64_t             n;             /* highest; 0: nothing */
-    uint64_t             seen_ms;
-} cdr_source_entry_t;
 
 
 typedef struct cdr_source_shm_s  cdr_source_shm_t;
@@ -55,6 +48,10 @@ int cdr_source_attach(cdr_source_t *t, void *mem, size_t size);
 
 uint64_t cdr_source_highest(const cdr_source_t *t, uint64_t server,
     uint64_t boot);
+
+/* The highest number of a server, in any of its lives; 0 likewise. */
+
+uint64_t cdr_source_server(const cdr_source_t *t, uint64_t server);
 
 /* Events up to "n" of this source are in the log. */
 
