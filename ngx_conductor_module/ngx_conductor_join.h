@@ -16,10 +16,11 @@
  *   sources, the marks, the tickets and "last" have to do with one event is
  *   changed within one hold of the lock.
  *
- *   Origin.  An event is (server, boot, n): n grows with every event of a
- *   server, over its lives too, as its id is kept with the n's that are still
- *   to be offered.  Redis ("heads") and each server ("sources") keep the
- *   highest n, and drop what is not above it.  That is right only as long as
+ *   Origin.  An event is (server, n): n grows with every event of a server,
+ *   over its lives too, as its id is kept with the n's that are still to be
+ *   offered; so its life is no part of it, and "boot" is 0.  Redis ("heads")
+ *   and each server ("sources") keep the highest n, and drop what is not above
+ *   it.  That is right only as long as
  *   a server's events come in the order of their n, without one that is left
  *   out and comes later; so:
  *
@@ -219,9 +220,9 @@ ngx_int_t ngx_conductor_join_name(ngx_conductor_join_t *join,
 
 
 /*
- * An entry of the stream has the fields "o" (origin, "server.boot.n", decimal;
- * "0.0" stands for all foreign publishers, whose n is given in Redis, at least
- * ms * 1024), "t" (when it was accepted, Unix ms), "f" (flags of the
+ * An entry of the stream has the fields "o" (origin, "server.n", decimal; the
+ * server 0 stands for all foreign publishers, whose n is given in Redis, at
+ * least ms * 1024), "t" (when it was accepted, Unix ms), "f" (flags of the
  * log's record; may be missing), and "e", an event as JSON object with its
  * type and fields, or "c", a JSON object of what all are to do; and "m", a
  * signature of these, if they are signed.  A field of {base}heads named by a

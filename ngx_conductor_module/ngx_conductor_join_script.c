@@ -48,8 +48,8 @@
 /*
  * KEYS   the stream, heads, and the keys of records
  * ARGV   server, session, number of the call, entries kept, ms that keys are
- *        kept; for each record: boot, n of its first event, flags, which of
- *        the keys (0: none), digest, time, how many events; and for each of these:
+ *        kept; for each record: n of its first event, flags, which of the keys
+ *        (0: none), digest, time, how many events; and for each of these:
  *        flags of the log's record, public channel or '', text, signature
  *        or ''
  *
@@ -67,9 +67,9 @@
     "begin()\n"                                                               \
     "local now = ms\n"                                                        \
                                                                               \
-    "local function event(origin, control, time, at)\n"                       \
+    "local function event(first, control, time, at)\n"                        \
     "  local text, place = ARGV[at + 2], nil\n"                               \
-    "  local f = { 'o', ARGV[1] .. '.' .. origin, 't', time }\n"              \
+    "  local f = { 'o', ARGV[1] .. '.' .. num(first), 't', time }\n"          \
     "  if ARGV[at] ~= '0' then\n"                                             \
     "    f[#f + 1] = 'f'\n"                                                   \
     "    f[#f + 1] = ARGV[at]\n"                                              \
@@ -91,13 +91,12 @@
                                                                               \
     "local out, at = { '' }, 6\n"                                             \
     "while ARGV[at] do\n"                                                     \
-    "  local boot, first = ARGV[at], tonumber(ARGV[at + 1])\n"                \
-    "  local flags = tonumber(ARGV[at + 2])\n"                                \
-    "  local key = KEYS[2 + tonumber(ARGV[at + 3])]\n"                        \
-    "  local digest, time = ARGV[at + 4], ARGV[at + 5]\n"                     \
-    "  local count = tonumber(ARGV[at + 6])\n"                                \
-    "  if ARGV[at + 3] == '0' then key = nil end\n"                           \
-    "  at = at + 7\n"                                                         \
+    "  local first, flags = tonumber(ARGV[at]), tonumber(ARGV[at + 1])\n"     \
+    "  local key = KEYS[2 + tonumber(ARGV[at + 2])]\n"                        \
+    "  local digest, time = ARGV[at + 3], ARGV[at + 4]\n"                     \
+    "  local count = tonumber(ARGV[at + 5])\n"                                \
+    "  if ARGV[at + 2] == '0' then key = nil end\n"                           \
+    "  at = at + 6\n"                                                         \
     "  local used = key and flags % 2 == 0 and redis.call('GET', key)\n"      \
     "  if first + count - 1 <= top then\n"                                    \
     "    out[#out + 1] = { 1 }\n"                                             \
@@ -106,8 +105,7 @@
     "  else\n"                                                                \
     "    for i = 0, count - 1 do\n"                                           \
     "      if first + i > top then\n"                                         \
-    "        local e = event(boot .. '.' .. num(first + i), flags >= 2,\n"    \
-    "                        time, at + 4 * i)\n"                             \
+    "        local e = event(first + i, flags >= 2, time, at + 4 * i)\n"      \
     "        if e then return e end\n"                                        \
     "      end\n"                                                             \
     "    end\n"                                                               \

@@ -167,7 +167,6 @@ static int
 cdr_stream_origin(cdr_stream_entry_t *e, cdr_str_t text)
 {
     return (cdr_stream_number(&text, '.', &e->server) == CDR_OK
-            && cdr_stream_number(&text, '.', &e->boot) == CDR_OK
             && cdr_stream_number(&text, -1, &e->number) == CDR_OK
             && e->number != 0)
            ? CDR_OK : CDR_ERROR;

@@ -23,9 +23,8 @@ typedef struct {
     uint64_t              ms;           /* its place */
     uint64_t              n;
 
-    uint64_t              server;       /* origin, field "o"; all 0 but "n": */
-    uint64_t              boot;         /* a foreign publisher */
-    uint64_t              number;
+    uint64_t              server;       /* origin, "o"; 0: somebody foreign */
+    uint64_t              number;       /* and its number, not 0 */
     uint64_t              time_ms;      /* "t" */
     uint32_t              flags;        /* "f", or 0 */
     bool                  control;      /* it has "c", not "e" */

@@ -55,18 +55,17 @@ test_entry(void)
     cdr_stream_entry_t  e;
 
     const cdr_str_t  event[] = {
-        S("o"), S("18446744073709551615.5.9007199254740993"),
+        S("o"), S("18446744073709551615.9007199254740993"),
         S("t"), S("1700000000001"), S("new"), S("later"), S("f"), S("3"),
         S("e"), S("{\"type\":\"a\"}"), S("m"), S("abc")
     };
     const cdr_str_t  control[] = {
-        S("c"), S("{}"), S("t"), S("0"), S("o"), S("0.0.1")
+        S("c"), S("{}"), S("t"), S("0"), S("o"), S("0.1")
     };
 
     ok(entry(&e, event, 12) == CDR_OK && e.ms == 1700000000000 && e.n == 7,
        "an entry has its place");
-    ok(e.server == UINT64_MAX && e.boot == 5
-       && e.number == 9007199254740993, "its origin, to the last digit");
+    ok(e.server == UINT64_MAX && e.number == 9007199254740993, "its origin, to the last digit");
     ok(e.time_ms == 1700000000001 && e.flags == 3 && !e.control,
        "its time and its flags");
     ok(e.text.data == event[9].data && e.text.len == event[9].len,
@@ -95,8 +94,8 @@ test_wrong(void)
     cdr_stream_entry_t  e;
 
     static const char  *const  origins[] = {
-        "", "1", "1.2", "1.2.", "1.2.0", "1.2.3.4", "-1.2.3", "1.2.3x", ".2.3",
-        "1..3", "1.2.18446744073709551616"
+        "", "1", "1.", "1.0", "1.2.3", "-1.2", "1.2x", ".2", "1..3", "01.2",
+        "1.18446744073709551616", "18446744073709551616.1"
     };
 
     f[0] = S("o");
@@ -113,9 +112,9 @@ test_wrong(void)
            origins[i]);
     }
 
-    f[1] = S("1.2.3");
+    f[1] = S("1.2");
 
-    ok(entry(&e, f, 6) == CDR_OK, "the origin \"1.2.3\" is not");
+    ok(entry(&e, f, 6) == CDR_OK, "the origin \"1.2\" is not");
 
     f[3] = S("9223372036854775808");
     ok(entry(&e, f, 6) == CDR_ERROR, "a time beyond int64 is refused");
