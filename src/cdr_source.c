@@ -15,7 +15,6 @@
 typedef struct {
     _Atomic uint64_t      n;
     uint64_t              server;
-    uint64_t              boot;
     uint64_t              seen_ms;
 } cdr_source_slot_t;
 
@@ -31,7 +30,7 @@ struct cdr_source_shm_s {
 
 
 static cdr_source_slot_t *cdr_source_find(const cdr_source_t *t,
-    uint64_t server, uint64_t boot);
+    uint64_t server);
 static cdr_source_slot_t *cdr_source_make(cdr_source_t *t);
 
 
@@ -86,41 +85,18 @@ cdr_source_attach(cdr_source_t *t, void *mem, size_t size)
 
 
 uint64_t
-cdr_source_highest(const cdr_source_t *t, uint64_t server, uint64_t boot)
+cdr_source_highest(const cdr_source_t *t, uint64_t server)
 {
     cdr_source_slot_t  *slot;
 
-    slot = cdr_source_find(t, server, boot);
+    slot = cdr_source_find(t, server);
 
     return slot ? atomic_load_explicit(&slot->n, memory_order_relaxed) : 0;
 }
 
 
-uint64_t
-cdr_source_server(const cdr_source_t *t, uint64_t server)
-{
-    uint32_t                  i, used;
-    uint64_t                  n, highest;
-    const cdr_source_slot_t  *slot;
-
-    used = atomic_load_explicit(&t->shm->used, memory_order_relaxed);
-    highest = 0;
-
-    for (i = 0; i < used && i < CDR_SOURCES; i++) {
-        slot = &t->shm->slots[i];
-        n = atomic_load_explicit(&slot->n, memory_order_relaxed);
-
-        if (slot->server == server && n > highest) {
-            highest = n;
-        }
-    }
-
-    return highest;
-}
-
-
 void
-cdr_source_raise(cdr_source_t *t, uint64_t server, uint64_t boot, uint64_t n,
+cdr_source_raise(cdr_source_t *t, uint64_t server, uint64_t n,
     uint64_t now_ms)
 {
     cdr_source_slot_t  *slot;
@@ -129,13 +105,12 @@ cdr_source_raise(cdr_source_t *t, uint64_t server, uint64_t boot, uint64_t n,
         return;
     }
 
-    slot = cdr_source_find(t, server, boot);
+    slot = cdr_source_find(t, server);
 
     if (slot == NULL) {
         slot = cdr_source_make(t);
 
         slot->server = server;
-        slot->boot = boot;
         slot->seen_ms = now_ms;
 
         atomic_store_explicit(&slot->n, n, memory_order_release);
@@ -166,13 +141,13 @@ cdr_source_repair(cdr_source_t *t, const cdr_log_t *log, uint64_t now_ms)
         f = &event.fields;
         seen = f->time_ms < now_ms ? f->time_ms : now_ms;
 
-        cdr_source_raise(t, f->server, f->boot, f->n, seen);
+        cdr_source_raise(t, f->server, f->n, seen);
     }
 }
 
 
 static cdr_source_slot_t *
-cdr_source_find(const cdr_source_t *t, uint64_t server, uint64_t boot)
+cdr_source_find(const cdr_source_t *t, uint64_t server)
 {
     uint32_t            i, at, used, guess;
     cdr_source_slot_t  *slot;
@@ -185,7 +160,7 @@ cdr_source_find(const cdr_source_t *t, uint64_t server, uint64_t boot)
         at = (guess + i) % used;
         slot = &t->shm->slots[at];
 
-        if (slot->boot == boot && slot->server == server
+        if (slot->server == server
             && atomic_load_explicit(&slot->n, memory_order_acquire))
         {
             t->shm->last = at;

@@ -44,7 +44,7 @@ test_layout(void *mem)
        && t.shm == NULL, "nor one that does not fit");
 
     t = fresh(mem);
-    ok(t.shm && cdr_source_highest(&t, 1, 2) == 0,
+    ok(t.shm && cdr_source_highest(&t, 1) == 0,
        "a fresh one knows nobody");
 }
 
@@ -56,19 +56,14 @@ test_raise(void *mem)
 
     t = fresh(mem);
 
-    cdr_source_raise(&t, 1, 2, 0, NOW);
-    cdr_source_raise(&t, 1, 2, 7, NOW);
-    cdr_source_raise(&t, 1, 3, 9, NOW);
-    cdr_source_raise(&t, 2, 2, 5, NOW);
-    cdr_source_raise(&t, 1, 2, 6, NOW);
+    cdr_source_raise(&t, 1, 0, NOW);
+    cdr_source_raise(&t, 1, 7, NOW);
+    cdr_source_raise(&t, 2, 5, NOW);
+    cdr_source_raise(&t, 1, 6, NOW);
 
-    ok(cdr_source_highest(&t, 1, 2) == 7, "a number only grows");
-    ok(cdr_source_highest(&t, 1, 3) == 9 && cdr_source_highest(&t, 2, 2) == 5,
-       "a source is a server in one of its lives");
-    ok(cdr_source_highest(&t, 2, 3) == 0, "one that was not seen has none");
-    ok(cdr_source_server(&t, 1) == 9 && cdr_source_server(&t, 2) == 5
-       && cdr_source_server(&t, 3) == 0,
-       "and a server the highest of all its lives");
+    ok(cdr_source_highest(&t, 1) == 7, "a number only grows");
+    ok(cdr_source_highest(&t, 2) == 5, "each source has its own");
+    ok(cdr_source_highest(&t, 3) == 0, "one that was not seen has none");
 }
 
 
@@ -82,20 +77,20 @@ test_full(void *mem)
     t = fresh(mem);
 
     for (i = 1; i <= CDR_SOURCES; i++) {
-        cdr_source_raise(&t, i, i, i, NOW + i);
+        cdr_source_raise(&t, i, i, NOW + i);
     }
 
-    cdr_source_raise(&t, 1, 1, 1, NOW + CDR_SOURCES + 1);
-    cdr_source_raise(&t, 9999, 1, 4, NOW + CDR_SOURCES + 2);
+    cdr_source_raise(&t, 1, 1, NOW + CDR_SOURCES + 1);
+    cdr_source_raise(&t, 9999, 4, NOW + CDR_SOURCES + 2);
 
     for (good = true, i = 3; i <= CDR_SOURCES; i++) {
-        good = good && cdr_source_highest(&t, i, i) == i;
+        good = good && cdr_source_highest(&t, i) == i;
     }
 
-    ok(good && cdr_source_highest(&t, 1, 1) == 1
-       && cdr_source_highest(&t, 9999, 1) == 4,
+    ok(good && cdr_source_highest(&t, 1) == 1
+       && cdr_source_highest(&t, 9999) == 4,
        "a full table takes a new source");
-    ok(cdr_source_highest(&t, 2, 2) == 0,
+    ok(cdr_source_highest(&t, 2) == 0,
        "in place of the one that was silent longest");
 }
 
@@ -131,7 +126,7 @@ test_repair(void *mem, void *logmem)
     (void) cdr_log_init(logmem, &params);
     (void) cdr_log_attach(&log, logmem, cdr_log_size(&params));
 
-    cdr_source_raise(&t, 1, 1, 10, NOW);
+    cdr_source_raise(&t, 1, 10, NOW);
 
     append(&log, 1, 10);
     append(&log, 2, 30);
@@ -139,8 +134,8 @@ test_repair(void *mem, void *logmem)
 
     cdr_source_repair(&t, &log, NOW);
 
-    ok(cdr_source_highest(&t, 1, 1) == 11
-       && cdr_source_highest(&t, 2, 2) == 30,
+    ok(cdr_source_highest(&t, 1) == 11
+       && cdr_source_highest(&t, 2) == 30,
        "what a writer left in the log is found there");
 }
 
@@ -154,7 +149,7 @@ step_fill(void *mem)
     t = fresh(mem);
 
     for (i = 1; i <= CDR_SOURCES; i++) {
-        cdr_source_raise(&t, i, i, i, NOW + i);
+        cdr_source_raise(&t, i, i, NOW + i);
     }
 }
 
@@ -166,8 +161,8 @@ step_raise(void *mem)
 
     (void) cdr_source_attach(&t, mem, cdr_source_size());
 
-    cdr_source_raise(&t, 9999, 1, 4, NOW + 9999);
-    cdr_source_raise(&t, 5, 5, 500, NOW + 9999);
+    cdr_source_raise(&t, 9999, 4, NOW + 9999);
+    cdr_source_raise(&t, 5, 500, NOW + 9999);
 }
 
 
@@ -184,14 +179,14 @@ step_check(void *mem)
     }
 
     for (i = 1; i <= CDR_SOURCES; i++) {
-        n = cdr_source_highest(&t, i, i);
+        n = cdr_source_highest(&t, i);
 
         if (n != 0 && n != i && !(i == 5 && n == 500)) {
             return false;
         }
     }
 
-    n = cdr_source_highest(&t, 9999, 1);
+    n = cdr_source_highest(&t, 9999);
 
     return n == 0 || n == 4;
 }
