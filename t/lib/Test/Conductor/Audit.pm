@@ -190,7 +190,7 @@ sub identified {
 }
 
 
-# What is wrong with what the clients got; all are 0 if nothing is:
+# What is wrong with what the clients got, and how often; {} if nothing is:
 #
 #     lost         events that a client did not get
 #     doubled      that it got again
@@ -198,12 +198,11 @@ sub identified {
 #     reordered    that came behind a later one of the same publisher
 #     ids          ids of two events, and plain ids beside another one
 #     told         times that a client was told of a gap
-#     disordered   that came behind a later one of the first client's order
+#     disordered   that came behind a later one of the first client's order;
+#                  not with faults => 1
 sub verdict {
     my ($self, %opt) = @_;
-    my %sum = map { $_ => 0 } qw/ lost doubled unknown reordered ids told
-                                  disordered /;
-    my (%place, @accepted);
+    my (%sum, %place, @accepted);
 
     $accepted[$_->{id}] = $_ for @{$self->{publishers}};
 
@@ -220,10 +219,10 @@ sub verdict {
 
     $sum{ids} = grep { keys %$_ > 1 } values %{$self->{event_of}};
     $sum{ids} += grep { 1 < grep { !/~/ } keys %$_ } values %{$self->{id_of}};
-    $sum{told} += $_ for values %{$self->{told}};
+    $sum{told} += $_ for 0, values %{$self->{told}};
     delete $sum{disordered} if $opt{faults};
 
-    return \%sum;
+    return { map { $_ => $sum{$_} } grep { $sum{$_} } keys %sum };
 }
 
 
