@@ -1,7 +1,8 @@
 /*
  * Redis: how the keeper of a hub reaches it, and what it does there.
  *
- *   _redis_conf      the directive
+ *   _redis_conf      the directive, and beside it _redis_url, _redis_option,
+ *                    _redis_context
  *   _redis_address   names, in a thread, and lists of addresses
  *   _redis_socket    hiredis on nginx's events
  *   _redis_tls       TLS
@@ -55,8 +56,10 @@ struct ngx_conductor_redis_conf_s {
     ngx_str_t                     tls_name; /* that its certificate has; len
                                                0: the host's */
     ngx_flag_t                    verify;
-    struct ssl_ctx_st            *ssl;      /* made from these, at
-                                               configuration */
+    struct ssl_ctx_st            *ssl;      /* made from these (trust, own
+                                               certificate, whether to verify)
+                                               at configuration; not the name;
+                                               NULL in workers */
 
     ngx_msec_t                    timeout;  /* 1s */
     size_t                        outbox;   /* 8m */
