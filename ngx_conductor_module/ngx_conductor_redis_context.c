@@ -130,10 +130,12 @@ static char *
 ngx_conductor_redis_context_error(ngx_conf_t *cf, const char *what,
     ngx_str_t *file)
 {
+    ngx_err_t       err;
     const char     *why;
     ngx_str_t       none = ngx_null_string;
     unsigned long   n;
 
+    err = ngx_errno;
     n = ERR_peek_error();
     why = n ? ERR_reason_error_string(n) : NULL;
 
@@ -141,10 +143,12 @@ ngx_conductor_redis_context_error(ngx_conf_t *cf, const char *what,
         file = &none;
     }
 
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "\"redis\" directive: cannot %s%s%V%s (%s)", what,
+    /* without words of its own it is the system's */
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, why ? 0 : err,
+                       "\"redis\" directive: cannot %s%s%V%s%s%s", what,
                        file->len ? " \"" : "", file, file->len ? "\"" : "",
-                       why ? why : "no reason was given");
+                       why ? ": " : "", why ? why : "");
 
     ERR_clear_error();
 
