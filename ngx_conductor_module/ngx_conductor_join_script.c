@@ -3,14 +3,23 @@
 #include "ngx_conductor_join.h"
 
 
+/* The place of the stream's last entry. */
+
+#define NGX_CONDUCTOR_LUA_TAIL                                                \
+    "local function tail()\n"                                                 \
+    "  local e = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)\n"    \
+    "  return e[1] and e[1][1] or '0-0'\n"                                    \
+    "end\n"
+
+
 /*
  * KEYS   the stream, heads
  * ARGV   server, session, its last place, a name for a new stream
  *
- * Begins a session of a server.  Returns its highest n, as a number; the name
- * of the stream, which a Redis that has forgotten it does not know; the last
- * place given, now not below the caller's; the first place that the stream
- * still has, or ''; and 1 if it still has the caller's last one.
+ * Begins a session of a server; no place from now on is below its last.
+ * Returns its highest n, as a number; the name of the stream, which a Redis
+ * that has forgotten it does not know; the places of the first and the last
+ * entry; 1 if it still has the caller's last one; and the time.
  */
 
 #define NGX_CONDUCTOR_LUA_HELLO                                               \
@@ -41,8 +50,9 @@
                                                                               \
     "local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)\n"     \
     "local there = redis.call('XRANGE', KEYS[1], ARGV[3], ARGV[3])\n"         \
-    "return { tonumber(top), redis.call('HGET', KEYS[2], 'stream'), id(),\n"  \
-    "         first[1] and first[1][1] or '', #there }\n"
+    "return { tonumber(top), redis.call('HGET', KEYS[2], 'stream'),\n"        \
+    "         first[1] and first[1][1] or '0-0', tail(), #there,\n"           \
+    "         t[1] * 1000 + math.floor(t[2] / 1000) }\n"
 
 
 /*
@@ -54,8 +64,8 @@
  *        or ''
  *
  * Returns 0, if the call is none of this session or not its next one; or the
- * last place given, and of each record: 0, and the place of its last event;
- * 1, known already; 2, its key was used before, and for what.
+ * place of the stream's last entry, and of each record: 0, and the place of
+ * its last event; 1, known already; 2, its key was used before, and for what.
  */
 
 #define NGX_CONDUCTOR_LUA_OFFER                                               \
@@ -89,7 +99,7 @@
     "  end\n"                                                                 \
     "end\n"                                                                   \
                                                                               \
-    "local out, at = { '' }, 6\n"                                             \
+    "local out, at, added = { '' }, 6, false\n"                               \
     "while ARGV[at] do\n"                                                     \
     "  local first, flags = tonumber(ARGV[at]), tonumber(ARGV[at + 1])\n"     \
     "  local key = KEYS[2 + tonumber(ARGV[at + 2])]\n"                        \
@@ -107,6 +117,7 @@
     "      if first + i > top then\n"                                         \
     "        local e = event(first + i, flags >= 2, time, at + 4 * i)\n"      \
     "        if e then return e end\n"                                        \
+    "        added = true\n"                                                  \
     "      end\n"                                                             \
     "    end\n"                                                               \
     "    out[#out + 1] = { 0, id() }\n"                                       \
@@ -122,15 +133,15 @@
                                                                               \
     "redis.call('HSET', KEYS[2], ARGV[1], num(top) .. ' ' .. ARGV[2] ..\n"    \
     "           ' ' .. num(call + 1) .. ' ' .. num(now))\n"                   \
-    "finish()\n"                                                              \
-    "out[1] = id()\n"                                                         \
+    "if added then finish() end\n"                                            \
+    "out[1] = added and id() or tail()\n"                                     \
     "return out\n"
 
 
 ngx_conductor_script_t  ngx_conductor_join_script_hello = {
-    NGX_CONDUCTOR_JOIN_LUA NGX_CONDUCTOR_LUA_HELLO, ""
+    NGX_CONDUCTOR_JOIN_LUA NGX_CONDUCTOR_LUA_TAIL NGX_CONDUCTOR_LUA_HELLO, ""
 };
 
 ngx_conductor_script_t  ngx_conductor_join_script_offer = {
-    NGX_CONDUCTOR_JOIN_LUA NGX_CONDUCTOR_LUA_OFFER, ""
+    NGX_CONDUCTOR_JOIN_LUA NGX_CONDUCTOR_LUA_TAIL NGX_CONDUCTOR_LUA_OFFER, ""
 };
