@@ -52,6 +52,7 @@ typedef struct {
     double                seconds;
     int                   watchers;     /* clients that watch presence */
     double                changes;      /* of presence, a second */
+    double                wait;         /* seconds, for what must come */
     double                leave;        /* as configured, in seconds */
     double                resumes;      /* a second */
 } bench_conf_t;

@@ -186,6 +186,7 @@ bench_options(bench_conf_t *conf, char **argv)
     conf->depth = 1;
     conf->rate = 100;
     conf->seconds = 1;
+    conf->wait = 60;
     conf->leave = 2;
 
     for ( /* void */ ; *argv; argv++) {
@@ -252,6 +253,9 @@ bench_option(bench_conf_t *conf, const char *name, const char *value)
 
     } else if (strcmp(name, "changes") == 0) {
         conf->changes = atof(value);
+
+    } else if (strcmp(name, "wait") == 0) {
+        conf->wait = atof(value);
 
     } else if (strcmp(name, "leave") == 0) {
         conf->leave = atof(value);

@@ -27,7 +27,7 @@ my $t = need_conductor(Test::Nginx->new()->has(qw/ http /));
 skip_all('the load client is not built: make build/bench/load')
     unless -x $load;
 
-$t->plan(12);
+$t->plan(17);
 
 $t->write_file_expand('nginx.conf', conductor_conf(<<'EOF_CONF'));
 
@@ -47,7 +47,9 @@ http {
     conductor_hub h {
         zone     8m;
         history  events=10000 size=4m;
+        presence memory tick=10ms;
 
+        channel presence:updates { }
         channel c  { default on; }
         event task-status-changed { channel c; }
     }
@@ -88,11 +90,15 @@ is($status, 0, 'handshakes, one after the other');
 is("$status " . faults($r), '0 0 0 0 0', 'messages of clients and events');
 is($r->{messages}, 1000, 'and all of them are answered');
 
+($status, $r) = load(@server, qw/ case=presence clients=40 watchers=30
+                                  changes=100 seconds=1 /);
+is("$status $r->{changes} " . join(' ', @$r{qw/ lost doubled errors /}),
+    '0 100 0 0 0', 'presence: each watcher gets each change, once');
+
 # a server that does it wrong: the second message twice, the third never, the
 # fourth after the fifth
 
-my $bad = IO::Socket::INET->new(Listen => 10, LocalAddr => '127.0.0.1')
-    or die "no port: $!\n";
+my $bad = listening();
 
 $t->run_daemon(\&bad_server, $bad);
 
@@ -104,12 +110,38 @@ is($r->{lost}, 3, 'a message that is lost counts for each client');
 is($r->{doubled}, 3, 'so does one that comes twice');
 is($r->{reordered}, 3, 'and one that comes late');
 
+# the same of presence, and no list
+
+my @presence = qw/ peer=conductor case=presence clients=3 watchers=2 changes=8
+                   seconds=1 wait=2 /;
+
+$bad = listening();
+$t->run_daemon(\&bad_presence, $bad, 1);
+($status, $r) = load(@presence, 'port=' . $bad->sockport());
+
+is($status, 3, 'a server that tells changes wrongly is found out');
+is($r->{lost}, 2, 'a change that is not told counts for each watcher');
+is($r->{doubled}, 2, 'so does one that is told twice');
+
+$bad = listening();
+$t->run_daemon(\&bad_presence, $bad, 0);
+($status, $r) = load(@presence, 'port=' . $bad->sockport());
+
+is("$status $r->{said}", "1 bench: 2 of 2 watchers have no list\n",
+    'nothing is measured without a list for every watcher');
+
+
+sub listening {
+    return IO::Socket::INET->new(Listen => 10, LocalAddr => '127.0.0.1')
+        || die "no port: $!\n";
+}
+
 
 sub load {
-    my $said = `'$load' @{[ map { "'$_'" } @_ ]}`;
+    my $said = `'$load' @{[ map { "'$_'" } @_ ]} 2>&1`;
     my $code = $? >> 8;
 
-    return ($code, $said =~ /^\{/ ? decode_json($said) : {});
+    return ($code, $said =~ /^\{/ ? decode_json($said) : { said => $said });
 }
 
 
@@ -164,6 +196,51 @@ sub bad_server {
             syswrite $_, $out for @clients;
         }
     }
+}
+
+
+# Tells every client the changes of all, the fifth twice and the sixth never.
+sub bad_presence {
+    my ($listen, $lists) = @_;
+
+    my $select = IO::Select->new($listen);
+    my (@clients, $in);
+
+    for (;;) {
+        for my $s ($select->can_read()) {
+
+            if ($s == $listen) {
+                $select->add($listen->accept());
+
+            } elsif (!sysread($s, $in, 65536)) {
+                $select->remove($s);
+
+            } elsif ($in =~ /^GET/) {
+                syswrite $s, "HTTP/1.1 101 Switching Protocols\r\n"
+                    . "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
+                    . "\r\n" . text_frame('{"type":"welcome"}');
+                push @clients, $s;
+
+            } elsif (masked_text($in) =~ /change-(\d+)/) {
+                my $frame = text_frame('{"type":"presence-update",'
+                    . '"currentFeature":"change-' . $1 . '"}');
+
+                syswrite $_, $frame x ($1 == 4 ? 2 : $1 == 5 ? 0 : 1)
+                    for @clients;
+
+            } elsif ($lists) {
+                syswrite $s, text_frame('{"type":"presence-list"}');
+            }
+        }
+    }
+}
+
+
+# The text of a masked frame of at most 125 bytes.
+sub masked_text {
+    my (undef, undef, $mask, $text) = unpack 'CCa4a*', $_[0];
+
+    return $text ^ substr $mask x 32, 0, length $text;
 }
 
 

@@ -81,18 +81,19 @@ sub presence_table {
     return unless @cases;
 
     print "\n| reviewers | watchers | changes | CPU of a change, µs | CPU, %"
-        . " | p50, ms | p99, ms | 90 % | lost |\n";
-    print "|---:|---:|---:|---:|---:|---:|---:|---|---:|\n";
+        . " | p50, ms | p99, ms | 90 % | lists, s | lost / doubled |\n";
+    print "|---:|---:|---:|---:|---:|---:|---:|---|---:|---|\n";
 
     for my $case (@cases) {
         my @runs = values %{$runs->{$case}{conductor} or next};
         my @p99 = map { $_->{p99_us} / 1000 } @runs;
 
         printf "| %d | %d | %d | %.1f | %.0f | %.2f | %.2f | %.2f-%.2f"
-            . " | %d |\n", @{$runs[0]}{qw/ clients watchers changes /},
+            . " | %.1f | %s |\n", @{$runs[0]}{qw/ clients watchers changes /},
             median_of('cpu_us', @runs), median_of('cpu_percent', @runs),
             median_of('p50_us', @runs) / 1000, median(@p99),
-            interval(@p99), sum('lost', @runs);
+            interval(@p99), median_of('lists_us', @runs) / 1e6,
+            join ' / ', map { sum($_, @runs) } qw/ lost doubled /;
     }
 }
 
