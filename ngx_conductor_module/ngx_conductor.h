@@ -77,7 +77,7 @@ typedef struct {
     uint64_t                      target;     /* where this one ends */
     uint64_t                      start;      /* us, of the last flush */
     uint64_t                      end;
-    uint64_t                      spent;      /* us, on it */
+    uint64_t                      spent;      /* us of the processor, on it */
     uint32_t                      lists;      /* still to be given in it */
     ngx_conductor_group_t        *group;      /* which is being told, */
     ngx_conductor_buf_t          *buf;        /* and what */

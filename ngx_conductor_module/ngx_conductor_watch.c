@@ -8,7 +8,8 @@
  *
  * A flush takes turns with all else, and after it rests so long that it took a
  * fifth of the time at most; but not for many ticks: after a storm, those who
- * wait cost nobody anything.
+ * wait cost nobody anything.  What it took is time of the processor: while
+ * that was somebody else's, it was not spent here.
  */
 
 #include "ngx_conductor_watch.h"
@@ -22,6 +23,8 @@
                                                the clock */
 
 
+static void ngx_conductor_watch_turn(ngx_conductor_hub_t *hub);
+static uint64_t ngx_conductor_watch_cpu(void);
 static void ngx_conductor_watch_wait(ngx_conductor_hub_t *hub);
 static uint64_t ngx_conductor_watch_rest(ngx_conductor_hub_t *hub,
     uint64_t now);
@@ -92,7 +95,6 @@ void
 ngx_conductor_watch(ngx_conductor_hub_t *hub)
 {
     uint64_t                now;
-    ngx_int_t               rc;
     ngx_conductor_watch_t  *w;
 
     w = &hub->watch;
@@ -123,20 +125,46 @@ ngx_conductor_watch(ngx_conductor_hub_t *hub)
         ngx_conductor_watch_start(hub, now);
     }
 
-    now = ngx_conductor_clock();
-
-    rc = ngx_conductor_watch_run(hub, now + NGX_CONDUCTOR_WATCH_TURN);
-
-    w->end = ngx_conductor_clock();
-    w->spent += w->end - now;
-
-    if (rc == NGX_OK) {
-        ngx_conductor_watch_stop(hub);
-    }
+    ngx_conductor_watch_turn(hub);
 
     /* the rest, after a turn for the clients; or what has changed meanwhile */
 
     ngx_conductor_process_post_next();
+}
+
+
+static void
+ngx_conductor_watch_turn(ngx_conductor_hub_t *hub)
+{
+    uint64_t                cpu;
+    ngx_int_t               rc;
+    ngx_conductor_watch_t  *w;
+
+    w = &hub->watch;
+    cpu = ngx_conductor_watch_cpu();
+
+    rc = ngx_conductor_watch_run(hub, ngx_conductor_clock()
+                                      + NGX_CONDUCTOR_WATCH_TURN);
+
+    w->end = ngx_conductor_clock();
+    w->spent += ngx_conductor_watch_cpu() - cpu;
+
+    if (rc == NGX_OK) {
+        ngx_conductor_watch_stop(hub);
+    }
+}
+
+
+/* What this thread has had of a processor, in us. */
+
+static uint64_t
+ngx_conductor_watch_cpu(void)
+{
+    struct timespec  ts;
+
+    (void) clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+
+    return (uint64_t) ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
 
