@@ -11,6 +11,7 @@
 
 
 #define BENCH_PUBLISHERS   8
+#define BENCH_SERVERS      8        /* of one hub */
 #define BENCH_TOKEN_MAX    512
 #define BENCH_BODY_MAX     1024
 #define BENCH_BUFFER       8388608  /* the largest frame of a server */
@@ -42,7 +43,8 @@ typedef struct {
     const bench_peer_t   *peer;
     const char           *test;         /* the case */
     const char           *secret;       /* of tokens */
-    uint16_t              port;
+    uint16_t              ports[BENCH_SERVERS];
+    int                   servers;
     pid_t                 pid;          /* of the server's first process */
     int                   clients;
     int                   publishers;
@@ -96,6 +98,7 @@ struct bench_conn_s {
     bench_source_t        source;
     int                   fd;
     int                   id;
+    int                   server;       /* that it connects to */
     bench_state_e         state;
     uint64_t              quiet;        /* see bench_quiet() */
     uint64_t              look;         /* which brought something last */

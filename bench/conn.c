@@ -131,7 +131,7 @@ bench_conn_connect(bench_t *b, bench_conn_t *c)
                                               / BENCH_PER_ADDRESS);
     to = from;
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    to.sin_port = htons(b->conf.port);
+    to.sin_port = htons(b->conf.ports[c->server]);
 
     if (fd == -1
         || setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one,

@@ -23,6 +23,7 @@
 static void bench_options(bench_conf_t *conf, char **argv);
 static bool bench_option(bench_conf_t *conf, const char *name,
     const char *value);
+static void bench_ports(bench_conf_t *conf, const char *list);
 static const bench_peer_t *bench_peer(const char *name);
 
 
@@ -68,6 +69,7 @@ main(int argc, char **argv)
     for (i = 0; i < b->conf.clients + BENCH_EXTRA; i++) {
         b->conns[i].id = i;
         b->conns[i].fd = -1;
+        b->conns[i].server = i % b->conf.servers;
     }
 
     ok = bench_run(b);
@@ -203,10 +205,10 @@ bench_options(bench_conf_t *conf, char **argv)
         }
     }
 
-    if (conf->peer == NULL || conf->test == NULL || conf->port == 0
+    if (conf->peer == NULL || conf->test == NULL || conf->servers == 0
         || conf->publishers < 1 || conf->publishers > BENCH_PUBLISHERS)
     {
-        bench_fail("usage: load case=NAME peer=NAME port=N [pid=N] "
+        bench_fail("usage: load case=NAME peer=NAME port=N[,N...] [pid=N] "
                    "[clients=N] [publishers=1..%d] [count=N] [depth=N] "
                    "[rate=N] [seconds=N] [watchers=N] [changes=N] [leave=N] "
                    "[resumes=N]",
@@ -225,7 +227,7 @@ bench_option(bench_conf_t *conf, const char *name, const char *value)
         conf->peer = bench_peer(value);
 
     } else if (strcmp(name, "port") == 0) {
-        conf->port = (uint16_t) atoi(value);
+        bench_ports(conf, value);
 
     } else if (strcmp(name, "pid") == 0) {
         conf->pid = atoi(value);
@@ -268,6 +270,29 @@ bench_option(bench_conf_t *conf, const char *name, const char *value)
     }
 
     return true;
+}
+
+
+/* One port, or those of several servers, by commas. */
+
+static void
+bench_ports(bench_conf_t *conf, const char *list)
+{
+    char  *end;
+
+    for ( ;; ) {
+        if (conf->servers == BENCH_SERVERS) {
+            bench_fail("there are more than %d ports", BENCH_SERVERS);
+        }
+
+        conf->ports[conf->servers++] = (uint16_t) strtoul(list, &end, 10);
+
+        if (*end != ',') {
+            return;
+        }
+
+        list = end + 1;
+    }
 }
 
 

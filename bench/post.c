@@ -63,7 +63,7 @@ bench_post_open(bench_t *b, bench_post_t *p)
     memset(&to, 0, sizeof(to));
     to.sin_family = AF_INET;
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    to.sin_port = htons(b->conf.port);
+    to.sin_port = htons(b->conf.ports[(p - b->posts) % b->conf.servers]);
 
     p->source.handler = bench_post_read;
     p->len = 0;

@@ -332,6 +332,12 @@ bench_soak_ended(bench_t *b, bench_conn_t *c)
     s->blamed = false;
     s->at = now + (s->retry ? s->retry : bench_soak_backoff(s));
     s->attempts++;
+
+    /* to the same server, or to the next one */
+
+    if (bench_soak_random(2)) {
+        c->server = (c->server + 1) % b->conf.servers;
+    }
 }
 
 
@@ -390,6 +396,7 @@ bench_soak_clients(bench_t *b, uint64_t now)
         if (!bench_conn_open(b, c)) {
             s->at = now + bench_soak_backoff(s);
             s->attempts++;
+            c->server = (c->server + 1) % b->conf.servers;
         }
     }
 }
