@@ -12,6 +12,7 @@
 #include <cdr.h>
 #include <cdr_codes.h>
 #include <cdr_event.h>
+#include <cdr_guest.h>
 #include <cdr_idem.h>
 #include <cdr_jwk.h>
 #include <cdr_jwt.h>
@@ -145,6 +146,7 @@ struct ngx_conductor_hub_s {
     cdr_counter_t                 windows;    /* of handshakes */
     cdr_registry_t                registry;
     cdr_presence_t                reviewers;
+    cdr_guest_t                   guests;     /* shm NULL: there are none */
     cdr_revoke_t                  revoke;
     cdr_log_t                     log;
     cdr_source_t                  sources;    /* with Redis */

@@ -154,14 +154,17 @@ ngx_conductor_presence_store(ngx_conductor_session_t *s, cdr_status_t status,
     cdr_str_t feature)
 {
     int                   rc;
+    uint64_t              now;
     ngx_conductor_hub_t  *hub;
 
     hub = s->hub;
 
     ngx_conductor_zone_lock(hub);
 
+    now = cdr_guest_time(&hub->reviewers, s->entry, ngx_conductor_now());
+
     rc = cdr_registry_set_feature(&hub->registry, s->entry, s->generation,
-                                  status, feature, ngx_conductor_now());
+                                  status, feature, now);
 
     if (rc == CDR_OK) {
         ngx_conductor_presence_changed(hub, s->entry);

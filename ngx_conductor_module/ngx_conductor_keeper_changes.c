@@ -204,8 +204,14 @@ ngx_conductor_changes_set(cdr_store_change_t *change,
     ngx_conductor_changes_copy(&change->role, &reviewer->role, text);
     ngx_conductor_changes_copy(&change->feature, &reviewer->feature, text);
 
-    change->server.data = hub->label.data;
-    change->server.len = hub->label.len;
+    if (reviewer->server.data) {
+        ngx_conductor_changes_copy(&change->server, &reviewer->server, text);
+
+    } else {
+        change->server.data = hub->label.data;
+        change->server.len = hub->label.len;
+    }
+
     change->status = reviewer->status;
     change->connections = reviewer->connections;
     change->connected_ms = reviewer->connected_ms;

@@ -59,6 +59,14 @@ static int ngx_conductor_reviewers_init(ngx_conductor_hub_t *hub, u_char *mem,
 static int ngx_conductor_reviewers_attach(ngx_conductor_hub_t *hub,
     u_char *mem, size_t size);
 static size_t ngx_conductor_reviewers_each(ngx_conductor_hub_t *hub);
+static uint32_t ngx_conductor_guests(ngx_conductor_hub_t *hub, ngx_uint_t n);
+static size_t ngx_conductor_guests_size(ngx_conductor_hub_t *hub,
+    ngx_uint_t n);
+static int ngx_conductor_guests_init(ngx_conductor_hub_t *hub, u_char *mem,
+    ngx_uint_t n);
+static int ngx_conductor_guests_attach(ngx_conductor_hub_t *hub, u_char *mem,
+    size_t size);
+static size_t ngx_conductor_guests_each(ngx_conductor_hub_t *hub);
 static size_t ngx_conductor_log_size(ngx_conductor_hub_t *hub, ngx_uint_t n);
 static int ngx_conductor_log_init(ngx_conductor_hub_t *hub, u_char *mem,
     ngx_uint_t n);
@@ -143,6 +151,12 @@ ngx_conductor_part_t  ngx_conductor_parts[] = {
       ngx_conductor_reviewers_attach,
       ngx_conductor_reviewers_each },
 
+    { "guests", CDR_GUEST_VERSION,
+      ngx_conductor_guests_size,
+      ngx_conductor_guests_init,
+      ngx_conductor_guests_attach,
+      ngx_conductor_guests_each },
+
     { "revocations", CDR_REVOKE_VERSION,
       ngx_conductor_revoke_size,
       ngx_conductor_revoke_init,
@@ -218,8 +232,9 @@ ngx_conductor_registry_each(ngx_conductor_hub_t *hub)
 static size_t
 ngx_conductor_reviewers_size(ngx_conductor_hub_t *hub, ngx_uint_t n)
 {
-    return hub->presence ? cdr_presence_size((uint32_t) n)
-                         : NGX_CONDUCTOR_NO_REVIEWERS;
+    return hub->presence
+           ? cdr_presence_size((uint32_t) n, ngx_conductor_guests(hub, n))
+           : NGX_CONDUCTOR_NO_REVIEWERS;
 }
 
 
@@ -238,7 +253,8 @@ ngx_conductor_reviewers_init(ngx_conductor_hub_t *hub, u_char *mem,
         return CDR_ERROR;
     }
 
-    return cdr_presence_init(mem, (uint32_t) n, key);
+    return cdr_presence_init(mem, (uint32_t) n, ngx_conductor_guests(hub, n),
+                             key);
 }
 
 
@@ -262,7 +278,69 @@ ngx_conductor_reviewers_attach(ngx_conductor_hub_t *hub, u_char *mem,
 static size_t
 ngx_conductor_reviewers_each(ngx_conductor_hub_t *hub)
 {
-    return hub->presence ? cdr_presence_bytes_per_conn() : 0;
+    if (!hub->presence) {
+        return 0;
+    }
+
+    return cdr_presence_bytes_per_conn()
+           + ngx_conductor_guests(hub, 1) * cdr_presence_bytes_per_guest();
+}
+
+
+/* As many reviewers of other servers as this one has connections. */
+
+static uint32_t
+ngx_conductor_guests(ngx_conductor_hub_t *hub, ngx_uint_t n)
+{
+    return (hub->presence && hub->redis) ? (uint32_t) n : 0;
+}
+
+
+/* In a hub without other servers nothing stands there. */
+
+static size_t
+ngx_conductor_guests_size(ngx_conductor_hub_t *hub, ngx_uint_t n)
+{
+    uint32_t  guests;
+
+    guests = ngx_conductor_guests(hub, n);
+
+    return guests ? cdr_guest_size((uint32_t) n, guests) : 0;
+}
+
+
+static int
+ngx_conductor_guests_init(ngx_conductor_hub_t *hub, u_char *mem, ngx_uint_t n)
+{
+    uint32_t  guests;
+
+    guests = ngx_conductor_guests(hub, n);
+
+    return guests ? cdr_guest_init(mem, (uint32_t) n, guests) : CDR_OK;
+}
+
+
+static int
+ngx_conductor_guests_attach(ngx_conductor_hub_t *hub, u_char *mem, size_t size)
+{
+    int  rc;
+
+    hub->guests.shm = NULL;
+
+    if (hub->reviewers.shm == NULL) {
+        return CDR_OK;
+    }
+
+    rc = cdr_guest_attach(&hub->guests, &hub->reviewers, mem, size);
+
+    return (rc == CDR_DECLINED) ? CDR_OK : rc;
+}
+
+
+static size_t
+ngx_conductor_guests_each(ngx_conductor_hub_t *hub)
+{
+    return ngx_conductor_guests(hub, 1) * cdr_guest_bytes_per_guest();
 }
 
 

@@ -154,7 +154,6 @@ ngx_conductor_watch_reviewer(ngx_conductor_hub_t *hub, uint32_t hidden,
     view->server.data = hub->label.data;
     view->server.len = ngx_min(hub->label.len, 255);
     view->key = hub->zone->secret;
-    view->stale = 0;
 }
 
 

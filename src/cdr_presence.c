@@ -1,21 +1,16 @@
 /* The table of reviewers: who comes, changes and goes. */
 
 #include "cdr.h"
+#include "cdr_guest_shm.h"
 #include "cdr_presence_shm.h"
 
 #include <string.h>
 
 
-static int cdr_reviewer_obtain(cdr_presence_t *p, uint32_t conn,
-    cdr_reviewer_entry_t **found);
 static int cdr_reviewer_attach(cdr_presence_t *p, cdr_reviewer_entry_t *e,
     uint32_t conn);
 static int cdr_reviewer_detach(cdr_presence_t *p, cdr_reviewer_entry_t *e,
     uint32_t conn);
-static int cdr_reviewer_arrive(cdr_presence_t *p, cdr_reviewer_entry_t *e,
-    uint64_t now_ms);
-static int cdr_reviewer_update(cdr_presence_t *p, cdr_reviewer_entry_t *e,
-    const uint8_t *id, uint64_t now_ms);
 static cdr_presence_link_t *cdr_presence_link(const cdr_presence_t *p,
     uint32_t conn);
 
@@ -24,6 +19,7 @@ int
 cdr_presence_join(cdr_presence_t *p, uint32_t conn, uint64_t now_ms)
 {
     int                    rc, fits;
+    cdr_reviewer_name_t    name;
     cdr_registry_entry_t  *c;
     cdr_reviewer_entry_t  *e;
 
@@ -45,15 +41,9 @@ cdr_presence_join(cdr_presence_t *p, uint32_t conn, uint64_t now_ms)
         return CDR_ERROR;
     }
 
-    rc = cdr_reviewer_obtain(p, conn, &e);
+    cdr_reviewer_name(p, conn, &name);
 
-    if (rc == CDR_FULL) {
-        rc = cdr_reviewer_recycle(p, now_ms);
-
-        if (rc == CDR_OK) {
-            rc = cdr_reviewer_obtain(p, conn, &e);
-        }
-    }
+    rc = cdr_reviewer_obtain(p, &name, now_ms, &e);
 
     if (rc != CDR_OK) {
         return rc;
@@ -67,7 +57,7 @@ cdr_presence_join(cdr_presence_t *p, uint32_t conn, uint64_t now_ms)
         return CDR_ERROR;
     }
 
-    fits = cdr_reviewer_update(p, e, c->conn.id, now_ms);
+    fits = cdr_reviewer_change(p, e, c->conn.id, now_ms);
 
     return fits == CDR_FULL ? CDR_OK : fits;
 }
@@ -103,7 +93,7 @@ cdr_presence_changed(cdr_presence_t *p, uint32_t conn, uint64_t now_ms)
         return CDR_ERROR;
     }
 
-    return cdr_reviewer_update(p, e,
+    return cdr_reviewer_change(p, e,
                          cdr_registry_entry(p->registry, conn)->conn.id,
                          now_ms);
 }
@@ -113,6 +103,7 @@ int
 cdr_presence_role(cdr_presence_t *p, uint32_t conn, uint64_t now_ms)
 {
     cdr_presence_link_t   *link;
+    cdr_reviewer_says_t    says;
     cdr_reviewer_entry_t  *e;
 
     link = cdr_presence_link(p, conn);
@@ -123,17 +114,21 @@ cdr_presence_role(cdr_presence_t *p, uint32_t conn, uint64_t now_ms)
 
     e = cdr_presence_entry(p, link->reviewer);
 
-    if (e == NULL) {
+    if (e == NULL || cdr_reviewer_says(p, e, &says) != CDR_OK) {
         return CDR_ERROR;
     }
 
-    if (e->conns.first != conn + 1 || cdr_reviewer_tells(p, e, conn)) {
+    /* where a guest is told of, other servers may still be told of this */
+
+    if (e->conns.first != conn + 1
+        || (says.server == 0 && cdr_reviewer_tells(p, e, &says)))
+    {
         return CDR_OK;
     }
 
     cdr_reviewer_open(e);
 
-    return cdr_reviewer_update(p, e,
+    return cdr_reviewer_change(p, e,
                          cdr_registry_entry(p->registry, conn)->conn.id,
                          now_ms);
 }
@@ -143,8 +138,6 @@ int
 cdr_presence_leave(cdr_presence_t *p, uint32_t conn, uint64_t now_ms,
     uint64_t due_ms)
 {
-    int                    rc;
-    uint32_t               first;
     cdr_presence_link_t   *link;
     cdr_reviewer_entry_t  *e;
 
@@ -169,27 +162,13 @@ cdr_presence_leave(cdr_presence_t *p, uint32_t conn, uint64_t now_ms,
     link->reviewer = 0;
     link->stamp = 0;
 
-    if (e->connections) {
-        first = e->conns.first - 1;
-        rc = cdr_reviewer_update(p, e,
-                         cdr_registry_entry(p->registry, first)->conn.id,
-                         now_ms);
-
-        return rc == CDR_FULL ? CDR_OK : rc;
+    if (p->guests) {
+        cdr_guest_head(p->guests, e)->own = 1;
     }
 
-    e->seen_ms = now_ms;
-    e->due_ms = due_ms;
-    memcpy(e->connection, cdr_registry_entry(p->registry, conn)->conn.id,
-           CDR_CONN_ID_LEN);
-
-    cdr_reviewer_set_state(e, CDR_REVIEWER_LEAVING);
-
-    rc = cdr_reviewer_due(p, e);
-
-    cdr_reviewer_close(e);
-
-    return rc;
+    return cdr_reviewer_lose(p, e,
+                         cdr_registry_entry(p->registry, conn)->conn.id,
+                         now_ms, due_ms);
 }
 
 
@@ -211,7 +190,10 @@ cdr_presence_kept(const cdr_presence_t *p, cdr_str_t id,
         return rc;
     }
 
-    if (cdr_reviewer_state(e) != CDR_REVIEWER_LEAVING) {
+    if (cdr_reviewer_state(e) != CDR_REVIEWER_LEAVING
+        && (cdr_reviewer_state(e) != CDR_REVIEWER_LIVE
+            || cdr_reviewer_connections(p, e)))
+    {
         return CDR_DECLINED;
     }
 
@@ -226,24 +208,27 @@ cdr_presence_kept(const cdr_presence_t *p, cdr_str_t id,
 }
 
 
-/* The reviewer of a connection, a new one if there is none. */
-
-static int
-cdr_reviewer_obtain(cdr_presence_t *p, uint32_t conn,
-    cdr_reviewer_entry_t **found)
+int
+cdr_reviewer_obtain(cdr_presence_t *p, const cdr_reviewer_name_t *name,
+    uint64_t now_ms, cdr_reviewer_entry_t **found)
 {
-    int                  rc;
-    cdr_reviewer_name_t  name;
+    int  rc;
 
-    cdr_reviewer_name(p, conn, &name);
+    rc = cdr_reviewer_find(p, name->id, name->anonymous, found);
 
-    rc = cdr_reviewer_find(p, name.id, name.anonymous, found);
-
-    if (rc == CDR_DECLINED) {
-        rc = cdr_reviewer_take(p, &name, found);
+    if (rc != CDR_DECLINED) {
+        return rc;
     }
 
-    return rc;
+    rc = cdr_reviewer_take(p, name, found);
+
+    if (rc != CDR_FULL) {
+        return rc;
+    }
+
+    rc = cdr_reviewer_recycle(p, now_ms);
+
+    return rc == CDR_OK ? cdr_reviewer_take(p, name, found) : rc;
 }
 
 
@@ -313,9 +298,7 @@ cdr_reviewer_detach(cdr_presence_t *p, cdr_reviewer_entry_t *e,
 }
 
 
-/* It has a connection: whatever it was before, now it is there. */
-
-static int
+int
 cdr_reviewer_arrive(cdr_presence_t *p, cdr_reviewer_entry_t *e,
     uint64_t now_ms)
 {
@@ -374,17 +357,53 @@ cdr_reviewer_arrive(cdr_presence_t *p, cdr_reviewer_entry_t *e,
 }
 
 
-/* What the first of its connections says, as a change by the one with "id". */
+int
+cdr_reviewer_lose(cdr_presence_t *p, cdr_reviewer_entry_t *e,
+    const uint8_t *id, uint64_t now_ms, uint64_t due_ms)
+{
+    int                  rc;
+    cdr_reviewer_says_t  says;
 
-static int
-cdr_reviewer_update(cdr_presence_t *p, cdr_reviewer_entry_t *e,
+    rc = cdr_reviewer_says(p, e, &says);
+
+    if (rc == CDR_OK) {
+        rc = cdr_reviewer_change(p, e, says.connection, now_ms);
+
+        return rc == CDR_FULL ? CDR_OK : rc;
+    }
+
+    if (rc == CDR_ERROR) {
+        return CDR_ERROR;
+    }
+
+    e->seen_ms = now_ms;
+    e->due_ms = due_ms;
+    memcpy(e->connection, id, CDR_CONN_ID_LEN);
+
+    cdr_reviewer_set_state(e, CDR_REVIEWER_LEAVING);
+
+    rc = cdr_reviewer_due(p, e);
+
+    cdr_reviewer_close(e);
+
+    return rc;
+}
+
+
+int
+cdr_reviewer_change(cdr_presence_t *p, cdr_reviewer_entry_t *e,
     const uint8_t *id, uint64_t now_ms)
 {
-    int  rc;
+    int                  rc;
+    cdr_reviewer_says_t  says;
+
+    if (cdr_reviewer_says(p, e, &says) != CDR_OK) {
+        return CDR_ERROR;
+    }
 
     memcpy(e->connection, id, CDR_CONN_ID_LEN);
 
-    rc = cdr_reviewer_tell(p, e, e->conns.first - 1);
+    rc = cdr_reviewer_tell(p, e, &says);
 
     if (rc == CDR_ERROR || cdr_reviewer_order(p, e, now_ms) != CDR_OK) {
         return CDR_ERROR;

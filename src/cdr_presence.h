@@ -18,6 +18,8 @@
  *
  * The registry is primary: which connections there are, and what each said.
  * The rest can be rebuilt from it, but for those who have no connection left.
+ * What other servers tell of their reviewers counts like connections, where
+ * there is a table of guests (cdr_guest.h).
  *
  * All of this but cdr_presence_version() runs under the caller's mutex.
  * Functions that follow links check every index and never take more steps
@@ -34,7 +36,7 @@
 #include "cdr_registry.h"
 
 
-#define CDR_PRESENCE_VERSION     1
+#define CDR_PRESENCE_VERSION     2
 #define CDR_REVIEWER_ID_MAX      CDR_CONN_USER_MAX
 
 #define CDR_PRESENCE_BATCH       256        /* reviewers read at once */
@@ -44,6 +46,7 @@
 typedef struct cdr_presence_shm_s  cdr_presence_shm_t;
 typedef struct cdr_reviewer_entry_s  cdr_reviewer_entry_t;
 typedef struct cdr_presence_link_s  cdr_presence_link_t;
+typedef struct cdr_guest_s  cdr_guest_t;
 
 
 /* A process's handle; "registry" is that of the same zone. */
@@ -59,6 +62,7 @@ typedef struct {
     uint32_t               nconns;
     uint32_t               nblocks;
     cdr_registry_t        *registry;
+    cdr_guest_t           *guests;          /* NULL: there are none */
 } cdr_presence_t;
 
 
@@ -66,7 +70,8 @@ typedef struct {
 
 typedef struct {
     uint32_t               index;           /* its place while it is there */
-    uint32_t               connections;     /* 0: about to leave, or offline */
+    uint32_t               connections;     /* on all servers; 0: about to
+                                               leave, or offline */
     uint64_t               version;         /* of the last change */
     uint64_t               joined;          /* the version it came with */
     uint64_t               connected_ms;    /* since when it is there */
@@ -75,11 +80,14 @@ typedef struct {
                                                was gone */
     cdr_status_t           status;
     bool                   anonymous;       /* the id is a connection's */
+    bool                   stale;           /* as last known */
     uint8_t                connection[CDR_CONN_ID_LEN];
                                             /* the last one that changed it */
     cdr_str_t              id;
     cdr_str_t              role;            /* len 0: none */
     cdr_str_t              feature;         /* len 0: none */
+    cdr_str_t              server;          /* that told this of it; data
+                                               NULL: this one */
 } cdr_reviewer_t;
 
 
@@ -110,14 +118,20 @@ typedef struct {
 
 
 /*
- * Bytes for "nconns" connections (the registry's entries), 0 if out of range;
- * there are a few more reviewers than connections, for those who have left.
- * cdr_presence_size(n) <= cdr_presence_overhead() + n * bytes_per_conn().
+ * Bytes for "nconns" connections (the registry's entries) and "nguests" guests,
+ * 0 if out of range; there are a few more reviewers than both, for those who
+ * have left.  cdr_presence_size(n, m) <= cdr_presence_overhead()
+ * + n * bytes_per_conn() + m * bytes_per_guest().
  */
 
-size_t cdr_presence_size(uint32_t nconns);
+size_t cdr_presence_size(uint32_t nconns, uint32_t nguests);
 size_t cdr_presence_bytes_per_conn(void);
+size_t cdr_presence_bytes_per_guest(void);
 size_t cdr_presence_overhead(void);
+
+/* How many reviewers a table of so many has. */
+
+uint32_t cdr_presence_reviewers(uint32_t nconns, uint32_t nguests);
 
 /*
  * Lays an empty table out in cdr_presence_size() bytes at "mem", aligned to
@@ -125,9 +139,11 @@ size_t cdr_presence_overhead(void);
  * not touched before their first use.  CDR_OK or CDR_ERROR.
  */
 
-int cdr_presence_init(void *mem, uint32_t nconns, const uint8_t *key);
+int cdr_presence_init(void *mem, uint32_t nconns, uint32_t nguests,
+    const uint8_t *key);
 
-/* CDR_OK; CDR_DECLINED: no table or of another version; CDR_ERROR. */
+/* CDR_OK; CDR_DECLINED: no table or of another version; CDR_ERROR.  Guests
+ * are attached to it then. */
 
 int cdr_presence_attach(cdr_presence_t *p, cdr_registry_t *registry,
     void *mem, size_t size);

@@ -1,6 +1,7 @@
 /* Reviewers by their ids, and the strings that are told of them. */
 
 #include "cdr.h"
+#include "cdr_guest_shm.h"
 #include "cdr_presence_shm.h"
 
 #include <assert.h>
@@ -123,6 +124,11 @@ cdr_reviewer_take(cdr_presence_t *p, const cdr_reviewer_name_t *name,
     }
 
     cdr_reviewer_clear(e);
+
+    if (p->guests) {
+        memset(cdr_guest_head(p->guests, e), 0, sizeof(cdr_guest_head_t));
+    }
+
     cdr_reviewer_copy(cdr_reviewer_bytes(p, e, block), name->id);
 
     e->anonymous = name->anonymous;
@@ -190,28 +196,63 @@ cdr_reviewer_free(cdr_presence_t *p, cdr_reviewer_entry_t *e)
 
 
 int
-cdr_reviewer_tell(cdr_presence_t *p, cdr_reviewer_entry_t *e, uint32_t conn)
+cdr_reviewer_says(const cdr_presence_t *p, const cdr_reviewer_entry_t *e,
+    cdr_reviewer_says_t *says)
 {
-    int                    rc;
-    size_t                 len;
-    uint8_t               *to;
-    uint32_t               block, was;
-    uint64_t               old;
-    cdr_str_t              id, role, feature;
+    uint32_t               conn;
+    cdr_guest_entry_t     *guest;
     cdr_registry_entry_t  *c;
+
+    guest = cdr_guest_first(p, e);
+    conn = e->conns.first - 1;
+
+    if (guest && (e->conns.first == 0 || cdr_guest_newer(p, guest, conn))) {
+        cdr_guest_says(p->guests, guest, says);
+        return CDR_OK;
+    }
+
+    if (e->conns.first == 0) {
+        return CDR_DECLINED;
+    }
+
+    c = cdr_registry_entry(p->registry, conn);
+
+    if (c == NULL) {
+        return CDR_ERROR;
+    }
+
+    says->status = c->conn.status;
+    says->server = 0;
+    says->role = cdr_registry_string(p->registry, conn, CDR_CONN_ROLE);
+    says->feature = cdr_registry_string(p->registry, conn, CDR_CONN_FEATURE);
+    says->connection = c->conn.id;
+
+    return CDR_OK;
+}
+
+
+int
+cdr_reviewer_tell(cdr_presence_t *p, cdr_reviewer_entry_t *e,
+    const cdr_reviewer_says_t *says)
+{
+    int         rc;
+    size_t      len;
+    uint8_t    *to;
+    uint32_t    block, was;
+    uint64_t    old;
+    cdr_str_t   id, role, feature;
 
     old = atomic_load_explicit(&e->text, memory_order_relaxed);
     was = cdr_text_block(old);
-    c = cdr_registry_entry(p->registry, conn);
 
-    if (c == NULL || !cdr_reviewer_text_valid(p, old)) {
+    if (!cdr_reviewer_text_valid(p, old)) {
         return CDR_ERROR;
     }
 
     id.data = cdr_reviewer_text(p, e);
     id.len = cdr_text_id(old);
-    role = cdr_registry_string(p->registry, conn, CDR_CONN_ROLE);
-    feature = cdr_registry_string(p->registry, conn, CDR_CONN_FEATURE);
+    role = says->role;
+    feature = says->feature;
 
     rc = cdr_reviewer_fit(p, old, &role, &feature, id.len, &block);
 
@@ -235,7 +276,11 @@ cdr_reviewer_tell(cdr_presence_t *p, cdr_reviewer_entry_t *e, uint32_t conn)
                                                       feature.len, block),
                           memory_order_release);
 
-    e->status = c->conn.status;
+    e->status = (uint8_t) says->status;
+
+    if (p->guests) {
+        cdr_guest_head(p->guests, e)->server = (uint16_t) says->server;
+    }
 
     if (was != block) {
         cdr_reviewer_block_free(p, was);
@@ -247,23 +292,20 @@ cdr_reviewer_tell(cdr_presence_t *p, cdr_reviewer_entry_t *e, uint32_t conn)
 
 bool
 cdr_reviewer_tells(const cdr_presence_t *p, const cdr_reviewer_entry_t *e,
-    uint32_t conn)
+    const cdr_reviewer_says_t *says)
 {
-    size_t                 at;
-    uint64_t               text;
-    cdr_str_t              role, feature;
-    const uint8_t         *own;
-    cdr_registry_entry_t  *c;
+    size_t          at;
+    uint64_t        text;
+    cdr_str_t       role, feature;
+    const uint8_t  *own;
 
-    c = cdr_registry_entry(p->registry, conn);
     text = atomic_load_explicit(&e->text, memory_order_relaxed);
     own = cdr_reviewer_text(p, e);
     at = cdr_text_id(text);
+    role = says->role;
+    feature = says->feature;
 
-    role = cdr_registry_string(p->registry, conn, CDR_CONN_ROLE);
-    feature = cdr_registry_string(p->registry, conn, CDR_CONN_FEATURE);
-
-    return e->status == c->conn.status
+    return e->status == says->status
            && role.len == cdr_text_role(text)
            && feature.len == cdr_text_feature(text)
            && (role.len == 0 || memcmp(own + at, role.data, role.len) == 0)
@@ -292,6 +334,14 @@ cdr_reviewer_text(const cdr_presence_t *p, const cdr_reviewer_entry_t *e)
     text = atomic_load_explicit(&e->text, memory_order_relaxed);
 
     return cdr_reviewer_bytes(p, e, cdr_text_block(text));
+}
+
+
+uint32_t
+cdr_reviewer_connections(const cdr_presence_t *p,
+    const cdr_reviewer_entry_t *e)
+{
+    return e->connections + cdr_guest_connections(p, e);
 }
 
 

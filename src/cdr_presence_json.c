@@ -100,10 +100,11 @@ cdr_reviewer_object(uint8_t *dst, const cdr_reviewer_view_t *view,
     cdr_reviewer_number(&o, CDR_REVIEWER_CONNECTIONS, r->connections);
 
     if (cdr_reviewer_key(&o, CDR_REVIEWER_SERVER)) {
-        cdr_json_put_string(&o.out, view->server);
+        cdr_json_put_string(&o.out, r->server.data ? r->server
+                                                   : view->server);
     }
 
-    if (view->stale && cdr_reviewer_key(&o, CDR_REVIEWER_STALE)) {
+    if (r->stale && cdr_reviewer_key(&o, CDR_REVIEWER_STALE)) {
         cdr_json_put_lit(&o.out, "true");
     }
 

@@ -54,9 +54,8 @@ enum { CDR_REVIEWER_FIELDS(CDR_X_REVIEWER_ENUM) CDR_REVIEWER_FIELDS_N };
 
 typedef struct {
     uint32_t        hidden;
-    cdr_str_t       server;         /* at most 255 bytes */
+    cdr_str_t       server;         /* this one, at most 255 bytes */
     const uint8_t  *key;
-    bool            stale;          /* what is written is as last known */
 } cdr_reviewer_view_t;
 
 

@@ -13,8 +13,7 @@
 #define cdr_presence_align(n)  (((n) + 63) & ~(size_t) 63)
 
 
-static size_t cdr_presence_reviewers(size_t nconns);
-static size_t cdr_presence_blocks(size_t nconns);
+static size_t cdr_presence_blocks(size_t n);
 
 
 static_assert(sizeof(cdr_reviewer_entry_t) == 240, "no holes");
@@ -22,20 +21,22 @@ static_assert(sizeof(cdr_presence_link_t) == 16, "no holes");
 
 
 size_t
-cdr_presence_size(uint32_t nconns)
+cdr_presence_size(uint32_t nconns, uint32_t nguests)
 {
     size_t  n, blocks;
 
-    if (nconns == 0 || nconns > CDR_REGISTRY_ENTRIES_MAX) {
+    if (nconns == 0 || nconns > CDR_REGISTRY_ENTRIES_MAX
+        || nguests > CDR_REGISTRY_ENTRIES_MAX)
+    {
         return 0;
     }
 
-    n = cdr_presence_reviewers(nconns);
-    blocks = cdr_presence_blocks(nconns);
+    n = cdr_presence_reviewers(nconns, nguests);
+    blocks = cdr_presence_blocks((size_t) nconns + nguests);
 
     return sizeof(cdr_presence_shm_t)
            + cdr_presence_align(n * sizeof(uint32_t))
-           + cdr_presence_align(nconns * sizeof(cdr_presence_link_t))
+           + cdr_presence_align((size_t) nconns * sizeof(cdr_presence_link_t))
            + cdr_presence_align(blocks * sizeof(uint32_t))
            + blocks * CDR_REVIEWER_BLOCK
            + n * sizeof(cdr_reviewer_entry_t);
@@ -45,8 +46,14 @@ cdr_presence_size(uint32_t nconns)
 size_t
 cdr_presence_bytes_per_conn(void)
 {
-    return sizeof(cdr_presence_link_t)
-           + ((sizeof(cdr_reviewer_entry_t) + sizeof(uint32_t)) * 9 + 7) / 8
+    return sizeof(cdr_presence_link_t) + cdr_presence_bytes_per_guest();
+}
+
+
+size_t
+cdr_presence_bytes_per_guest(void)
+{
+    return ((sizeof(cdr_reviewer_entry_t) + sizeof(uint32_t)) * 9 + 7) / 8
            + (CDR_REVIEWER_BLOCK + sizeof(uint32_t)
               + CDR_REVIEWER_PER_BLOCK - 1)
              / CDR_REVIEWER_PER_BLOCK;
@@ -64,13 +71,14 @@ cdr_presence_overhead(void)
 
 
 int
-cdr_presence_init(void *mem, uint32_t nconns, const uint8_t *key)
+cdr_presence_init(void *mem, uint32_t nconns, uint32_t nguests,
+    const uint8_t *key)
 {
     uint32_t             i;
     cdr_presence_t       p;
     cdr_presence_shm_t  *shm;
 
-    if (cdr_presence_size(nconns) == 0) {
+    if (cdr_presence_size(nconns, nguests) == 0) {
         return CDR_ERROR;
     }
 
@@ -81,12 +89,14 @@ cdr_presence_init(void *mem, uint32_t nconns, const uint8_t *key)
 
     shm->version = CDR_PRESENCE_VERSION;
     shm->nconns = nconns;
+    shm->nguests = nguests;
     shm->block_free = 1;
 
     atomic_store_explicit(&shm->magic, CDR_PRESENCE_MAGIC,
                           memory_order_relaxed);
 
-    (void) cdr_presence_attach(&p, NULL, mem, cdr_presence_size(nconns));
+    (void) cdr_presence_attach(&p, NULL, mem,
+                               cdr_presence_size(nconns, nguests));
 
     for (i = 0; i < p.n; i++) {
         p.buckets[i] = 0;
@@ -123,7 +133,7 @@ cdr_presence_attach(cdr_presence_t *p, cdr_registry_t *registry, void *mem,
         return CDR_DECLINED;
     }
 
-    total = cdr_presence_size(shm->nconns);
+    total = cdr_presence_size(shm->nconns, shm->nguests);
 
     if (total == 0 || total > size) {
         return CDR_ERROR;
@@ -131,9 +141,11 @@ cdr_presence_attach(cdr_presence_t *p, cdr_registry_t *registry, void *mem,
 
     p->shm = shm;
     p->registry = registry;
+    p->guests = NULL;
     p->nconns = shm->nconns;
-    p->n = (uint32_t) cdr_presence_reviewers(p->nconns);
-    p->nblocks = (uint32_t) cdr_presence_blocks(p->nconns);
+    p->n = cdr_presence_reviewers(p->nconns, shm->nguests);
+    p->nblocks = (uint32_t) cdr_presence_blocks((size_t) p->nconns
+                                                + shm->nguests);
 
     at = (uint8_t *) (shm + 1);
     p->buckets = (uint32_t *) (void *) at;
@@ -154,15 +166,19 @@ cdr_presence_attach(cdr_presence_t *p, cdr_registry_t *registry, void *mem,
 }
 
 
-static size_t
-cdr_presence_reviewers(size_t nconns)
+uint32_t
+cdr_presence_reviewers(uint32_t nconns, uint32_t nguests)
 {
-    return nconns + nconns / 8 + CDR_PRESENCE_SPARE;
+    uint32_t  n;
+
+    n = nconns + nguests;
+
+    return n + n / 8 + CDR_PRESENCE_SPARE;
 }
 
 
 static size_t
-cdr_presence_blocks(size_t nconns)
+cdr_presence_blocks(size_t n)
 {
-    return (nconns + CDR_REVIEWER_PER_BLOCK - 1) / CDR_REVIEWER_PER_BLOCK;
+    return (n + CDR_REVIEWER_PER_BLOCK - 1) / CDR_REVIEWER_PER_BLOCK;
 }

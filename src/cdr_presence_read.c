@@ -1,6 +1,7 @@
 /* The table of reviewers as it is read, under the lock. */
 
 #include "cdr.h"
+#include "cdr_guest_shm.h"
 #include "cdr_presence_shm.h"
 
 #include <string.h>
@@ -239,15 +240,17 @@ cdr_presence_read(const cdr_presence_t *p, uint32_t link,
     size_t                       size;
     uint8_t                     *to;
     uint64_t                     text;
+    cdr_str_t                    server;
     cdr_reviewer_t              *item;
     const cdr_reviewer_entry_t  *e;
 
     e = &p->entries[link - 1];
     text = atomic_load_explicit(&e->text, memory_order_relaxed);
     size = cdr_reviewer_text_valid(p, text) ? cdr_text_size(text) : 0;
+    server = cdr_guest_label(p, e);
 
     if (batch->n == CDR_PRESENCE_BATCH
-        || batch->used + size > CDR_PRESENCE_TEXT)
+        || batch->used + size + server.len > CDR_PRESENCE_TEXT)
     {
         return false;
     }
@@ -268,6 +271,12 @@ cdr_presence_read(const cdr_presence_t *p, uint32_t link,
         item->feature.len = cdr_text_feature(text);
     }
 
+    if (server.data) {
+        item->server.data = memcpy(to + size, server.data, server.len);
+        item->server.len = server.len;
+        size += server.len;
+    }
+
     cdr_presence_item(p, e, item);
 
     batch->used += size;
@@ -282,7 +291,8 @@ cdr_presence_item(const cdr_presence_t *p, const cdr_reviewer_entry_t *e,
     cdr_reviewer_t *item)
 {
     item->index = (uint32_t) (e - p->entries);
-    item->connections = e->connections;
+    item->connections = cdr_reviewer_connections(p, e);
+    item->stale = cdr_guest_stands(p, e);
     item->version = e->version;
     item->joined = e->joined;
     item->connected_ms = e->connected_ms;
@@ -309,11 +319,13 @@ cdr_presence_seen(const cdr_presence_t *p, const cdr_reviewer_entry_t *e)
     uint64_t               seen, ms;
     cdr_registry_entry_t  *c;
 
+    seen = cdr_guest_sign(p, e);
+
     if (e->connections == 0) {
-        return e->seen_ms;
+        return seen ? seen : e->seen_ms;
     }
 
-    seen = e->connected_ms;
+    seen = seen > e->connected_ms ? seen : e->connected_ms;
     link = e->conns.first;
 
     for (i = 0; link && link <= p->nconns && i < CDR_PRESENCE_LOOK; i++) {

@@ -4,6 +4,7 @@
  */
 
 #include "cdr.h"
+#include "cdr_guest_shm.h"
 #include "cdr_presence_shm.h"
 
 #include <string.h>
@@ -51,6 +52,12 @@ cdr_presence_repair(cdr_presence_t *p, uint32_t without, uint64_t now_ms,
         }
     }
 
+    /* Before any entry that is free now becomes another reviewer. */
+
+    if (p->guests) {
+        cdr_guest_repair(p->guests);
+    }
+
     cdr_presence_repair_conns(p, without, now_ms);
     cdr_presence_repair_order(p, now_ms, due_ms);
     cdr_presence_repair_told(p, now_ms);
@@ -87,6 +94,10 @@ cdr_presence_empty(cdr_presence_t *p)
     for (i = 0; i < shm->links; i++) {
         p->links[i].reviewer = 0;
         memset(&p->links[i].chain, 0, sizeof(cdr_chain_t));
+    }
+
+    if (p->guests) {
+        cdr_guest_empty(p->guests);
     }
 }
 
@@ -256,7 +267,7 @@ cdr_presence_repair_order(cdr_presence_t *p, uint64_t now_ms,
             continue;
         }
 
-        if (e->connections) {
+        if (e->connections || cdr_guest_first(p, e)) {
             cdr_presence_repair_live(p, e, now_ms);
 
         } else if (state == CDR_REVIEWER_LIVE) {
@@ -324,27 +335,35 @@ cdr_presence_repair_live(cdr_presence_t *p, cdr_reviewer_entry_t *e,
 static void
 cdr_presence_repair_told(cdr_presence_t *p, uint64_t now_ms)
 {
-    uint32_t               i, first;
+    bool                   says;
+    uint32_t               i;
+    cdr_reviewer_says_t    what;
     cdr_reviewer_entry_t  *e;
 
     for (i = 0; i < p->shm->high; i++) {
         e = &p->entries[i];
-        first = e->conns.first;
 
-        if (cdr_reviewer_state(e) == CDR_REVIEWER_FREE
-            || (atomic_load_explicit(&e->open, memory_order_relaxed) == 0
-                && (first == 0 || cdr_reviewer_tells(p, e, first - 1))))
+        if (cdr_reviewer_state(e) == CDR_REVIEWER_FREE) {
+            continue;
+        }
+
+        says = (cdr_reviewer_says(p, e, &what) == CDR_OK);
+
+        if (says && p->guests) {
+            cdr_guest_head(p->guests, e)->server = (uint16_t) what.server;
+        }
+
+        if (atomic_load_explicit(&e->open, memory_order_relaxed) == 0
+            && (!says || cdr_reviewer_tells(p, e, &what)))
         {
             continue;
         }
 
         cdr_reviewer_open(e);
 
-        if (first) {
-            (void) cdr_reviewer_tell(p, e, first - 1);
-            memcpy(e->connection,
-                   cdr_registry_entry(p->registry, first - 1)->conn.id,
-                   CDR_CONN_ID_LEN);
+        if (says) {
+            (void) cdr_reviewer_tell(p, e, &what);
+            memcpy(e->connection, what.connection, CDR_CONN_ID_LEN);
         }
 
         (void) cdr_reviewer_order(p, e, now_ms);

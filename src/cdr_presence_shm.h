@@ -113,6 +113,7 @@ struct cdr_presence_shm_s {
     _Atomic uint64_t      last;         /* version */
     uint64_t              forgotten;    /* highest version that was */
     uint64_t              passed;       /* slot that expire has come to */
+    uint32_t              nguests;
     uint8_t               key[CDR_SIPHASH_KEY_LEN];
 
     cdr_chain_ends_t      order[2];     /* not offline, offline: oldest
@@ -182,17 +183,33 @@ void cdr_reviewer_index(cdr_presence_t *p, cdr_reviewer_entry_t *e);
 int cdr_reviewer_free(cdr_presence_t *p, cdr_reviewer_entry_t *e);
 
 /*
- * Writes what one of its connections says into an entry that is open: CDR_OK;
- * CDR_FULL if there was no block, and role or feature are left out; CDR_ERROR.
+ * What is to be told of a reviewer: by the newest of its connections and of
+ * its guests.  CDR_OK; CDR_DECLINED if it has none; CDR_ERROR.
+ */
+
+typedef struct {
+    unsigned              status;
+    unsigned              server;       /* index + 1; 0: this one */
+    cdr_str_t             role;
+    cdr_str_t             feature;
+    const uint8_t        *connection;
+} cdr_reviewer_says_t;
+
+int cdr_reviewer_says(const cdr_presence_t *p, const cdr_reviewer_entry_t *e,
+    cdr_reviewer_says_t *says);
+
+/*
+ * Writes it into an entry that is open: CDR_OK; CDR_FULL if there was no
+ * block, and role or feature are left out; CDR_ERROR.
  */
 
 int cdr_reviewer_tell(cdr_presence_t *p, cdr_reviewer_entry_t *e,
-    uint32_t conn);
+    const cdr_reviewer_says_t *says);
 
-/* Does it say what this connection does? */
+/* Does it say that? */
 
 bool cdr_reviewer_tells(const cdr_presence_t *p,
-    const cdr_reviewer_entry_t *e, uint32_t conn);
+    const cdr_reviewer_entry_t *e, const cdr_reviewer_says_t *says);
 
 /* Can "text" be true? */
 
@@ -201,12 +218,40 @@ bool cdr_reviewer_text_valid(const cdr_presence_t *p, uint64_t text);
 const uint8_t *cdr_reviewer_text(const cdr_presence_t *p,
     const cdr_reviewer_entry_t *e);
 
+/* On all servers. */
+
+uint32_t cdr_reviewer_connections(const cdr_presence_t *p,
+    const cdr_reviewer_entry_t *e);
+
 /* Has it said anything, according to the registry? */
 
 bool cdr_reviewer_spoke(const cdr_presence_t *p, uint32_t conn);
 
 
 /* cdr_presence.c */
+
+/*
+ * The reviewer of that name, a new one if there is none, in place of another
+ * if need be: CDR_OK, CDR_FULL or CDR_ERROR.
+ */
+
+int cdr_reviewer_obtain(cdr_presence_t *p, const cdr_reviewer_name_t *name,
+    uint64_t now_ms, cdr_reviewer_entry_t **found);
+
+/* It has a connection or a guest: whatever it was before, now it is there. */
+
+int cdr_reviewer_arrive(cdr_presence_t *p, cdr_reviewer_entry_t *e,
+    uint64_t now_ms);
+
+/* It has lost one, and leaves if that was the last. */
+
+int cdr_reviewer_lose(cdr_presence_t *p, cdr_reviewer_entry_t *e,
+    const uint8_t *id, uint64_t now_ms, uint64_t due_ms);
+
+/* What is to be told of it, as a change by the one with "id". */
+
+int cdr_reviewer_change(cdr_presence_t *p, cdr_reviewer_entry_t *e,
+    const uint8_t *id, uint64_t now_ms);
 
 /* The next version for an entry, which is put at the end of its order. */
 

@@ -838,10 +838,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     assert(cdr_registry_init(registry, CONNS) == CDR_OK);
     assert(cdr_registry_attach(&m->r, registry, n) == CDR_OK);
 
-    n = cdr_presence_size(CONNS);
+    n = cdr_presence_size(CONNS, 0);
     table = aligned_alloc(64, (n + 63) / 64 * 64);
     memset(table, 0x5a, n);
-    assert(cdr_presence_init(table, CONNS, key) == CDR_OK);
+    assert(cdr_presence_init(table, CONNS, 0, key) == CDR_OK);
     assert(cdr_presence_attach(&m->p, &m->r, table, n) == CDR_OK);
 
     while (m->left) {

@@ -59,7 +59,7 @@ alice(void)
 static cdr_reviewer_view_t
 all(void)
 {
-    cdr_reviewer_view_t  v = { 0, str("node-1"), secret, false };
+    cdr_reviewer_view_t  v = { 0, str("node-1"), secret };
 
     return v;
 }
@@ -107,15 +107,17 @@ test_object(void)
     r.role = none;
     r.feature = none;
     r.status = CDR_STATUS_ONLINE;
-    v.stale = true;
+    r.stale = true;
+    r.server = str("node-2");
 
     size = cdr_reviewer_object(NULL, &v, &r);
     ok(same(size, cdr_reviewer_object(out, &v, &r),
             "{\"reviewerId\":\"conn_AAAAAAAAAAAAAAAA\",\"userId\":null,"
             "\"role\":null,\"status\":\"online\",\"currentFeature\":null,"
             "\"connectedAt\":1700000000000,\"lastSeen\":1700000002000,"
-            "\"connections\":2,\"server\":\"node-1\",\"stale\":true}"),
-       "one without a user, role and feature has null; stale where it is");
+            "\"connections\":2,\"server\":\"node-2\",\"stale\":true}"),
+       "one without a user, role and feature has null; and the server that told "
+       "of it, stale where it is");
 
     r = alice();
     r.feature = str("a\"b\\c\n\x01\xff\xc3\xa9");
@@ -258,8 +260,8 @@ test_limits(void)
     r.feature = (cdr_str_t) { ones, CDR_CONN_FEATURE_MAX };
     r.connected_ms = r.updated_ms = r.seen_ms = UINT64_MAX;
     r.connections = UINT32_MAX;
-    v.server = (cdr_str_t) { ones, 255 };
-    v.stale = true;
+    r.server = (cdr_str_t) { ones, 255 };
+    r.stale = true;
 
     size = cdr_reviewer_object(NULL, &v, &r);
     p = malloc(size);

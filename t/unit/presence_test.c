@@ -38,7 +38,7 @@ registry_size(uint32_t n)
 static size_t
 tables_size(uint32_t n)
 {
-    return registry_size(n) + ((cdr_presence_size(n) + 63) & ~(size_t) 63);
+    return registry_size(n) + ((cdr_presence_size(n, 0) + 63) & ~(size_t) 63);
 }
 
 
@@ -50,7 +50,7 @@ attach(void *mem, uint32_t n)
     (void) cdr_registry_attach(&t.r, mem, cdr_registry_size(n));
     (void) cdr_presence_attach(&t.p, NULL,
                                (uint8_t *) mem + registry_size(n),
-                               cdr_presence_size(n));
+                               cdr_presence_size(n, 0));
     return t;
 }
 
@@ -58,10 +58,10 @@ attach(void *mem, uint32_t n)
 static tables_t
 fresh(void *mem, uint32_t n)
 {
-    memset((uint8_t *) mem + registry_size(n), 0x5a, cdr_presence_size(n));
+    memset((uint8_t *) mem + registry_size(n), 0x5a, cdr_presence_size(n, 0));
 
     (void) cdr_registry_init(mem, n);
-    (void) cdr_presence_init((uint8_t *) mem + registry_size(n), n, key);
+    (void) cdr_presence_init((uint8_t *) mem + registry_size(n), n, 0, key);
 
     next_id = 0;
 
@@ -235,14 +235,14 @@ test_sizes(void)
     good = true;
 
     for (n = 1; n < 3000; n++) {
-        good = good && cdr_presence_size(n)
+        good = good && cdr_presence_size(n, 0)
                        <= cdr_presence_overhead()
                           + n * cdr_presence_bytes_per_conn();
     }
 
     ok(good, "the share of a connection is enough, all tables included");
-    ok(cdr_presence_size(0) == 0
-       && cdr_presence_size(CDR_REGISTRY_ENTRIES_MAX + 1) == 0,
+    ok(cdr_presence_size(0, 0) == 0
+       && cdr_presence_size(CDR_REGISTRY_ENTRIES_MAX + 1, 0) == 0,
        "no connection, or too many, have no size");
     ok(sizeof(cdr_reviewer_entry_t) + sizeof(cdr_presence_link_t)
        + sizeof(uint32_t) <= 260,
@@ -257,17 +257,17 @@ test_attach(void *mem)
 
     t = fresh(mem, CONNS);
 
-    ok(cdr_presence_attach(&t.p, &t.r, t.p.shm, cdr_presence_size(CONNS))
+    ok(cdr_presence_attach(&t.p, &t.r, t.p.shm, cdr_presence_size(CONNS, 0))
        == CDR_OK, "a table is found");
-    ok(cdr_presence_attach(&t.p, &t.r, t.p.shm, cdr_presence_size(CONNS) - 1)
+    ok(cdr_presence_attach(&t.p, &t.r, t.p.shm, cdr_presence_size(CONNS, 0) - 1)
        == CDR_ERROR, "but not in less memory");
     ok(cdr_presence_attach(&t.p, &t.r, t.p.shm, 63) == CDR_ERROR,
        "let alone in none");
 
     t.p.shm->version++;
-    ok(cdr_presence_attach(&t.p, &t.r, t.p.shm, cdr_presence_size(CONNS))
+    ok(cdr_presence_attach(&t.p, &t.r, t.p.shm, cdr_presence_size(CONNS, 0))
        == CDR_DECLINED, "one of another version is not ours");
-    ok(cdr_presence_init(mem, 0, key) == CDR_ERROR,
+    ok(cdr_presence_init(mem, 0, 0, key) == CDR_ERROR,
        "there is none for no connections");
 }
 
