@@ -43,6 +43,12 @@
 #define NGX_CONDUCTOR_TO                                                      \
     (NGX_CONDUCTOR_TO_ROLE|NGX_CONDUCTOR_TO_USER)
 
+/* And: it is older than this life, so only for those who come back; it stands
+ * for events that are missing. */
+
+#define NGX_CONDUCTOR_EVENT_OLD           4
+#define NGX_CONDUCTOR_EVENT_GAP           8
+
 #define NGX_CONDUCTOR_UNPROCESSABLE       422
 #define NGX_CONDUCTOR_UPGRADE_REQUIRED    426
 

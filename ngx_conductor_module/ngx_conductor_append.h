@@ -78,4 +78,56 @@ size_t ngx_conductor_append_id(ngx_conductor_hub_t *hub, u_char *dst,
     const cdr_log_pos_t *first, ngx_uint_t i);
 
 
+/*
+ * ngx_conductor_ordered.c: an event that has its place; see the fields' "pos",
+ * "lone" and origin.  Of its flags, NGX_CONDUCTOR_TO says that its member "to"
+ * names whom it is for.  One with NGX_CONDUCTOR_EVENT_GAP has no text: it says
+ * that events are missing here.
+ */
+
+typedef struct {
+    cdr_str_t                     text;       /* a JSON object, with the type
+                                                 and the fields; members that
+                                                 the hub gives are skipped */
+    unsigned                      open:1;     /* without its last brace */
+    cdr_log_fields_t              fields;
+
+    /* made of it */
+
+    const char                   *error;      /* a sentence: it is no event,
+                                                 and is never appended */
+    uint64_t                      generation; /* of the rules */
+    cdr_str_t                     type;
+    u_char                       *payload;
+    size_t                        len;
+} ngx_conductor_ordered_t;
+
+
+/*
+ * Without the lock: makes what the log is to have, in memory of the pool.
+ * NGX_OK, also if some have an error; NGX_ERROR without memory.
+ */
+
+ngx_int_t ngx_conductor_ordered_prepare(ngx_conductor_hub_t *hub,
+    ngx_conductor_ordered_t *ev, ngx_uint_t n, ngx_pool_t *pool);
+
+/*
+ * Under the lock: appends one, and raises its source; the caller sees to it
+ * that it is new, counts it, and wakes the workers.  NGX_OK; NGX_DECLINED (see
+ * its error); NGX_AGAIN (the rules have changed: prepare it again); NGX_ERROR
+ * (its position is not above the log's last, or the log is of no use).
+ */
+
+ngx_int_t ngx_conductor_ordered_append(ngx_conductor_hub_t *hub,
+    ngx_conductor_ordered_t *ev);
+
+/*
+ * All of that for some, without the lock.  NGX_ERROR: those from the first one
+ * on that could not be are not appended.
+ */
+
+ngx_int_t ngx_conductor_append_ordered(ngx_conductor_hub_t *hub,
+    ngx_conductor_ordered_t *ev, ngx_uint_t n, ngx_pool_t *pool);
+
+
 #endif /* NGX_CONDUCTOR_APPEND_H_INCLUDED */
