@@ -18,9 +18,13 @@ static ngx_int_t ngx_conductor_append_allowed(
     ngx_conductor_publication_t *pub, const cdr_event_type_t *type);
 static ngx_conductor_append_e ngx_conductor_append_prepare(
     ngx_conductor_publication_t *pub);
+static ngx_int_t ngx_conductor_append_items(
+    ngx_conductor_publication_t *pub);
 static ngx_conductor_append_e ngx_conductor_append_locked(
     ngx_conductor_publication_t *pub);
 static ngx_conductor_append_e ngx_conductor_append_log(
+    ngx_conductor_publication_t *pub);
+static ngx_conductor_append_e ngx_conductor_append_offer(
     ngx_conductor_publication_t *pub);
 static ngx_conductor_append_e ngx_conductor_append_copy(
     ngx_conductor_publication_t *pub, cdr_log_tx_t *tx);
@@ -52,6 +56,11 @@ ngx_conductor_append(ngx_conductor_publication_t *pub)
         rc = ngx_conductor_append_try(pub);
 
     } while (rc == NGX_CONDUCTOR_APPEND_OUTDATED);
+
+    if (rc == NGX_CONDUCTOR_APPEND_WAITING) {
+        ngx_conductor_offer_wait(pub->offer);
+        return rc;
+    }
 
     if (rc != NGX_CONDUCTOR_APPENDED) {
         return rc;
@@ -209,20 +218,77 @@ ngx_conductor_append_prepare(ngx_conductor_publication_t *pub)
         dst += pub->events[i].len;
     }
 
+    if (ngx_conductor_ordered(pub->hub)
+        && ngx_conductor_append_items(pub) != NGX_OK)
+    {
+        return NGX_CONDUCTOR_APPEND_NO_MEMORY;
+    }
+
     return NGX_CONDUCTOR_APPENDED;
+}
+
+
+/* And as servers tell each other of them. */
+
+static ngx_int_t
+ngx_conductor_append_items(ngx_conductor_publication_t *pub)
+{
+    u_char                    *p;
+    size_t                     len;
+    cdr_str_t                  payload, text;
+    ngx_uint_t                 i;
+    ngx_conductor_prepared_t  *ev;
+
+    len = 0;
+
+    for (i = 0; i < pub->n; i++) {
+        ev = &pub->events[i];
+
+        payload.data = ev->payload;
+        payload.len = ev->len;
+
+        len += cdr_outbox_item_size(ev->type->name.len,
+                                    cdr_event_open(NULL, ev->type->name,
+                                                   payload));
+    }
+
+    pub->items.len = len;
+    pub->items.data = ngx_pnalloc(pub->pool, len);
+
+    if (pub->items.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    p = pub->items.data;
+
+    for (i = 0; i < pub->n; i++) {
+        ev = &pub->events[i];
+
+        payload.data = ev->payload;
+        payload.len = ev->len;
+
+        text.data = p + cdr_outbox_item_size(ev->type->name.len, 0);
+        text.len = cdr_event_open((u_char *) text.data, ev->type->name,
+                                  payload);
+
+        p = cdr_outbox_put(p, 0, ev->type->name, text);
+    }
+
+    return NGX_OK;
 }
 
 
 static ngx_conductor_append_e
 ngx_conductor_append_locked(ngx_conductor_publication_t *pub)
 {
-    ngx_uint_t              held;
+    ngx_uint_t              held, ordered;
     ngx_conductor_append_e  rc;
 
+    ordered = ngx_conductor_ordered(pub->hub);
     held = (pub->idem && pub->idem->ticket.link == 0);
 
     if (held) {
-        switch (ngx_conductor_idem_reserve(pub->idem, 0)) {
+        switch (ngx_conductor_idem_reserve(pub->idem, ordered)) {
 
         case NGX_OK:
             break;
@@ -238,16 +304,51 @@ ngx_conductor_append_locked(ngx_conductor_publication_t *pub)
         }
     }
 
-    rc = ngx_conductor_append_log(pub);
+    rc = ordered ? ngx_conductor_append_offer(pub)
+                 : ngx_conductor_append_log(pub);
 
     if (held) {
 
-        /* of no use beyond this lock; nothing if it is complete */
+        /* of no use beyond this lock; nothing if it is complete, or lent */
 
         ngx_conductor_idem_release(pub->idem);
     }
 
     return rc;
+}
+
+
+/* What no log takes is not offered to any. */
+
+static ngx_conductor_append_e
+ngx_conductor_append_offer(ngx_conductor_publication_t *pub)
+{
+    ngx_conductor_hub_t  *hub;
+
+    hub = pub->hub;
+
+    if (pub->bytes > hub->log.size / 4
+        || (pub->n > 1 && pub->n > hub->log.events / 4))
+    {
+        return NGX_CONDUCTOR_APPEND_TOO_LARGE;
+    }
+
+    switch (ngx_conductor_offer_put(hub, CDR_OUTBOX_EVENTS,
+                                    (uint32_t) pub->n, &pub->items,
+                                    pub->idem, pub->offer))
+    {
+    case NGX_OK:
+        return NGX_CONDUCTOR_APPEND_WAITING;
+
+    case NGX_ABORT:
+        return NGX_CONDUCTOR_APPEND_TOO_LARGE;
+
+    case NGX_BUSY:
+        return NGX_CONDUCTOR_APPEND_CROWDED;
+
+    default:
+        return NGX_CONDUCTOR_APPEND_FAILED;
+    }
 }
 
 
@@ -314,7 +415,7 @@ ngx_conductor_append_copy(ngx_conductor_publication_t *pub, cdr_log_tx_t *tx)
         ngx_memcpy(dst, ev->payload, ev->len);
 
         if (i == 0) {
-            pub->first = tx->last;
+            pub->first.pos = tx->last;
         }
     }
 
@@ -343,8 +444,10 @@ ngx_conductor_append_key(ngx_conductor_publication_t *pub, uint64_t seq)
     answer->kind = NGX_CONDUCTOR_DONE_PUBLISH;
     answer->count = (uint32_t) pub->n;
     answer->seq = seq;
-    answer->ms = pub->first.ms;
-    answer->n = pub->first.n;
+    answer->ms = pub->first.pos.ms;
+    answer->n = pub->first.pos.n;
+    answer->local = 0;
+    answer->lone = 0;
 
     return ngx_conductor_idem_complete(pub->idem);
 }
@@ -366,15 +469,21 @@ ngx_conductor_may_publish(ngx_conductor_hub_t *hub,
 
 size_t
 ngx_conductor_append_id(ngx_conductor_hub_t *hub, u_char *dst,
-    const cdr_log_pos_t *first, ngx_uint_t i)
+    const ngx_conductor_first_t *first, ngx_uint_t i)
 {
     cdr_log_pos_t   pos;
     cdr_event_id_t  id;
 
-    pos = *first;
-    pos.n += i;
+    pos = first->pos;
 
-    cdr_event_id_set(&id, &pos, hub->zone->boot);
+    if (first->alone) {
+        pos.local += i;
+
+    } else {
+        pos.n += i;
+    }
+
+    cdr_event_id_set(&id, &pos, first->lone);
 
     return cdr_event_id_print(dst, &id);
 }

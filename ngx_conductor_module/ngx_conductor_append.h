@@ -5,12 +5,14 @@
 
 
 #include "ngx_conductor.h"
+#include "ngx_conductor_offer.h"
 
 #include <cdr_publish.h>
 
 
 typedef enum {
     NGX_CONDUCTOR_APPENDED = 0,     /* all of it */
+    NGX_CONDUCTOR_APPEND_WAITING,   /* for its place: see "offer" */
     NGX_CONDUCTOR_APPENDED_BEFORE,  /* under this key: see idem->answer */
     NGX_CONDUCTOR_APPEND_RUNNING,   /* just now, under this key */
     NGX_CONDUCTOR_APPEND_INVALID,   /* see error */
@@ -19,6 +21,7 @@ typedef enum {
     NGX_CONDUCTOR_APPEND_TOO_LARGE, /* for the log */
     NGX_CONDUCTOR_APPEND_FULL,      /* so many keys are running */
     NGX_CONDUCTOR_APPEND_FAILED,    /* the log cannot take it */
+    NGX_CONDUCTOR_APPEND_CROWDED,   /* so much waits for its place */
     NGX_CONDUCTOR_APPEND_NO_MEMORY,
     NGX_CONDUCTOR_APPEND_OUTDATED   /* never returned: tried again */
 } ngx_conductor_append_e;
@@ -43,6 +46,8 @@ typedef struct {
     ngx_str_t                    *role;       /* NULL: may publish all */
     ngx_flag_t                    open;       /* also what names no role */
     ngx_conductor_idem_t         *idem;       /* NULL: no key */
+    ngx_conductor_offer_t        *offer;      /* of a hub with Redis; with its
+                                                 handler */
 
     /* made of it */
 
@@ -50,10 +55,11 @@ typedef struct {
     size_t                        bytes;      /* in the log */
     size_t                        payload;
     ngx_conductor_prepared_t     *events;
+    ngx_str_t                     items;      /* for the outbox */
 
     /* the result */
 
-    cdr_log_pos_t                 first;      /* the rest follow in a row */
+    ngx_conductor_first_t         first;
     cdr_publish_error_t           error;
 } ngx_conductor_publication_t;
 
@@ -62,7 +68,8 @@ typedef struct {
  * Checks all events, and appends all of them or none; then everyone is woken.
  * A key that is not yet reserved is reserved here; the record of either is
  * complete after NGX_CONDUCTOR_APPENDED, and the caller's to release after
- * anything else.
+ * anything else.  In a hub with Redis, all that can be appended is WAITING: the
+ * key is no more the caller's, and the offer's handler is told the rest.
  */
 
 ngx_conductor_append_e ngx_conductor_append(ngx_conductor_publication_t *pub);
@@ -75,7 +82,7 @@ ngx_int_t ngx_conductor_may_publish(ngx_conductor_hub_t *hub,
 /* The id of the i-th event from "first" on: as cdr_event_id_print(). */
 
 size_t ngx_conductor_append_id(ngx_conductor_hub_t *hub, u_char *dst,
-    const cdr_log_pos_t *first, ngx_uint_t i);
+    const ngx_conductor_first_t *first, ngx_uint_t i);
 
 
 /*

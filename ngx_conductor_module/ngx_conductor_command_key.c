@@ -154,14 +154,14 @@ ngx_conductor_key_publication(cdr_command_t *cmd)
 
 void
 ngx_conductor_ack_event(ngx_conductor_session_t *s, cdr_command_t *cmd,
-    const cdr_log_pos_t *pos)
+    const ngx_conductor_first_t *first)
 {
     u_char     *p;
     ngx_str_t   extra;
     u_char      text[sizeof("\"eventId\":\"\"") + CDR_EVENT_ID_LEN];
 
     p = ngx_cpymem(text, "\"eventId\":\"", sizeof("\"eventId\":\"") - 1);
-    p += ngx_conductor_append_id(s->hub, p, pos, 0);
+    p += ngx_conductor_append_id(s->hub, p, first, 0);
     *p++ = '"';
 
     extra.data = text;
@@ -200,18 +200,15 @@ ngx_conductor_ack_channel(ngx_conductor_session_t *s, cdr_command_t *cmd,
 static void
 ngx_conductor_key_answer(ngx_conductor_session_t *s, cdr_command_t *cmd)
 {
-    cdr_str_t          *channel;
-    cdr_log_pos_t       pos;
-    cdr_idem_answer_t  *answer;
+    cdr_str_t              *channel;
+    cdr_idem_answer_t      *answer;
+    ngx_conductor_first_t   first;
 
     answer = &ngx_conductor_key_idem.answer;
 
-    if (answer->kind == NGX_CONDUCTOR_DONE_PUBLISH) {
-        pos.ms = answer->ms;
-        pos.n = answer->n;
-        pos.local = 0;
-
-        ngx_conductor_ack_event(s, cmd, &pos);
+    if (answer->kind != NGX_CONDUCTOR_DONE_COMMAND) {
+        ngx_conductor_idem_first(answer, &first);
+        ngx_conductor_ack_event(s, cmd, &first);
         return;
     }
 

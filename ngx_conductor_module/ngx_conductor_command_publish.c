@@ -5,11 +5,32 @@
 #include "ngx_conductor_presence.h"
 
 
+/* A command that waits for its place. */
+
+typedef struct {
+    ngx_conductor_offer_t         offer;
+    ngx_queue_t                   queue;      /* of this worker */
+    ngx_conductor_session_t      *session;
+    size_t                        id_len;     /* 0: it wants no answer */
+    u_char                        id[CDR_COMMAND_ID_LEN];
+} ngx_conductor_publishing_t;
+
+
+static void ngx_conductor_publishing_begin(ngx_conductor_session_t *s,
+    cdr_command_t *cmd, ngx_conductor_publication_t *pub);
+static ngx_conductor_publishing_t *ngx_conductor_publishing_new(
+    ngx_conductor_session_t *s, cdr_command_t *cmd);
+static void ngx_conductor_publishing_done(ngx_conductor_offer_t *offer);
+static void ngx_conductor_publishing_reply(ngx_conductor_session_t *s,
+    cdr_command_t *cmd, ngx_conductor_offer_t *offer);
 static void ngx_conductor_publish_reply(ngx_conductor_session_t *s,
     cdr_command_t *cmd, ngx_conductor_publication_t *pub,
     ngx_conductor_append_e rc);
 static void ngx_conductor_publish_wrong(ngx_conductor_session_t *s,
     cdr_command_t *cmd, cdr_publish_error_t *err);
+
+
+static ngx_queue_t  ngx_conductor_publishing;
 
 
 void
@@ -18,7 +39,6 @@ ngx_conductor_command_publish(ngx_conductor_session_t *s, cdr_command_t *cmd)
     cdr_str_t                     event, text;
     ngx_str_t                     role;
     ngx_pool_t                   *pool;
-    ngx_conductor_append_e        rc;
     ngx_conductor_publication_t   pub;
     static const cdr_str_t        name = cdr_str("event");
 
@@ -50,11 +70,162 @@ ngx_conductor_command_publish(ngx_conductor_session_t *s, cdr_command_t *cmd)
     pub.role = &role;
     pub.idem = ngx_conductor_key_publication(cmd);
 
-    rc = ngx_conductor_append(&pub);
+    if (ngx_conductor_ordered(s->hub)) {
+        ngx_conductor_publishing_begin(s, cmd, &pub);
 
-    ngx_conductor_publish_reply(s, cmd, &pub, rc);
+    } else {
+        ngx_conductor_publish_reply(s, cmd, &pub, ngx_conductor_append(&pub));
+    }
 
     ngx_destroy_pool(pool);
+}
+
+
+/* In a hub with Redis the answer comes when the event has its place. */
+
+static void
+ngx_conductor_publishing_begin(ngx_conductor_session_t *s,
+    cdr_command_t *cmd, ngx_conductor_publication_t *pub)
+{
+    ngx_conductor_append_e       rc;
+    ngx_conductor_publishing_t  *waiting;
+
+    waiting = ngx_conductor_publishing_new(s, cmd);
+
+    if (waiting == NULL) {
+        ngx_conductor_publish_reply(s, cmd, pub,
+                                    NGX_CONDUCTOR_APPEND_NO_MEMORY);
+        return;
+    }
+
+    pub->offer = &waiting->offer;
+
+    rc = ngx_conductor_append(pub);
+
+    if (rc != NGX_CONDUCTOR_APPEND_WAITING) {
+        ngx_conductor_publish_reply(s, cmd, pub, rc);
+        ngx_free(waiting);
+        return;
+    }
+
+    s->offering = 1;
+
+    ngx_queue_insert_tail(&ngx_conductor_publishing, &waiting->queue);
+}
+
+
+static ngx_conductor_publishing_t *
+ngx_conductor_publishing_new(ngx_conductor_session_t *s, cdr_command_t *cmd)
+{
+    ngx_conductor_publishing_t  *waiting;
+
+    if (ngx_conductor_publishing.next == NULL) {
+        ngx_queue_init(&ngx_conductor_publishing);
+    }
+
+    waiting = ngx_alloc(sizeof(ngx_conductor_publishing_t), &s->log);
+    if (waiting == NULL) {
+        return NULL;
+    }
+
+    ngx_memzero(waiting, offsetof(ngx_conductor_publishing_t, id));
+
+    waiting->offer.handler = ngx_conductor_publishing_done;
+    waiting->offer.data = waiting;
+    waiting->session = s;
+    waiting->id_len = cmd->id.len;
+
+    if (cmd->id.len) {
+        ngx_memcpy(waiting->id, cmd->id.data, cmd->id.len);
+    }
+
+    return waiting;
+}
+
+
+/* The client has gone; what it published goes on. */
+
+void
+ngx_conductor_command_publish_end(ngx_conductor_session_t *s)
+{
+    ngx_queue_t                 *q;
+    ngx_conductor_publishing_t  *waiting;
+
+    q = ngx_queue_head(&ngx_conductor_publishing);
+
+    while (q != ngx_queue_sentinel(&ngx_conductor_publishing)) {
+        waiting = ngx_queue_data(q, ngx_conductor_publishing_t, queue);
+        q = ngx_queue_next(q);
+
+        if (waiting->session == s) {
+            ngx_conductor_offer_leave(&waiting->offer);
+            ngx_queue_remove(&waiting->queue);
+            ngx_free(waiting);
+        }
+    }
+}
+
+
+static void
+ngx_conductor_publishing_done(ngx_conductor_offer_t *offer)
+{
+    cdr_command_t                cmd;
+    ngx_connection_t            *c;
+    ngx_conductor_session_t     *s;
+    ngx_conductor_publishing_t  *waiting;
+
+    waiting = offer->data;
+    s = waiting->session;
+    c = s->connection;
+
+    ngx_queue_remove(&waiting->queue);
+
+    if (s->state == NGX_CONDUCTOR_OPEN) {
+        cmd.id.data = waiting->id_len ? waiting->id : NULL;
+        cmd.id.len = waiting->id_len;
+
+        s->hold = 1;
+        ngx_conductor_publishing_reply(s, &cmd, offer);
+        s->hold = 0;
+
+        /* with what else comes in this turn */
+
+        if (ngx_conductor_live(s)) {
+            ngx_conductor_group_blocked(s, 1);
+        }
+
+        ngx_post_event(c->write, &ngx_posted_events);
+    }
+
+    ngx_free(waiting);
+}
+
+
+static void
+ngx_conductor_publishing_reply(ngx_conductor_session_t *s, cdr_command_t *cmd,
+    ngx_conductor_offer_t *offer)
+{
+    ngx_conductor_first_t  first;
+
+    switch (offer->state) {
+
+    case CDR_TICKET_DONE:
+    case CDR_TICKET_REPEATED:
+        ngx_conductor_offer_first(offer, &first);
+        ngx_conductor_ack_event(s, cmd, &first);
+        break;
+
+    case CDR_TICKET_FAILED:
+        ngx_conductor_error(s, cmd, CDR_ERR_UNAVAILABLE,
+                            "the event cannot have its place now; nothing "
+                            "was sent");
+        break;
+
+    default:
+        ngx_conductor_error(s, cmd, CDR_ERR_UNAVAILABLE,
+                            "the event may have been sent: repeat it with "
+                            "its \"key\"");
+    }
 }
 
 
@@ -69,9 +240,14 @@ ngx_conductor_publish_reply(ngx_conductor_session_t *s, cdr_command_t *cmd,
         break;
 
     case NGX_CONDUCTOR_APPENDED_BEFORE:
-        pub->first.ms = pub->idem->answer.ms;
-        pub->first.n = pub->idem->answer.n;
+        ngx_conductor_idem_first(&pub->idem->answer, &pub->first);
         ngx_conductor_ack_event(s, cmd, &pub->first);
+        break;
+
+    case NGX_CONDUCTOR_APPEND_CROWDED:
+        ngx_conductor_error(s, cmd, CDR_ERR_BUSY,
+                            "too many publications wait for their place; "
+                            "nothing was sent");
         break;
 
     case NGX_CONDUCTOR_APPEND_RUNNING:

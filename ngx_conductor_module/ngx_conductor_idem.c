@@ -3,6 +3,7 @@
 #include "ngx_conductor.h"
 
 #include <cdr_siphash.h>
+#include <openssl/sha.h>
 
 
 #define NGX_CONDUCTOR_IDEM_PARTS   4
@@ -11,6 +12,10 @@
 
 static void ngx_conductor_idem_hash(ngx_conductor_hub_t *hub,
     ngx_uint_t kind, u_char *data, size_t len, cdr_idem_hash_t *hash);
+static void ngx_conductor_idem_own(ngx_conductor_hub_t *hub, ngx_uint_t kind,
+    u_char *data, size_t len, cdr_idem_hash_t *hash);
+static void ngx_conductor_idem_shared(ngx_uint_t kind, u_char *data,
+    size_t len, cdr_idem_hash_t *hash);
 
 
 /*
@@ -34,6 +39,34 @@ ngx_conductor_idem_key(ngx_conductor_idem_t *idem, ngx_uint_t kind,
 
     ngx_conductor_idem_hash(idem->hub, kind, (u_char *) hash,
                             n * sizeof(cdr_idem_hash_t), &idem->key);
+
+    if (idem->hub->redis) {
+        idem->shared = idem->key;
+        ngx_conductor_idem_local(idem->hub, &idem->shared, &idem->key);
+    }
+}
+
+
+/* The key in this server's table: nobody outside can choose its place. */
+
+void
+ngx_conductor_idem_local(ngx_conductor_hub_t *hub,
+    const cdr_idem_hash_t *shared, cdr_idem_hash_t *key)
+{
+    ngx_conductor_idem_own(hub, NGX_CONDUCTOR_IDEM_DIGEST, (u_char *) shared,
+                           sizeof(cdr_idem_hash_t), key);
+}
+
+
+void
+ngx_conductor_idem_first(const cdr_idem_answer_t *answer,
+    ngx_conductor_first_t *first)
+{
+    first->pos.ms = answer->ms;
+    first->pos.n = answer->n;
+    first->pos.local = answer->local;
+    first->lone = answer->lone;
+    first->alone = (answer->kind == NGX_CONDUCTOR_DONE_ALONE);
 }
 
 
@@ -45,10 +78,39 @@ ngx_conductor_idem_digest(ngx_conductor_idem_t *idem, ngx_str_t *data)
 }
 
 
+static void
+ngx_conductor_idem_hash(ngx_conductor_hub_t *hub, ngx_uint_t kind,
+    u_char *data, size_t len, cdr_idem_hash_t *hash)
+{
+    if (hub->redis) {
+        ngx_conductor_idem_shared(kind, data, len, hash);
+
+    } else {
+        ngx_conductor_idem_own(hub, kind, data, len, hash);
+    }
+}
+
+
+/* Of SHA-256: all servers find the same. */
+
+static void
+ngx_conductor_idem_shared(ngx_uint_t kind, u_char *data, size_t len,
+    cdr_idem_hash_t *hash)
+{
+    u_char  sum[SHA256_DIGEST_LENGTH];
+
+    (void) SHA256(data, len, sum);
+
+    sum[0] ^= (u_char) kind;
+
+    ngx_memcpy(hash, sum, sizeof(cdr_idem_hash_t));
+}
+
+
 /* 128 bits, under secrets that no counted key is hashed with. */
 
 static void
-ngx_conductor_idem_hash(ngx_conductor_hub_t *hub, ngx_uint_t kind,
+ngx_conductor_idem_own(ngx_conductor_hub_t *hub, ngx_uint_t kind,
     u_char *data, size_t len, cdr_idem_hash_t *hash)
 {
     uint8_t  secret[CDR_SIPHASH_KEY_LEN];

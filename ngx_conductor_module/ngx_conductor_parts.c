@@ -4,6 +4,7 @@
  */
 
 #include "ngx_conductor.h"
+#include "ngx_conductor_redis.h"
 #include "ngx_conductor_snapshot.h"
 
 #include <cdr_siphash.h>
@@ -21,6 +22,9 @@
 #define NGX_CONDUCTOR_QUESTIONS_SHARE  (4 * 1024 * 1024)
 #define NGX_CONDUCTOR_REVOKE_MAX     4096   /* in a zone of 16m or more */
 #define NGX_CONDUCTOR_NO_REVIEWERS   64     /* bytes of zeros */
+#define NGX_CONDUCTOR_TICKETS_MAX    4096   /* publications that wait */
+#define NGX_CONDUCTOR_TICKETS_MIN    64
+#define NGX_CONDUCTOR_TICKETS_SHARE  16384  /* bytes of the zone for each */
 
 #define ngx_conductor_keys(n)                                                 \
     ((n) * NGX_CONDUCTOR_KEYS_PER_CONN + NGX_CONDUCTOR_KEYS_SPARE)
@@ -42,11 +46,12 @@ static int ngx_conductor_sources_init(ngx_conductor_hub_t *hub, u_char *mem,
     ngx_uint_t n);
 static int ngx_conductor_sources_attach(ngx_conductor_hub_t *hub,
     u_char *mem, size_t size);
-static size_t ngx_conductor_sources_size(ngx_conductor_hub_t *hub,
+static uint32_t ngx_conductor_tickets(ngx_conductor_hub_t *hub);
+static size_t ngx_conductor_outbox_size(ngx_conductor_hub_t *hub,
     ngx_uint_t n);
-static int ngx_conductor_sources_init(ngx_conductor_hub_t *hub, u_char *mem,
+static int ngx_conductor_outbox_init(ngx_conductor_hub_t *hub, u_char *mem,
     ngx_uint_t n);
-static int ngx_conductor_sources_attach(ngx_conductor_hub_t *hub,
+static int ngx_conductor_outbox_attach(ngx_conductor_hub_t *hub,
     u_char *mem, size_t size);
 static int ngx_conductor_cells_match(ngx_conductor_hub_t *hub, u_char *mem,
     size_t size);
@@ -179,6 +184,12 @@ ngx_conductor_part_t  ngx_conductor_parts[] = {
       ngx_conductor_idem_size,
       ngx_conductor_idem_init,
       ngx_conductor_idem_attach,
+      NULL },
+
+    { "outbox", CDR_OUTBOX_VERSION,
+      ngx_conductor_outbox_size,
+      ngx_conductor_outbox_init,
+      ngx_conductor_outbox_attach,
       NULL },
 
     { "questions", CDR_QUESTION_VERSION,
@@ -422,6 +433,50 @@ ngx_conductor_idem_records(ngx_conductor_hub_t *hub)
     n = ngx_max(n, NGX_CONDUCTOR_IDEM_MIN);
 
     return (uint32_t) ngx_min(n, NGX_CONDUCTOR_IDEM_MAX);
+}
+
+
+static uint32_t
+ngx_conductor_tickets(ngx_conductor_hub_t *hub)
+{
+    size_t  n;
+
+    n = hub->zone_size / NGX_CONDUCTOR_TICKETS_SHARE;
+    n = ngx_max(n, NGX_CONDUCTOR_TICKETS_MIN);
+
+    return (uint32_t) ngx_min(n, NGX_CONDUCTOR_TICKETS_MAX);
+}
+
+
+static size_t
+ngx_conductor_outbox_size(ngx_conductor_hub_t *hub, ngx_uint_t n)
+{
+    return hub->redis ? cdr_outbox_size(hub->redis->outbox,
+                                        ngx_conductor_tickets(hub))
+                      : 0;
+}
+
+
+static int
+ngx_conductor_outbox_init(ngx_conductor_hub_t *hub, u_char *mem, ngx_uint_t n)
+{
+    return hub->redis ? cdr_outbox_init(mem, hub->redis->outbox,
+                                        ngx_conductor_tickets(hub))
+                      : CDR_OK;
+}
+
+
+/* In a zone that was made without Redis, nothing stands there. */
+
+static int
+ngx_conductor_outbox_attach(ngx_conductor_hub_t *hub, u_char *mem,
+    size_t size)
+{
+    if (cdr_outbox_attach(&hub->outbox, mem, size) != CDR_OK) {
+        hub->outbox.shm = NULL;
+    }
+
+    return CDR_OK;
 }
 
 

@@ -4,6 +4,7 @@
  */
 
 #include "ngx_conductor_keeper.h"
+#include "ngx_conductor_offer.h"
 #include "ngx_conductor_presence.h"
 #include "ngx_conductor_redis.h"
 #include "ngx_conductor_question.h"
@@ -400,6 +401,7 @@ ngx_conductor_posted_handler(ngx_event_t *ev)
 
     ngx_conductor_replay_fanned();
     ngx_conductor_question_turn();
+    ngx_conductor_offer_turn();
 }
 
 

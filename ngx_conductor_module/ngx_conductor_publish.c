@@ -13,13 +13,19 @@ static ngx_int_t ngx_conductor_publish_begin(ngx_http_request_t *r);
 static void ngx_conductor_publish_body(ngx_http_request_t *r);
 static ngx_int_t ngx_conductor_publish_run(ngx_http_request_t *r,
     ngx_conductor_ctx_t *ctx, ngx_str_t *body);
+static ngx_int_t ngx_conductor_publish_offer(ngx_http_request_t *r,
+    ngx_conductor_offer_t **offer);
+static void ngx_conductor_publish_left(void *data);
+static void ngx_conductor_publish_done(ngx_conductor_offer_t *offer);
+static ngx_int_t ngx_conductor_publish_outcome(ngx_http_request_t *r,
+    ngx_conductor_offer_t *offer);
 static ngx_int_t ngx_conductor_publish_answer(ngx_http_request_t *r,
     ngx_conductor_publication_t *pub, ngx_conductor_append_e rc);
 static ngx_int_t ngx_conductor_publish_again(ngx_http_request_t *r,
     ngx_conductor_idem_t *idem);
 static ngx_int_t ngx_conductor_publish_running(ngx_http_request_t *r);
 static ngx_int_t ngx_conductor_publish_accepted(ngx_http_request_t *r,
-    ngx_conductor_hub_t *hub, cdr_log_pos_t *first, ngx_uint_t n);
+    ngx_conductor_hub_t *hub, ngx_conductor_first_t *first, ngx_uint_t n);
 static ngx_int_t ngx_conductor_publish_forbidden(ngx_http_request_t *r,
     size_t index);
 static ngx_int_t ngx_conductor_publish_invalid(ngx_http_request_t *r,
@@ -190,13 +196,113 @@ ngx_conductor_publish_run(ngx_http_request_t *r, ngx_conductor_ctx_t *ctx,
 
     (void) ngx_conductor_body_type(r, &pub.ndjson);
 
+    if (ngx_conductor_ordered(lcf->hub)
+        && ngx_conductor_publish_offer(r, &pub.offer) != NGX_OK)
+    {
+        ngx_conductor_publish_release(ctx->idem);
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     rc = ngx_conductor_append(&pub);
+
+    if (rc == NGX_CONDUCTOR_APPEND_WAITING) {
+        r->main->count++;
+        r->read_event_handler = ngx_http_test_reading;
+        r->write_event_handler = ngx_http_request_empty_handler;
+
+        return NGX_DONE;
+    }
 
     /* who is told that it failed may use the key at once */
 
     ngx_conductor_publish_release(ctx->idem);
 
     return ngx_conductor_publish_answer(r, &pub, rc);
+}
+
+
+/* Who asks may go; what was taken goes on. */
+
+static ngx_int_t
+ngx_conductor_publish_offer(ngx_http_request_t *r,
+    ngx_conductor_offer_t **offer)
+{
+    ngx_http_cleanup_t  *cln;
+
+    *offer = ngx_pcalloc(r->pool, sizeof(ngx_conductor_offer_t));
+    if (*offer == NULL) {
+        return NGX_ERROR;
+    }
+
+    cln = ngx_http_cleanup_add(r, 0);
+    if (cln == NULL) {
+        return NGX_ERROR;
+    }
+
+    cln->handler = ngx_conductor_publish_left;
+    cln->data = *offer;
+
+    (*offer)->handler = ngx_conductor_publish_done;
+    (*offer)->data = r;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_conductor_publish_left(void *data)
+{
+    ngx_conductor_offer_leave(data);
+}
+
+
+static void
+ngx_conductor_publish_done(ngx_conductor_offer_t *offer)
+{
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
+
+    r = offer->data;
+    c = r->connection;
+
+    ngx_http_set_log_request(c->log, r);
+
+    ngx_http_finalize_request(r, ngx_conductor_publish_outcome(r, offer));
+    ngx_http_run_posted_requests(c);
+}
+
+
+static ngx_int_t
+ngx_conductor_publish_outcome(ngx_http_request_t *r,
+    ngx_conductor_offer_t *offer)
+{
+    ngx_conductor_ctx_t    *ctx;
+    ngx_conductor_first_t   first;
+
+    switch (offer->state) {
+
+    case CDR_TICKET_DONE:
+        ngx_conductor_offer_first(offer, &first);
+
+        return ngx_conductor_publish_accepted(r, offer->hub, &first,
+                                              offer->count);
+
+    case CDR_TICKET_REPEATED:
+        ctx = ngx_http_get_module_ctx(r, ngx_http_conductor_module);
+        ctx->idem->answer = offer->outcome.answer;
+
+        return ngx_conductor_publish_again(r, ctx->idem);
+
+    case CDR_TICKET_FAILED:
+        return ngx_conductor_body_error(r, NGX_HTTP_SERVICE_UNAVAILABLE,
+                             "the events cannot have their place now; "
+                             "nothing was sent");
+
+    default:
+        return ngx_conductor_body_error(r, NGX_HTTP_SERVICE_UNAVAILABLE,
+                             "the events may have been sent: repeat the "
+                             "request with its Idempotency-Key");
+    }
 }
 
 
@@ -238,6 +344,11 @@ ngx_conductor_publish_answer(ngx_http_request_t *r,
         return ngx_conductor_body_error(r, NGX_HTTP_SERVICE_UNAVAILABLE,
                              "too many requests with a key are under way");
 
+    case NGX_CONDUCTOR_APPEND_CROWDED:
+        return ngx_conductor_body_error(r, NGX_HTTP_SERVICE_UNAVAILABLE,
+                             "too many publications wait for their place; "
+                             "nothing was sent");
+
     case NGX_CONDUCTOR_APPEND_NO_MEMORY:
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
 
@@ -254,8 +365,8 @@ ngx_conductor_publish_answer(ngx_http_request_t *r,
 static ngx_int_t
 ngx_conductor_publish_again(ngx_http_request_t *r, ngx_conductor_idem_t *idem)
 {
-    cdr_log_pos_t       first;
-    cdr_idem_answer_t  *answer;
+    cdr_idem_answer_t      *answer;
+    ngx_conductor_first_t   first;
 
     answer = &idem->answer;
 
@@ -267,9 +378,7 @@ ngx_conductor_publish_again(ngx_http_request_t *r, ngx_conductor_idem_t *idem)
                              "body");
     }
 
-    first.ms = answer->ms;
-    first.n = answer->n;
-    first.local = 0;
+    ngx_conductor_idem_first(answer, &first);
 
     return ngx_conductor_publish_accepted(r, idem->hub, &first,
                                           answer->count);
@@ -295,7 +404,7 @@ ngx_conductor_publish_running(ngx_http_request_t *r)
 
 static ngx_int_t
 ngx_conductor_publish_accepted(ngx_http_request_t *r,
-    ngx_conductor_hub_t *hub, cdr_log_pos_t *first, ngx_uint_t n)
+    ngx_conductor_hub_t *hub, ngx_conductor_first_t *first, ngx_uint_t n)
 {
     u_char      *p;
     ngx_str_t    body;

@@ -105,6 +105,10 @@ ngx_conductor_give_back(ngx_conductor_hub_t *hub, ngx_uint_t slot,
         (void) cdr_idem_release_owner(&hub->idem, slot, incarnation, &keys);
     }
 
+    if (hub->redis) {
+        cdr_ticket_release_owner(&hub->outbox, (uint32_t) slot, incarnation);
+    }
+
     ngx_conductor_zone_unlock(hub);
 
     do {

@@ -428,6 +428,10 @@ ngx_conductor_session_destroy(ngx_conductor_session_t *s)
                                                             s->by_client))
                       .data);
 
+    if (s->offering) {
+        ngx_conductor_command_publish_end(s);
+    }
+
     ngx_conductor_group_leave(s);
     ngx_conductor_frame_free(s);
     ngx_conductor_output_drop(s, 1);

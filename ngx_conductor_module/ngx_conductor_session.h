@@ -147,6 +147,7 @@ struct ngx_conductor_session_s {
     unsigned                      blocked:1;    /* as its group has it */
     unsigned                      unlisted:1;   /* as well */
     unsigned                      watching:1;   /* is told of presence */
+    unsigned                      offering:1;   /* waits for a publication */
 
     ngx_log_t                     log;
 };
@@ -251,7 +252,7 @@ void ngx_conductor_key_done(void);
 void ngx_conductor_key_end(void);
 ngx_conductor_idem_t *ngx_conductor_key_publication(cdr_command_t *cmd);
 void ngx_conductor_ack_event(ngx_conductor_session_t *s, cdr_command_t *cmd,
-    const cdr_log_pos_t *pos);
+    const ngx_conductor_first_t *first);
 void ngx_conductor_ack_channel(ngx_conductor_session_t *s,
     cdr_command_t *cmd, const cdr_str_t *name);
 
@@ -260,6 +261,7 @@ void ngx_conductor_ack_channel(ngx_conductor_session_t *s,
 
 void ngx_conductor_command_publish(ngx_conductor_session_t *s,
     cdr_command_t *cmd);
+void ngx_conductor_command_publish_end(ngx_conductor_session_t *s);
 
 
 /* ngx_conductor_compress.c: this worker's streams */

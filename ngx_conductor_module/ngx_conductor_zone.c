@@ -1,5 +1,6 @@
 /* The shared memory of a hub: how it is laid out, locked and repaired. */
 
+#include "ngx_conductor_offer.h"
 #include "ngx_conductor_presence.h"
 #include "ngx_conductor_snapshot.h"
 
@@ -153,6 +154,13 @@ ngx_conductor_zone_init(ngx_shm_zone_t *shm_zone, void *data)
         ngx_conductor_zone_compare(hub, shm_zone->shm.log);
     }
 
+    if (ohub == NULL && !shm_zone->shm.exists
+        && ngx_conductor_outbox_create(hub, shm_zone->shm.log) != NGX_OK)
+    {
+        ngx_conductor_restore_drop(hub);
+        return NGX_ERROR;
+    }
+
     ngx_conductor_restore(hub, shm_zone->shm.log);
 
     if (ohub == NULL || ohub->state == NULL) {
@@ -284,7 +292,8 @@ ngx_conductor_zone_compare(ngx_conductor_hub_t *hub, ngx_log_t *log)
         hub->presence_file.len = 0;
     }
 
-    if (hub->redis && hub->sources.shm == NULL) {
+    if (hub->redis && (hub->sources.shm == NULL || hub->outbox.shm == NULL))
+    {
         ngx_log_error(NGX_LOG_WARN, log, 0,
                       "the zone of hub \"%V\" was made without \"redis\", "
                       "which takes effect at a restart or with another zone "
@@ -525,6 +534,7 @@ ngx_conductor_zone_repair(ngx_conductor_hub_t *hub)
 
     if (hub->redis) {
         cdr_source_repair(&hub->sources, &hub->log, ngx_conductor_now());
+        cdr_outbox_repair(&hub->outbox);
     }
 
     ngx_conductor_idem_repair(hub);

@@ -16,6 +16,8 @@ static const cdr_event_type_t *cdr_event_slot(
 static size_t cdr_event_put_field(uint8_t *dst, const cdr_event_type_t *type,
     const cdr_json_member_t *m);
 static void cdr_event_write(cdr_json_out_t *out, const cdr_event_view_t *view);
+static void cdr_event_write_fields(cdr_json_out_t *out,
+    const cdr_event_view_t *view);
 
 
 size_t
@@ -282,8 +284,38 @@ cdr_event_encode(uint8_t *dst, const cdr_event_view_t *view)
 }
 
 
+size_t
+cdr_event_open(uint8_t *dst, cdr_str_t type, cdr_str_t payload)
+{
+    cdr_json_out_t    out = { dst, 0 };
+    cdr_event_view_t  view;
+
+    memset(&view, 0, sizeof(cdr_event_view_t));
+
+    view.type = type;
+    view.payload = payload;
+
+    cdr_event_write_fields(&out, &view);
+
+    return out.len;
+}
+
+
 static void
 cdr_event_write(cdr_json_out_t *out, const cdr_event_view_t *view)
+{
+    cdr_event_write_fields(out, view);
+
+    cdr_json_put_lit(out, ",\"timestamp\":");
+    cdr_json_put_u64(out, view->timestamp);
+    cdr_json_put_lit(out, ",\"eventId\":");
+    cdr_json_put_string(out, view->id);
+    cdr_json_put_lit(out, "}");
+}
+
+
+static void
+cdr_event_write_fields(cdr_json_out_t *out, const cdr_event_view_t *view)
 {
     cdr_event_iter_t   it = { view->payload, 0 };
     cdr_event_field_t  field;
@@ -312,10 +344,4 @@ cdr_event_write(cdr_json_out_t *out, const cdr_event_view_t *view)
             cdr_mask_put(out, node, view->hidden, field.value);
         }
     }
-
-    cdr_json_put_lit(out, ",\"timestamp\":");
-    cdr_json_put_u64(out, view->timestamp);
-    cdr_json_put_lit(out, ",\"eventId\":");
-    cdr_json_put_string(out, view->id);
-    cdr_json_put_lit(out, "}");
 }

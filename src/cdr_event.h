@@ -185,4 +185,11 @@ size_t cdr_event_encode_size(const cdr_event_view_t *view);
 size_t cdr_event_encode(uint8_t *dst, const cdr_event_view_t *view);
 
 
+/*
+ * The event as servers tell each other of it, all of it but its end:
+ * {"type":"NAME",FIELDS  Returns the bytes, which are not written to NULL.
+ */
+size_t cdr_event_open(uint8_t *dst, cdr_str_t type, cdr_str_t payload);
+
+
 #endif /* CDR_EVENT_H_INCLUDED */

@@ -10,6 +10,9 @@
 /* The small share is this part of the table. */
 #define CDR_IDEM_PART  4
 
+/* The owner of what was lent: no slot is. */
+#define CDR_IDEM_LENT  UINT32_MAX
+
 
 static int cdr_idem_lookup(cdr_idem_t *t, const cdr_idem_hash_t *key,
     cdr_idem_record_t **found);
@@ -153,6 +156,81 @@ cdr_idem_release(cdr_idem_t *t, const cdr_idem_ticket_t *ticket)
     }
 
     return rc;
+}
+
+
+int
+cdr_idem_lend(cdr_idem_t *t, const cdr_idem_ticket_t *ticket)
+{
+    cdr_idem_record_t  *e;
+
+    if (cdr_idem_ticket(t, ticket, &e) != CDR_OK
+        || cdr_idem_get(&e->state) != CDR_IDEM_RUNNING)
+    {
+        return CDR_DECLINED;
+    }
+
+    e->owner.slot = CDR_IDEM_LENT;
+
+    return CDR_OK;
+}
+
+
+int
+cdr_idem_note(cdr_idem_t *t, const cdr_idem_hash_t *key,
+    const cdr_idem_answer_t *answer, uint64_t now_ms)
+{
+    int                 rc;
+    cdr_idem_ticket_t   ticket;
+    cdr_idem_answer_t   known;
+    cdr_idem_record_t  *e;
+
+    rc = cdr_idem_reserve(t, key, CDR_IDEM_LARGE, NULL, now_ms, &ticket,
+                          &known);
+
+    if (rc == CDR_DECLINED) {
+        return CDR_OK;
+    }
+
+    if (rc == CDR_AGAIN) {
+        rc = cdr_idem_lookup(t, key, &e);
+
+        if (rc != CDR_OK) {
+            return CDR_ERROR;
+        }
+
+        ticket.link = cdr_idem_link(t, e);
+        ticket.serial = e->serial;
+    }
+
+    return (rc == CDR_OK) ? cdr_idem_complete(t, &ticket, answer, now_ms)
+                          : rc;
+}
+
+
+int
+cdr_idem_forget(cdr_idem_t *t, const cdr_idem_hash_t *key)
+{
+    int                 rc;
+    cdr_idem_ticket_t   ticket;
+    cdr_idem_record_t  *e;
+
+    rc = cdr_idem_lookup(t, key, &e);
+
+    if (rc == CDR_ERROR) {
+        return CDR_ERROR;
+    }
+
+    if (rc != CDR_OK || cdr_idem_get(&e->state) != CDR_IDEM_RUNNING
+        || e->owner.slot != CDR_IDEM_LENT)
+    {
+        return CDR_OK;
+    }
+
+    ticket.link = cdr_idem_link(t, e);
+    ticket.serial = e->serial;
+
+    return cdr_idem_release(t, &ticket);
 }
 
 

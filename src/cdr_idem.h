@@ -12,7 +12,8 @@
  * its state; buckets, free list and the queue by age are derived.
  *
  *   RUNNING  the first request is under way.  Only its owner ends it, or
- *            whoever finds that the owner is gone.
+ *            whoever finds that the owner is gone.  One that was lent has no
+ *            owner: who it was lent to ends it, by its key.
  *   DONE     kept for CDR_IDEM_KEEP_MS, and no longer than its share has
  *            room: the oldest one makes way.  RUNNING ones never do.
  *   HELD     being made within one hold of the mutex: a repair drops it.
@@ -36,7 +37,7 @@
 #include "cdr.h"
 
 
-#define CDR_IDEM_VERSION      1
+#define CDR_IDEM_VERSION      2
 #define CDR_IDEM_RECORDS_MAX  (1U << 20)
 #define CDR_IDEM_KEEP_MS      600000
 
@@ -74,9 +75,12 @@ typedef struct {
 typedef struct {
     uint32_t                  kind;         /* the caller's */
     uint32_t                  count;        /* of events; 0: none */
-    uint64_t                  seq;          /* of the first, in the log */
+    uint64_t                  seq;          /* of the first, in the log; 0: it
+                                               is not known by it */
     uint64_t                  ms;           /* and its position */
     uint64_t                  n;
+    uint64_t                  local;
+    uint64_t                  lone;         /* server, with "local" */
     cdr_idem_hash_t           digest;       /* of what was asked for */
 } cdr_idem_answer_t;
 
@@ -183,6 +187,23 @@ int cdr_idem_complete(cdr_idem_t *t, const cdr_idem_ticket_t *ticket,
 /* It was not done: the key may be used again.  Returns as above. */
 
 int cdr_idem_release(cdr_idem_t *t, const cdr_idem_ticket_t *ticket);
+
+/*
+ * What is RUNNING goes on without its owner, as somebody else does it.
+ * Returns as above.
+ */
+
+int cdr_idem_lend(cdr_idem_t *t, const cdr_idem_ticket_t *ticket);
+
+/*
+ * What was lent, by its key: it was done, or it was not.  What was done is
+ * kept also where nothing was known of it, and a record that is kept already
+ * stays as it is.  CDR_OK, CDR_FULL or CDR_ERROR.
+ */
+
+int cdr_idem_note(cdr_idem_t *t, const cdr_idem_hash_t *key,
+    const cdr_idem_answer_t *answer, uint64_t now_ms);
+int cdr_idem_forget(cdr_idem_t *t, const cdr_idem_hash_t *key);
 
 /*
  * The same for all that a dead owner left: what is RUNNING in "slot" under

@@ -187,7 +187,9 @@ cdr_idem_done(cdr_idem_record_t *e, uint64_t head)
 
     a = &e->answer;
 
-    if (a->count == 0 || (a->seq <= head && head - a->seq >= a->count - 1)) {
+    if (a->count == 0 || a->seq == 0
+        || (a->seq <= head && head - a->seq >= a->count - 1))
+    {
         return true;
     }
 
