@@ -275,7 +275,8 @@ numbers_grow_over_lives(void)
     cdr_outbox_commit(&ob, rec);
 
     (void) next();
-    ok(next() == 2 && rec->n == 6000 && rec->marks == (CDR_OUTBOX_PLACED|CDR_OUTBOX_TAKEN),
+    ok(next() == 2 && rec->n == 6000
+       && rec->marks == (CDR_OUTBOX_PLACED|CDR_OUTBOX_TAKEN),
        "a record of an earlier life keeps its own");
 
     (void) put(1, 0);
