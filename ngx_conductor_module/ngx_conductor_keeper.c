@@ -4,6 +4,7 @@
  */
 
 #include "ngx_conductor_keeper.h"
+#include "ngx_conductor_redis.h"
 
 
 #define NGX_CONDUCTOR_KEEPER_IDLE   (60 * 60 * 1000)
@@ -295,7 +296,7 @@ ngx_conductor_keeper_exit(void)
         }
     }
 
-    if (busy) {
+    if (busy || ngx_conductor_lookup_busy()) {
 
         /* libraries are not to be cleaned up while a thread uses them */
 

@@ -6,8 +6,10 @@
  *   _redis_address   names, in a thread, and lists of addresses
  *   _redis_socket    hiredis on nginx's events
  *   _redis_tls       TLS
+ *   _redis_peer      one connection: found, connected, logged in
+ *   _redis_find      which Redis it is: what Sentinel, Cluster and it say
  *   _redis_link      the connections to the Redis of a hub: coming up,
- *                    going down, trying again; Sentinel and Cluster beside it
+ *                    going down, trying again
  *
  *   _join            what the keeper does once they are up
  */
@@ -91,6 +93,14 @@ char *ngx_conductor_hub_redis_defaults(ngx_conf_t *cf,
 /* For processes that are no keeper: passwords and keys are wiped. */
 
 void ngx_conductor_redis_forget(ngx_conductor_redis_conf_t *conf);
+
+
+/*
+ * ngx_conductor_redis_address.c: is a thread still looking up a name?  Then the
+ * process has to end by _exit().
+ */
+
+ngx_uint_t ngx_conductor_lookup_busy(void);
 
 
 /*
