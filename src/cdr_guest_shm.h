@@ -101,7 +101,10 @@ struct cdr_guest_shm_s {
 cdr_guest_entry_t *cdr_guest_first(const cdr_presence_t *p,
     const cdr_reviewer_entry_t *e);
 
-/* How many connections its guests have; and the guest of a server; NULL if there is none. */
+/*
+ * How many connections its guests have; and the guest of a server, NULL if
+ * there is none.
+ */
 
 uint32_t cdr_guest_connections(const cdr_presence_t *p,
     const cdr_reviewer_entry_t *e);
