@@ -12,8 +12,8 @@ refuse() {
     eval "shown=\$$1"
 
     case $1 in
-        *PASSPHRASE) shown=... ;;
-        *)           shown=$(printf %s "$shown" | tr '[:cntrl:]' '?') ;;
+        *PASSPHRASE|REDIS_URL) shown=... ;;
+        *) shown=$(printf %s "$shown" | tr '[:cntrl:]' '?') ;;
     esac
 
     name=$1
@@ -355,16 +355,38 @@ database_setting() {
 }
 
 
-later_setting() {
+# Where Redis is reaches nginx in the environment: it may hold a password.
+
+redis_setting() {
+    REDIS=
+
     if [ -n "${REDIS_PORT:-}" ]; then
         number "$REDIS_PORT" 1 65535 || refuse REDIS_PORT "a port, 1 to 65535"
     fi
 
-    for name in REDIS_URL REDIS_HOST; do
-        eval "value=\${$name:-}"
-        [ -z "$value" ] || note "$name is ignored: this version runs on one" \
-            "server, without Redis"
-    done
+    if [ -z "${REDIS_URL:-}" ] && [ -n "${REDIS_HOST:-}" ]; then
+
+        if ipv6 "$REDIS_HOST"; then
+            REDIS_URL="redis://[$REDIS_HOST]"
+        else
+            hostname "$REDIS_HOST" \
+                || refuse REDIS_HOST "the name or the address of a host"
+            REDIS_URL=redis://$REDIS_HOST
+        fi
+
+        REDIS_URL=$REDIS_URL:${REDIS_PORT:-6379}
+    fi
+
+    case ${REDIS_URL:-} in
+        '') unset REDIS_URL
+            return ;;
+        redis://?*|rediss://?*|unix:?*|redis+unix:?*) ;;
+        *)  refuse REDIS_URL "redis://HOST:PORT, rediss://HOST:PORT or" \
+                "unix:PATH" ;;
+    esac
+
+    export REDIS_URL
+    REDIS="redis     env:REDIS_URL;"
 }
 
 
@@ -381,5 +403,5 @@ tls_setting
 listen_setting
 secret_setting
 database_setting
-later_setting
+redis_setting
 set +f

@@ -60,7 +60,8 @@ my @wrong = (
     PUBLISH_ALLOW => [ 'all', 'localhost', '127.0.0.1 }', '$remote_addr' ],
     SSL_ENABLED => [ 'maybe', 'TRUE;' ],
     SSL_VERIFY_CLIENT => [ 'optional_no_ca' ],
-    REDIS_PORT => [ 'x' ],
+    REDIS_PORT => [ 'x', '0', '65536' ],
+    REDIS_HOST => [ 'a b', 'a;', 'a:b', '$host', "a\n}", 'redis://a' ],
     DATABASE_PATH => [ '/', '.', 'bin/..', "$dir/here", '/dev/null',
                        "$dir/none/tasks.db", 'none/tasks.db', "a/b\n" ],
 );
@@ -79,6 +80,14 @@ while (my ($name, $values) = splice @wrong, 0, 2) {
 like((refused(SSL_ENABLED => 'true'))[1],
     qr/^conductor: SSL_CERT_PATH is "": expected a file.*\n\z/,
     'TLS needs a certificate');
+
+is((refused(REDIS_URL => 'http://:hidden@h'))[1],
+    'conductor: REDIS_URL is "...": expected redis://HOST:PORT,'
+    . " rediss://HOST:PORT or unix:PATH\n",
+    'what is no address of Redis stops the start, and is not shown');
+is((refused(REDIS_URL => 'redis://:hidden@h:x'))[1],
+    'conductor: REDIS_URL cannot be used: a port is a number from 1 to 65535'
+    . "\n", 'so does one that is wrong in a part');
 
 my $taken = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1');
 is((refused(WEBSOCKET_PORT => $taken->sockport()))[1],
@@ -112,7 +121,8 @@ like(get('/'), qr/^HTTP\S+ 200 .*Content-Security-Policy.*<h1>Conductor/s,
 like(get('/'), qr/^X-Content-Type-Options: nosniff/m, 'and is what it is');
 like(get('/'), qr/^Referrer-Policy: no-referrer/m, 'and tells nobody of it');
 like(get('/app.js'), qr/^HTTP\S+ 200 .*text\/javascript/s, 'with its script');
-like(get('/health'), qr/^HTTP\S+ 200 .*"status"/s, 'health is at /health');
+like(get('/health'), qr/^HTTP\S+ 200 .*"status".*"redis":"disabled"/s,
+    'health is at /health, without Redis');
 
 like($text, qr/^\s+sqlite3 tasks\.db "SELECT \* FROM reviewer_presence;"$/m,
     'and how to see who is here');
@@ -181,7 +191,8 @@ stopped('QUIT');
 $pid = start(WEBSOCKET_PORT => $port, NEXTAUTH_SECRET => $secret,
     CORS_ORIGIN => 'https://a.example:8443, https://*.b.example http://[::1]',
     TRUSTED_PROXIES => '10.0.0.0/8,::1,127.0.0.1', PUBLISH_ALLOW => '10.1.2.3',
-    RATE_LIMIT_WINDOW => 1500, RATE_LIMIT_MAX_MESSAGES => 7);
+    RATE_LIMIT_WINDOW => 1500, RATE_LIMIT_MAX_MESSAGES => 7,
+    REDIS_URL => 'unix:/none:1', REDIS_HOST => 'h');
 
 $text = ready() // '';
 ($alice) = $text =~ /#token=(\S+)/;
@@ -201,6 +212,9 @@ is(admin('X-Forwarded-For: 127.0.0.1'), 403,
 my $conf = slurp("$dir/.conductor/nginx.conf");
 like($conf, qr/limit_messages  7 per=1500ms;/, 'the rate reaches nginx');
 like($conf, qr/set_real_ip_from   ::1;/, 'so do the proxies');
+like($conf, qr/redis +env:REDIS_URL;/, 'and where Redis is');
+like(get('/health'), qr/"status":"degraded".*"redis":"degraded"/s,
+    'without which it works alone');
 unlike($conf, qr/\@[A-Z]+\@/, 'no name is left in the configuration');
 stopped('TERM');
 
