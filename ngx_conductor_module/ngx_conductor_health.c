@@ -1,6 +1,7 @@
 /* The health of a hub, for people and for orchestrators. */
 
 #include "ngx_conductor_keeper.h"
+#include "ngx_conductor_redis.h"
 
 #include <cdr_json.h>
 
@@ -10,14 +11,13 @@ static ngx_int_t ngx_conductor_health_probe(ngx_http_request_t *r,
 static ngx_int_t ngx_conductor_health_body(ngx_http_request_t *r,
     ngx_conductor_hub_t *hub, const char *why, ngx_str_t *body);
 static size_t ngx_conductor_health_figures(ngx_http_request_t *r,
-    cdr_cells_t *cells, uint64_t *sums, u_char *dst);
+    ngx_conductor_hub_t *hub, cdr_cells_t *cells, uint64_t *sums, u_char *dst);
 static u_char *ngx_conductor_health_keeping(ngx_conductor_hub_t *hub,
     u_char *p);
 static ngx_uint_t ngx_conductor_health_failed(ngx_conductor_hub_t *hub);
 static ngx_uint_t ngx_conductor_health_draining(ngx_conductor_hub_t *hub);
 static ngx_uint_t ngx_conductor_health_full(ngx_conductor_hub_t *hub);
 static ngx_uint_t ngx_conductor_health_workers(ngx_conductor_hub_t *hub);
-static u_char *ngx_conductor_health_time(u_char *p);
 
 
 ngx_int_t
@@ -89,9 +89,10 @@ ngx_conductor_health_body(ngx_http_request_t *r, ngx_conductor_hub_t *hub,
     cells.n = cdr_cells_used(&cells);
 
     p = ngx_pnalloc(r->pool, 512 + 6 * NGX_CONDUCTOR_KEEPER_TEXT
+                             + NGX_CONDUCTOR_HEALTH_REDIS
                              + hub->label.len + hub->name.len
-                             + ngx_conductor_health_figures(r, &cells, sums,
-                                                            NULL));
+                             + ngx_conductor_health_figures(r, hub, &cells,
+                                                            sums, NULL));
     if (p == NULL) {
         return NGX_ERROR;
     }
@@ -100,11 +101,12 @@ ngx_conductor_health_body(ngx_http_request_t *r, ngx_conductor_hub_t *hub,
 
     p = ngx_sprintf(p, "{\"status\":\"%s\",\"timestamp\":\"",
                     (why || ngx_conductor_health_full(hub)
-                     || ngx_conductor_health_failed(hub)) ? "degraded" : "ok");
-    p = ngx_conductor_health_time(p);
-    p = ngx_sprintf(p, "\",\"websocket\":\"enabled\",\"connections\":%uD"
-                    ",\"redis\":\"disabled\"",
+                     || ngx_conductor_health_failed(hub)
+                     || ngx_conductor_health_alone(hub)) ? "degraded" : "ok");
+    p = ngx_conductor_health_time(p, ngx_conductor_now());
+    p = ngx_sprintf(p, "\",\"websocket\":\"enabled\",\"connections\":%uD",
                     cdr_registry_live(&hub->registry));
+    p = ngx_conductor_health_redis(hub, p);
     p = ngx_conductor_health_keeping(hub, p);
     p = ngx_sprintf(p, ",\"hub\":\"%V\",\"server\":\"%V\",\"workers\":%ui"
                     ",\"capacity\":%uD,\"draining\":%s",
@@ -117,7 +119,7 @@ ngx_conductor_health_body(ngx_http_request_t *r, ngx_conductor_hub_t *hub,
                         ngx_conductor_presence_live(hub));
     }
 
-    p += ngx_conductor_health_figures(r, &cells, sums, p);
+    p += ngx_conductor_health_figures(r, hub, &cells, sums, p);
 
     if (why) {
         p = ngx_sprintf(p, ",\"reason\":\"%s\"", why);
@@ -175,8 +177,8 @@ ngx_conductor_health_probe(ngx_http_request_t *r, ngx_conductor_hub_t *hub,
 /* The totals, and with "figures=1" all that they are made of. */
 
 static size_t
-ngx_conductor_health_figures(ngx_http_request_t *r, cdr_cells_t *cells,
-    uint64_t *sums, u_char *dst)
+ngx_conductor_health_figures(ngx_http_request_t *r, ngx_conductor_hub_t *hub,
+    cdr_cells_t *cells, uint64_t *sums, u_char *dst)
 {
     ngx_str_t                   value;
     cdr_json_out_t              out = { dst, 0 };
@@ -197,6 +199,8 @@ ngx_conductor_health_figures(ngx_http_request_t *r, cdr_cells_t *cells,
     {
         cdr_json_put_lit(&out, ",\"figures\":");
         out.len += cdr_figures_json(dst ? dst + out.len : NULL, cells, sums);
+        out.len += ngx_conductor_health_redis_figures(hub,
+                                             dst ? dst + out.len : NULL);
     }
 
     return out.len;
@@ -307,18 +311,15 @@ ngx_conductor_health_workers(ngx_conductor_hub_t *hub)
 
 /* RFC 3339, in milliseconds and UTC. */
 
-static u_char *
-ngx_conductor_health_time(u_char *p)
+u_char *
+ngx_conductor_health_time(u_char *p, uint64_t ms)
 {
-    ngx_tm_t     tm;
-    ngx_time_t  *tp;
+    ngx_tm_t  tm;
 
-    tp = ngx_timeofday();
+    ngx_gmtime((time_t) (ms / 1000), &tm);
 
-    ngx_gmtime(tp->sec, &tm);
-
-    return ngx_sprintf(p, "%4d-%02d-%02dT%02d:%02d:%02d.%03MZ",
+    return ngx_sprintf(p, "%4d-%02d-%02dT%02d:%02d:%02d.%03uLZ",
                        tm.ngx_tm_year, tm.ngx_tm_mon, tm.ngx_tm_mday,
                        tm.ngx_tm_hour, tm.ngx_tm_min, tm.ngx_tm_sec,
-                       tp->msec);
+                       ms % 1000);
 }

@@ -104,6 +104,26 @@ ngx_uint_t ngx_conductor_lookup_busy(void);
 
 
 /*
+ * ngx_conductor_health_redis.c: what /health says of it.
+ *
+ * Is Redis not ordering, though it should?  Members of the object, each with a
+ * comma before it: of at most so many bytes; and the figures, with "dst" NULL
+ * only room for them.
+ */
+
+#define NGX_CONDUCTOR_HEALTH_REDIS  (384 + 6 * NGX_CONDUCTOR_KEEPER_TEXT)
+
+ngx_uint_t ngx_conductor_health_alone(ngx_conductor_hub_t *hub);
+u_char *ngx_conductor_health_redis(ngx_conductor_hub_t *hub, u_char *p);
+size_t ngx_conductor_health_redis_figures(ngx_conductor_hub_t *hub,
+    u_char *dst);
+
+/* ngx_conductor_health.c: a time in Unix ms, as text of 24 bytes */
+
+u_char *ngx_conductor_health_time(u_char *p, uint64_t ms);
+
+
+/*
  * The connections to the Redis of a hub, in the keeper.  They come up, and go
  * down, together: whoever has lost one of them cannot tell what it has missed.
  *
