@@ -204,7 +204,8 @@ fuzz:		## every fuzz target for FUZZ_TIME=30 seconds; T=name for one
 
 LOAD_SOURCES  = $(filter-out bench/bare.c,$(wildcard bench/*.c))
 BENCH_CFLAGS  = -std=gnu11 -g -O2 -Wall -Wextra -Wshadow -Wconversion -Werror
-WS            = $(if $(PEERS),$(findstring ws,$(PEERS)),ws)
+WS            = $(if $(PEERS),$(filter ws socketio,$(PEERS)),ws socketio)
+NODE_MODULES  = $(WS:socketio=socket.io)
 
 build/bench/bare: bench/bare.c
 	@mkdir -p $(@D)
@@ -221,13 +222,21 @@ build/bench/node_modules/ws:
 	@npm install --prefix build/bench --no-package-lock --no-save \
 		--ignore-scripts --no-audit --no-fund --silent ws@8
 
+build/bench/node_modules/socket.io:
+	@build-aux/deps bench
+	@mkdir -p build/bench
+	@npm install --prefix build/bench --no-package-lock --no-save \
+		--ignore-scripts --no-audit --no-fund --silent ws@8 \
+		socket.io@4 @socket.io/redis-adapter@8 redis@5
+
 BENCH         = BENCH_NGINX="$(abspath $(NGINX))" \
 		BENCH_MODULE="$(abspath $(MODULE))" bench/run
 
 bench:		## CPU, memory, latency beside other servers; see bench/README.md
 	@build-aux/deps build bench
 	+@$(MAKE) --no-print-directory nginx-too build/bench/load \
-		build/bench/bare $(WS:%=build/bench/node_modules/%)
+		build/bench/bare \
+		$(NODE_MODULES:%=build/bench/node_modules/%)
 	@$(BENCH)
 
 load: nginx-too build/bench/load

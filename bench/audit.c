@@ -25,6 +25,7 @@ bench_audit(bench_t *b, bench_conn_t *c, const unsigned char *data,
     size_t len)
 {
     uint32_t        n, step;
+    uint64_t        took;
     unsigned        p;
     bench_post_t   *post;
     bench_audit_t  *a;
@@ -41,7 +42,12 @@ bench_audit(bench_t *b, bench_conn_t *c, const unsigned char *data,
     post = &b->posts[p];
     a = &c->audit[p];
 
-    bench_hist_add(&b->latency, bench_clock() - post->due[n - 1]);
+    took = bench_clock() - post->due[n - 1];
+    bench_hist_add(&b->latency, took);
+
+    if (c->server != (int) p % b->conf.servers) {
+        bench_hist_add(&b->far, took);
+    }
 
     c->order = (c->order ^ ((uint64_t) p << 32 | n)) * 0x100000001b3ull;
 

@@ -36,6 +36,7 @@ typedef struct {
                                            answered; %d is their number */
     bool                  welcome;      /* it speaks first */
     bool                  event;        /* it takes events, not texts */
+    bool                  socketio;     /* in packets of Engine.IO */
 } bench_peer_t;
 
 
@@ -172,6 +173,7 @@ struct bench_s {
     uint64_t              errors;
 
     bench_hist_t          latency;      /* of events */
+    bench_hist_t          far;          /* of those, to another server */
     bench_hist_t          reply;        /* of answers */
 };
 

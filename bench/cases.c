@@ -191,6 +191,7 @@ void
 bench_forget(bench_t *b)
 {
     memset(&b->latency, 0, sizeof(bench_hist_t));
+    memset(&b->far, 0, sizeof(bench_hist_t));
     memset(&b->reply, 0, sizeof(bench_hist_t));
     b->replies = 0;
 }
@@ -307,6 +308,7 @@ bench_events(bench_t *b, uint64_t cpu, uint64_t sent)
     printf("{\"case\":\"%s\",\"peer\":\"%s\",\"clients\":%d,"
            "\"messages\":%llu,\"bytes\":%.1f,\"cpu_us\":%.4f,"
            "\"p50_us\":%.1f,\"p99_us\":%.1f,\"max_us\":%.1f,"
+           "\"far_p50_us\":%.1f,\"far_p99_us\":%.1f,\"per_second\":%.1f,"
            "\"lost\":%llu,\"doubled\":%llu,\"reordered\":%llu,"
            "\"orders\":%llu,\"errors\":%llu}\n",
            b->conf.test, b->conf.peer->name, b->conf.clients,
@@ -315,6 +317,8 @@ bench_events(bench_t *b, uint64_t cpu, uint64_t sent)
            (double) cpu / 1000 / (double) sent / b->conf.clients,
            bench_hist_at(&b->latency, 0.5), bench_hist_at(&b->latency, 0.99),
            bench_hist_at(&b->latency, 1),
+           bench_hist_at(&b->far, 0.5), bench_hist_at(&b->far, 0.99),
+           (double) sent / b->conf.seconds,
            (unsigned long long) b->lost, (unsigned long long) b->doubled,
            (unsigned long long) b->reordered,
            (unsigned long long) bench_audit_orders(b),

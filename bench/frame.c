@@ -10,6 +10,8 @@
 
 static size_t bench_frame_header(const unsigned char *data, size_t len,
     size_t *payload);
+static bool bench_socketio(bench_t *b, bench_conn_t *c,
+    const unsigned char *data, size_t len);
 static void bench_frame(bench_t *b, bench_conn_t *c, unsigned first,
     const unsigned char *data, size_t len);
 
@@ -88,6 +90,10 @@ bench_frame(bench_t *b, bench_conn_t *c, unsigned first,
     switch (first) {
 
     case 0x81:
+        if (b->conf.peer->socketio && bench_socketio(b, c, data, len)) {
+            return;
+        }
+
         if (c->state == BENCH_WELCOME) {
             c->state = BENCH_OPEN;
             b->opening--;
@@ -119,6 +125,26 @@ bench_frame(bench_t *b, bench_conn_t *c, unsigned first,
     default:
         b->errors++;
     }
+}
+
+
+/* The packets of Engine.IO that say nothing: an opening, a ping. */
+
+static bool
+bench_socketio(bench_t *b, bench_conn_t *c, const unsigned char *data,
+    size_t len)
+{
+    if (len && data[0] == '0') {
+        bench_conn_send(b, c, 0x1, "40", 2);
+        return true;
+    }
+
+    if (len == 1 && data[0] == '2') {
+        bench_conn_send(b, c, 0x1, "3", 1);
+        return true;
+    }
+
+    return false;
 }
 
 

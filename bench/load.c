@@ -28,11 +28,13 @@ static const bench_peer_t *bench_peer(const char *name);
 
 
 static const bench_peer_t  bench_peers[] = {
-    { "bare",      "/ws", "/ws",        true,  false },
-    { "nchan",     "/ws", "/own?id=%d", false, false },
-    { "ws",        "/ws", "/ws",        true,  false },
-    { "conductor", "/ws", "/ws",        true,  true },
-    { NULL,        NULL,  NULL,         false, false }
+    { "bare",      "/ws", "/ws",        true,  false, false },
+    { "nchan",     "/ws", "/own?id=%d", false, false, false },
+    { "ws",        "/ws", "/ws",        true,  false, false },
+    { "conductor", "/ws", "/ws",        true,  true,  false },
+    { "socketio",  "/socket.io/?EIO=4&transport=websocket", "",
+                                        true,  false, true },
+    { NULL,        NULL,  NULL,         false, false, false }
 };
 
 

@@ -22,6 +22,8 @@ my %target = (
     'memory'      => 1536,
     'p99'         => 1.15,
     'resumes'     => 100,       # ms: p99 of live events
+    'hub'         => 1.20,      # of its own without Redis
+    'hub-p99'     => 2,         # ms more than that
 );
 
 my %unit = (
@@ -43,12 +45,52 @@ sub report {
         $runs{$r->{name}}{$r->{peer}}{$r->{round}} = $r;
     }
 
-    my @beside = grep { !/^(?:memory|resumes|presence)/ } @$order;
+    my @beside = grep { !/^(?:memory|resumes|presence|hub)/ } @$order;
 
     cpu_table(\%runs, \@peers, \@beside) if grep { $runs{$_} } @beside;
     memory_table($runs{memory}, \@peers) if $runs{memory};
     resumes_table($runs{resumes}{conductor}) if $runs{resumes};
+    hub_table(\%runs, @peers) if $runs{hub};
     presence_table(\%runs, grep { /^presence/ && $runs{$_} } @$order);
+}
+
+
+# Two servers that are one hub through Redis, beside one without.
+sub hub_table {
+    my ($runs, @peers) = @_;
+
+    print "\n| server | CPU of a delivery, µs | alone, µs | × alone | 90 %"
+        . " | target | to the other server p50, ms | p99, ms | alone p99, ms"
+        . " | p99 more, ms | 90 % | target | events/s"
+        . " | lost / doubled / reordered |\n";
+    print '|---|', '---:|' x 3, '---|---|', '---:|' x 4, '---|---|',
+        "---:|---|\n";
+
+    for my $peer (@peers) {
+        my ($two, $one) = map { $runs->{$_}{$peer} } qw/ hub hub-local /;
+        my @rounds = grep { $two->{$_} && $one->{$_} } keys %{$two || {}}
+            or next;
+        my @cpu = map { $two->{$_}{cpu_us} / $one->{$_}{cpu_us} } @rounds;
+        my @more = map { ($two->{$_}{far_p99_us} - $one->{$_}{p99_us}) / 1000 }
+                       @rounds;
+        my @all = (values %$two, values %{$runs->{'hub-events'}{$peer} || {}});
+        my @events = map { $_->{per_second} }
+                         values %{$runs->{'hub-events'}{$peer} || {}};
+        my $ours = $peer eq 'conductor';
+
+        printf "| %s | %.2f | %.2f | %.2f | %.2f-%.2f | %s | %.2f | %.2f"
+            . " | %.2f | %.2f | %.2f-%.2f | %s | %.0f | %s |\n", $peer,
+            median_of('cpu_us', values %$two),
+            median_of('cpu_us', values %$one), median(@cpu), interval(@cpu),
+            $ours ? verdict((interval(@cpu))[0], $target{hub}) : '',
+            median_of('far_p50_us', values %$two) / 1000,
+            median_of('far_p99_us', values %$two) / 1000,
+            median_of('p99_us', values %$one) / 1000, median(@more),
+            interval(@more),
+            $ours ? verdict((interval(@more))[0], $target{'hub-p99'}) : '',
+            median(@events ? @events : 0),
+            join ' / ', map { sum($_, @all) } qw/ lost doubled reordered /;
+    }
 }
 
 

@@ -30,14 +30,20 @@ END {
 }
 
 
-# Starts one and waits until it answers.
+# Starts one and waits until it answers; servers => N starts so many that are
+# one hub, and their Redis.
 sub start {
     my ($class, $peer, %options) = @_;
 
-    my $self = bless { peer => $peer, port => free_port(),
+    my $servers = $options{servers} // 1;
+
+    my $self = bless { peer => $peer, ports => [ free_ports($servers + 1) ],
         dir => tempdir('bench-XXXXXX', TMPDIR => 1, CLEANUP => 1) }, $class;
 
-    my @command = $self->command(%options);
+    chmod 0755, $self->{dir};
+
+    my @command = $servers > 1 ? $self->hub($servers, %options)
+                               : $self->command(0, %options);
     my $pid = fork() // die "fork: $!\n";
 
     if ($pid == 0) {
@@ -54,17 +60,66 @@ sub start {
     $self->{pid} = $pid;
     $running{$pid} = $self;
 
-    my $deadline = time + 10;
+    my $redis = pop @{$self->{ports}};
+    $self->wait_for($_) for @{$self->{ports}}, $servers > 1 ? $redis : ();
 
-    until (IO::Socket::INET->new(PeerAddr => '127.0.0.1',
-        PeerPort => $self->{port}))
-    {
-        die "$peer does not start\n"
-            if time > $deadline || waitpid($pid, WNOHANG) == $pid;
-        sleep 0.02;
+    if ($servers > 1) {
+        $self->wait_joined($_) for @{$self->{ports}};
     }
 
     return $self;
+}
+
+
+sub wait_for {
+    my ($self, $port) = @_;
+    my $deadline = time + 10;
+
+    until (IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port)) {
+        die "$self->{peer} does not start\n"
+            if time > $deadline || waitpid($self->{pid}, WNOHANG) > 0;
+        sleep 0.02;
+    }
+}
+
+
+# Until a server says that it is connected to Redis.
+sub wait_joined {
+    my ($self, $port) = @_;
+    my $deadline = time + 10;
+    my $answer = '';
+    my ($path, $joined) = $self->{peer} eq 'conductor'
+        ? ('/health', qr/"redis":"connected"/)
+        : ('/publish', qr{^HTTP/1.1 (?!503)});
+
+    return if !$self->is_nginx();
+
+    until ($answer =~ $joined) {
+        die "Redis is not joined\n" if time > $deadline;
+        sleep 0.1;
+
+        my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
+            PeerPort => $port) or next;
+
+        print $s "GET $path HTTP/1.1\r\nHost: localhost\r\n"
+            . "Connection: close\r\n\r\n";
+        $answer = do { local $/; <$s> } // '';
+    }
+}
+
+
+# Redis and servers, as one command.
+sub hub {
+    my ($self, $servers, %options) = @_;
+    my $redis = $self->{ports}[-1];
+
+    my @all = ([ 'redis-server', '--port', $redis, '--bind', '127.0.0.1',
+                 '--save', "''", '--dir', $self->{dir}, '--logfile',
+                 'redis.log' ],
+               map { [ $self->command($_, %options, redis => $redis) ] }
+                   0 .. $servers - 1);
+
+    return ('sh', '-c', join ' & ', (map { "@$_" } @all), 'wait');
 }
 
 
@@ -72,12 +127,18 @@ sub is_nginx { return $_[0]{peer} =~ /^(?:conductor|nchan)$/ }
 
 
 sub command {
-    my ($self, %options) = @_;
+    my ($self, $i, %options) = @_;
 
-    my ($peer, $port, $dir) = @$self{qw/ peer port dir /};
+    my ($peer, $port) = ($self->{peer}, $self->{ports}[$i]);
+    my $redis = $options{redis};
+    my $dir = $self->{dir} . ($redis ? "/$i" : '');
 
     return ("$out/bare", $port) if $peer eq 'bare';
     return ('node', "$root/bench/servers/ws.js", $port) if $peer eq 'ws';
+    return ('node', "$root/bench/servers/socketio.js", $port, $redis // ())
+        if $peer eq 'socketio';
+
+    mkdir $dir;
 
     my %values = (
         PORT => $port,
@@ -86,6 +147,10 @@ sub command {
         CONNECTIONS => $options{connections} // 1024,
         PRESENCE => $options{presence} ? "presence $dir/tasks.db;"
             . ' channel presence:updates { }' : '',
+        REDIS => !$redis ? '' : $peer eq 'nchan' ? 'nchan_redis_pass redis;'
+            : "state $dir/state; redis redis://127.0.0.1:$redis;",
+        UPSTREAM => !$redis ? ''
+            : "upstream redis { nchan_redis_server redis://127.0.0.1:$redis; }",
         MESSAGES => $options{messages} // '100000000 per=60s bytes=1024m',
     );
 
@@ -116,7 +181,7 @@ sub client {
     }
 
     my $pid = open my $fh, '-|', 'taskset', '-c', $client_cpu, "$out/load",
-        "peer=$self->{peer}", "port=$self->{port}", "pid=$self->{pid}",
+        "peer=$self->{peer}", 'port=' . join(',', @{$self->{ports}}), "pid=$self->{pid}",
         @arguments or die "taskset: $!\n";
 
     my $line = <$fh> // '';
@@ -136,14 +201,15 @@ sub stop {
 
     delete $running{$self->{pid}} or return;
 
-    kill 'TERM', $self->{pid};
+    kill 'TERM', -$self->{pid};
 
     for (1 .. 500) {
-        return if waitpid($self->{pid}, WNOHANG) != 0;
+        waitpid $self->{pid}, WNOHANG;
+        return if !kill 0, -$self->{pid};
         sleep 0.02;
     }
 
-    kill 'KILL', $self->{pid};
+    kill 'KILL', -$self->{pid};
     waitpid $self->{pid}, 0;
 }
 
@@ -151,17 +217,24 @@ sub stop {
 sub log {
     my ($self) = @_;
 
-    open my $fh, '<', "$self->{dir}/error.log" or return '';
-    my @lines = <$fh>;
+    my @lines;
+
+    for my $file (glob "$self->{dir}/error.log $self->{dir}/?/error.log") {
+        open my $fh, '<', $file or next;
+        push @lines, <$fh>;
+    }
 
     return join '', @lines > 5 ? @lines[0 .. 4] : @lines;
 }
 
 
-sub free_port {
-    my $s = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1')
-        or die "no port: $!\n";
-    return $s->sockport();
+sub free_ports {
+    my @sockets = map {
+        IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1')
+            or die "no port: $!\n"
+    } 1 .. $_[0];
+
+    return map { $_->sockport() } @sockets;
 }
 
 
