@@ -319,6 +319,8 @@ typedef struct {
     cdr_str_t                     message;
     cdr_str_t                     to;
     uint32_t                      flags;      /* 0: to all, or whom "to" is */
+    struct ngx_conductor_offer_s *offer;      /* of a hub with Redis; with its
+                                                 handler */
 } ngx_conductor_notice_t;
 
 

@@ -1,6 +1,7 @@
 /* What an administrator can do, and what is answered. */
 
 #include "ngx_conductor_admin.h"
+#include "ngx_conductor_append.h"
 
 
 #define NGX_CONDUCTOR_LEVEL_MAX  32         /* characters */
@@ -8,6 +9,9 @@
 
 static ngx_int_t ngx_conductor_admin_until(ngx_conductor_admin_t *a,
     ngx_conductor_field_t *field, uint64_t *until);
+static ngx_int_t ngx_conductor_admin_notified(ngx_conductor_admin_t *a,
+    u_char *text, size_t len);
+static void ngx_conductor_admin_told(ngx_conductor_offer_t *offer);
 static ngx_int_t ngx_conductor_admin_notice(ngx_conductor_admin_t *a,
     ngx_conductor_notice_t *notice);
 static ngx_int_t ngx_conductor_admin_drained(ngx_conductor_admin_t *a,
@@ -150,10 +154,8 @@ ngx_conductor_admin_until(ngx_conductor_admin_t *a,
 ngx_int_t
 ngx_conductor_admin_notify(ngx_conductor_admin_t *a)
 {
-    u_char                  *p;
     size_t                   len;
     ngx_int_t                rc;
-    ngx_str_t                id;
     ngx_conductor_notice_t   notice;
     u_char                   text[CDR_EVENT_ID_LEN];
 
@@ -163,10 +165,12 @@ ngx_conductor_admin_notify(ngx_conductor_admin_t *a)
         return rc;
     }
 
-    p = ngx_pnalloc(a->request->pool,
-                    sizeof("{\"eventId\":\"\"}\n") + CDR_EVENT_ID_LEN);
-    if (p == NULL) {
-        return NGX_ERROR;
+    if (ngx_conductor_ordered(a->hub)) {
+        notice.offer = ngx_conductor_offer_request(a->request,
+                                                 ngx_conductor_admin_told);
+        if (notice.offer == NULL) {
+            return NGX_ERROR;
+        }
     }
 
     rc = ngx_conductor_notify(a->hub, &notice, text, &len, a->request->pool);
@@ -174,7 +178,10 @@ ngx_conductor_admin_notify(ngx_conductor_admin_t *a)
     switch (rc) {
 
     case NGX_OK:
-        break;
+        return ngx_conductor_admin_notified(a, text, len);
+
+    case NGX_DONE:
+        return NGX_DONE;
 
     case NGX_DECLINED:
         return ngx_conductor_admin_wrong(a, NGX_HTTP_NOT_FOUND,
@@ -191,6 +198,21 @@ ngx_conductor_admin_notify(ngx_conductor_admin_t *a)
                              "the event log cannot take it now; nothing was "
                              "sent", NULL);
     }
+}
+
+
+static ngx_int_t
+ngx_conductor_admin_notified(ngx_conductor_admin_t *a, u_char *text,
+    size_t len)
+{
+    u_char     *p;
+    ngx_str_t   id;
+
+    p = ngx_pnalloc(a->request->pool,
+                    sizeof("{\"eventId\":\"\"}\n") + CDR_EVENT_ID_LEN);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
 
     id.data = text;
     id.len = len;
@@ -201,6 +223,48 @@ ngx_conductor_admin_notify(ngx_conductor_admin_t *a)
     ngx_conductor_admin_log(a, "sent notification", &id);
 
     return NGX_OK;
+}
+
+
+/* It has its place in the hub's order, or none. */
+
+static void
+ngx_conductor_admin_told(ngx_conductor_offer_t *offer)
+{
+    size_t                  len;
+    ngx_int_t               rc;
+    ngx_http_request_t     *r;
+    ngx_conductor_admin_t   a;
+    ngx_conductor_first_t   first;
+    u_char                  text[CDR_EVENT_ID_LEN];
+
+    r = offer->data;
+
+    if (offer->state != CDR_TICKET_DONE) {
+        rc = ngx_conductor_body_error(r, NGX_HTTP_SERVICE_UNAVAILABLE,
+                             (offer->state == CDR_TICKET_FAILED)
+                             ? "it cannot have its place now; nothing was "
+                               "sent"
+                             : "it may have been sent");
+
+        ngx_conductor_offer_finalize(r, rc);
+        return;
+    }
+
+    ngx_memzero(&a, sizeof(ngx_conductor_admin_t));
+
+    a.request = r;
+    a.hub = offer->hub;
+
+    ngx_conductor_offer_first(offer, &first);
+    len = ngx_conductor_append_id(a.hub, text, &first, 0);
+
+    rc = ngx_conductor_admin_notified(&a, text, len);
+
+    ngx_conductor_offer_finalize(r, (rc == NGX_OK)
+                             ? ngx_conductor_send_json(r, NGX_HTTP_OK,
+                                                       &a.answer)
+                             : NGX_HTTP_INTERNAL_SERVER_ERROR);
 }
 
 

@@ -4,6 +4,7 @@
  */
 
 #include "ngx_conductor_admin.h"
+#include "ngx_conductor_offer.h"
 
 
 #define NGX_CONDUCTOR_METHODS      "POST, DELETE, OPTIONS"
@@ -253,6 +254,9 @@ ngx_conductor_admin_run(ngx_conductor_admin_t *a)
 
     case NGX_OK:
         return ngx_conductor_send_json(a->request, NGX_HTTP_OK, &a->answer);
+
+    case NGX_DONE:
+        return ngx_conductor_offer_hold(a->request);
 
     case NGX_DECLINED:
         return ngx_conductor_admin_refuse(a);

@@ -33,8 +33,8 @@ typedef struct {
 
 
 /*
- * ngx_conductor_action.c: NGX_OK with the answer; NGX_DECLINED with status
- * and error; NGX_ERROR without memory
+ * ngx_conductor_action.c: NGX_OK with the answer; NGX_DONE: it comes later;
+ * NGX_DECLINED with status and error; NGX_ERROR without memory
  */
 
 ngx_int_t ngx_conductor_admin_disconnect(ngx_conductor_admin_t *a);

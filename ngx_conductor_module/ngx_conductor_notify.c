@@ -6,7 +6,7 @@
  * and its first field "to", which no client gets, says for whom.
  */
 
-#include "ngx_conductor.h"
+#include "ngx_conductor_offer.h"
 
 #include <cdr_json.h>
 
@@ -23,15 +23,21 @@ static size_t ngx_conductor_notify_payload(u_char *dst,
     cdr_json_member_t *members, size_t n);
 static void ngx_conductor_notify_member(cdr_json_member_t *m,
     const char *name, cdr_str_t value);
+static ngx_int_t ngx_conductor_notify_locked(ngx_conductor_hub_t *hub,
+    cdr_str_t type, ngx_conductor_notice_t *notice, ngx_str_t *payload,
+    ngx_str_t *items, u_char *id, size_t *len);
+static ngx_int_t ngx_conductor_notify_item(cdr_str_t type, uint32_t flags,
+    ngx_str_t *payload, ngx_str_t *items, ngx_pool_t *pool);
 static ngx_int_t ngx_conductor_notify_append(ngx_conductor_hub_t *hub,
     cdr_str_t type, uint32_t flags, ngx_str_t *payload, u_char *id,
     size_t *len);
 
 
 /*
- * NGX_OK with the id of the event, of at most CDR_EVENT_ID_LEN bytes;
- * NGX_DECLINED if the hub has no such channel; NGX_ABORT if it is too large;
- * NGX_ERROR if the log cannot take it.
+ * NGX_OK with the id of the event, of at most CDR_EVENT_ID_LEN bytes; NGX_DONE
+ * in a hub with Redis: notice->offer is waited for; NGX_DECLINED if the hub has
+ * no such channel; NGX_ABORT if it is too large; NGX_ERROR if it cannot be
+ * taken.
  */
 
 ngx_int_t
@@ -48,6 +54,10 @@ ngx_conductor_notify(ngx_conductor_hub_t *hub, ngx_conductor_notice_t *notice,
         rc = ngx_conductor_notify_try(hub, notice, id, len, pool);
 
     } while (rc == NGX_AGAIN);
+
+    if (rc == NGX_DONE) {
+        ngx_conductor_offer_wait(notice->offer);
+    }
 
     if (rc != NGX_OK) {
         return rc;
@@ -70,7 +80,7 @@ ngx_conductor_notify_try(ngx_conductor_hub_t *hub,
 {
     size_t                   n;
     ngx_int_t                rc;
-    ngx_str_t                payload;
+    ngx_str_t                payload, items;
     cdr_json_member_t        members[3];
     const cdr_event_type_t  *type;
 
@@ -92,12 +102,20 @@ ngx_conductor_notify_try(ngx_conductor_hub_t *hub,
     payload.len = ngx_conductor_notify_payload(payload.data, type, notice,
                                                members, n);
 
+    if (ngx_conductor_ordered(hub)
+        && ngx_conductor_notify_item(type->name, notice->flags, &payload,
+                                     &items, pool)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
     ngx_conductor_zone_lock(hub);
 
     rc = ngx_conductor_rules_changed(hub)
          ? NGX_AGAIN
-         : ngx_conductor_notify_append(hub, type->name, notice->flags,
-                                       &payload, id, len);
+         : ngx_conductor_notify_locked(hub, type->name, notice, &payload,
+                                       &items, id, len);
 
     ngx_conductor_zone_unlock(hub);
 
@@ -162,6 +180,68 @@ ngx_conductor_notify_member(cdr_json_member_t *m, const char *name,
     m->value = value;
     m->type = CDR_JSON_STRING;
     m->key_escaped = false;
+}
+
+
+/* Under the lock. */
+
+static ngx_int_t
+ngx_conductor_notify_locked(ngx_conductor_hub_t *hub, cdr_str_t type,
+    ngx_conductor_notice_t *notice, ngx_str_t *payload, ngx_str_t *items,
+    u_char *id, size_t *len)
+{
+    if (!ngx_conductor_ordered(hub)) {
+        return ngx_conductor_notify_append(hub, type, notice->flags, payload,
+                                           id, len);
+    }
+
+    if (cdr_log_record_size(type.len, payload->len) > hub->log.size / 4) {
+        return NGX_ABORT;
+    }
+
+    switch (ngx_conductor_offer_put(hub, CDR_OUTBOX_EVENTS, 1, items, NULL,
+                                    notice->offer))
+    {
+    case NGX_OK:
+        return NGX_DONE;
+
+    case NGX_ABORT:
+        return NGX_ABORT;
+
+    default:
+        return NGX_ERROR;
+    }
+}
+
+
+/* As servers tell each other of it: whom it is for is a field there. */
+
+static ngx_int_t
+ngx_conductor_notify_item(cdr_str_t type, uint32_t flags, ngx_str_t *payload,
+    ngx_str_t *items, ngx_pool_t *pool)
+{
+    u_char     *p;
+    cdr_str_t   fields, text;
+
+    fields.data = payload->data;
+    fields.len = payload->len;
+
+    text.len = cdr_event_open(NULL, type, fields);
+
+    items->len = cdr_outbox_item_size(type.len, text.len);
+    items->data = ngx_pnalloc(pool, items->len);
+
+    if (items->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    p = items->data + cdr_outbox_item_size(type.len, 0);
+
+    text.data = p;
+    (void) cdr_event_open(p, type, fields);
+    (void) cdr_outbox_put(items->data, flags, type, text);
+
+    return NGX_OK;
 }
 
 

@@ -8,6 +8,7 @@
 
 
 static ngx_uint_t ngx_conductor_offer_keeper(ngx_conductor_hub_t *hub);
+static void ngx_conductor_offer_cleanup(void *data);
 static void ngx_conductor_offer_arm(void);
 static void ngx_conductor_offer_timer(ngx_event_t *ev);
 static ngx_uint_t ngx_conductor_offer_over(ngx_conductor_offer_t *offer);
@@ -178,6 +179,69 @@ ngx_conductor_offer_leave(ngx_conductor_offer_t *offer)
     ngx_conductor_zone_unlock(offer->hub);
 
     ngx_conductor_count(offer->hub, CDR_FIGURE_EVENTS, offer->count);
+}
+
+
+/* Who asks may go; what was taken goes on. */
+
+ngx_conductor_offer_t *
+ngx_conductor_offer_request(ngx_http_request_t *r,
+    ngx_conductor_offer_pt handler)
+{
+    ngx_http_cleanup_t     *cln;
+    ngx_conductor_offer_t  *offer;
+
+    offer = ngx_pcalloc(r->pool, sizeof(ngx_conductor_offer_t));
+    if (offer == NULL) {
+        return NULL;
+    }
+
+    cln = ngx_http_cleanup_add(r, 0);
+    if (cln == NULL) {
+        return NULL;
+    }
+
+    cln->handler = ngx_conductor_offer_cleanup;
+    cln->data = offer;
+
+    offer->handler = handler;
+    offer->data = r;
+
+    return offer;
+}
+
+
+static void
+ngx_conductor_offer_cleanup(void *data)
+{
+    ngx_conductor_offer_leave(data);
+}
+
+
+/* Returns what a content handler does. */
+
+ngx_int_t
+ngx_conductor_offer_hold(ngx_http_request_t *r)
+{
+    r->main->count++;
+    r->read_event_handler = ngx_http_test_reading;
+    r->write_event_handler = ngx_http_request_empty_handler;
+
+    return NGX_DONE;
+}
+
+
+void
+ngx_conductor_offer_finalize(ngx_http_request_t *r, ngx_int_t rc)
+{
+    ngx_connection_t  *c;
+
+    c = r->connection;
+
+    ngx_http_set_log_request(c->log, r);
+
+    ngx_http_finalize_request(r, rc);
+    ngx_http_run_posted_requests(c);
 }
 
 

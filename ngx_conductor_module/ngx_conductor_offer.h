@@ -77,6 +77,16 @@ void ngx_conductor_offer_wait(ngx_conductor_offer_t *offer);
 
 void ngx_conductor_offer_leave(ngx_conductor_offer_t *offer);
 
+/*
+ * For a request, which is held until the handler finishes it: "data" is the
+ * request.  NULL without memory.
+ */
+
+ngx_conductor_offer_t *ngx_conductor_offer_request(ngx_http_request_t *r,
+    ngx_conductor_offer_pt handler);
+ngx_int_t ngx_conductor_offer_hold(ngx_http_request_t *r);
+void ngx_conductor_offer_finalize(ngx_http_request_t *r, ngx_int_t rc);
+
 /* Hands out what has come.  Called in every turn. */
 
 void ngx_conductor_offer_turn(void);

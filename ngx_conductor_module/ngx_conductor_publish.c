@@ -13,9 +13,6 @@ static ngx_int_t ngx_conductor_publish_begin(ngx_http_request_t *r);
 static void ngx_conductor_publish_body(ngx_http_request_t *r);
 static ngx_int_t ngx_conductor_publish_run(ngx_http_request_t *r,
     ngx_conductor_ctx_t *ctx, ngx_str_t *body);
-static ngx_int_t ngx_conductor_publish_offer(ngx_http_request_t *r,
-    ngx_conductor_offer_t **offer);
-static void ngx_conductor_publish_left(void *data);
 static void ngx_conductor_publish_done(ngx_conductor_offer_t *offer);
 static ngx_int_t ngx_conductor_publish_outcome(ngx_http_request_t *r,
     ngx_conductor_offer_t *offer);
@@ -196,21 +193,19 @@ ngx_conductor_publish_run(ngx_http_request_t *r, ngx_conductor_ctx_t *ctx,
 
     (void) ngx_conductor_body_type(r, &pub.ndjson);
 
-    if (ngx_conductor_ordered(lcf->hub)
-        && ngx_conductor_publish_offer(r, &pub.offer) != NGX_OK)
-    {
-        ngx_conductor_publish_release(ctx->idem);
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    if (ngx_conductor_ordered(lcf->hub)) {
+        pub.offer = ngx_conductor_offer_request(r, ngx_conductor_publish_done);
+
+        if (pub.offer == NULL) {
+            ngx_conductor_publish_release(ctx->idem);
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
     }
 
     rc = ngx_conductor_append(&pub);
 
     if (rc == NGX_CONDUCTOR_APPEND_WAITING) {
-        r->main->count++;
-        r->read_event_handler = ngx_http_test_reading;
-        r->write_event_handler = ngx_http_request_empty_handler;
-
-        return NGX_DONE;
+        return ngx_conductor_offer_hold(r);
     }
 
     /* who is told that it failed may use the key at once */
@@ -221,54 +216,14 @@ ngx_conductor_publish_run(ngx_http_request_t *r, ngx_conductor_ctx_t *ctx,
 }
 
 
-/* Who asks may go; what was taken goes on. */
-
-static ngx_int_t
-ngx_conductor_publish_offer(ngx_http_request_t *r,
-    ngx_conductor_offer_t **offer)
-{
-    ngx_http_cleanup_t  *cln;
-
-    *offer = ngx_pcalloc(r->pool, sizeof(ngx_conductor_offer_t));
-    if (*offer == NULL) {
-        return NGX_ERROR;
-    }
-
-    cln = ngx_http_cleanup_add(r, 0);
-    if (cln == NULL) {
-        return NGX_ERROR;
-    }
-
-    cln->handler = ngx_conductor_publish_left;
-    cln->data = *offer;
-
-    (*offer)->handler = ngx_conductor_publish_done;
-    (*offer)->data = r;
-
-    return NGX_OK;
-}
-
-
-static void
-ngx_conductor_publish_left(void *data)
-{
-    ngx_conductor_offer_leave(data);
-}
-
-
 static void
 ngx_conductor_publish_done(ngx_conductor_offer_t *offer)
 {
-    ngx_connection_t    *c;
     ngx_http_request_t  *r;
 
     r = offer->data;
-    c = r->connection;
 
-    ngx_http_set_log_request(c->log, r);
-
-    ngx_http_finalize_request(r, ngx_conductor_publish_outcome(r, offer));
-    ngx_http_run_posted_requests(c);
+    ngx_conductor_offer_finalize(r, ngx_conductor_publish_outcome(r, offer));
 }
 
 

@@ -166,12 +166,11 @@ cdr_outbox_put(uint8_t *p, uint32_t flags, cdr_str_t type, cdr_str_t text)
         p += type.len;
     }
 
-    if (text.len) {
+    if (text.len && text.data != p) {
         memcpy(p, text.data, text.len);
-        p += text.len;
     }
 
-    return p;
+    return p + text.len;
 }
 
 

@@ -202,7 +202,10 @@ int cdr_outbox_begin(cdr_outbox_t *ob, size_t len, uint32_t count,
     cdr_ticket_t *ticket);
 void cdr_outbox_commit(cdr_outbox_t *ob, cdr_outbox_rec_t *rec);
 
-/* Bytes of an item, and writes it: returns the place behind it. */
+/*
+ * Bytes of an item, and writes it: returns the place behind it.  The text may
+ * stand in its place already.
+ */
 
 size_t cdr_outbox_item_size(size_t type_len, size_t text_len);
 uint8_t *cdr_outbox_put(uint8_t *p, uint32_t flags, cdr_str_t type,

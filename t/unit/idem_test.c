@@ -72,7 +72,10 @@ static int
 complete(cdr_idem_t *t, const cdr_idem_ticket_t *ticket, uint64_t seq,
     uint64_t now)
 {
-    cdr_idem_answer_t  a = { 1, 2, seq, START, seq, { { 5, 6 } } };
+    cdr_idem_answer_t  a = {
+        .kind = 1, .count = 2, .seq = seq, .ms = START, .n = seq,
+        .digest = { { 5, 6 } }
+    };
 
     return cdr_idem_complete(t, ticket, &a, now);
 }
@@ -506,6 +509,60 @@ usable(void *mem)
 }
 
 
+/* Begun by one, and done by another who knows only the key. */
+
+static void
+test_lent(void *mem)
+{
+    uint32_t           n;
+    cdr_idem_t         t;
+    cdr_idem_hash_t    k[4];
+    cdr_idem_answer_t  a, done = { .kind = 1, .count = 2, .ms = START };
+    cdr_idem_ticket_t  ticket;
+
+    t = table(mem);
+
+    for (n = 0; n < 4; n++) {
+        k[n] = key(n);
+    }
+
+    (void) reserve(&t, 1, &me, START, &ticket);
+    ok(cdr_idem_forget(&t, &k[1]) == CDR_OK
+       && find(&t, 1, START, NULL) == CDR_AGAIN,
+       "what has an owner is not ended by its key");
+    ok(cdr_idem_lend(&t, &ticket) == CDR_OK
+       && cdr_idem_release_owner(&t, me.slot, me.incarnation, &n) == CDR_OK
+       && n == 0 && find(&t, 1, START, NULL) == CDR_AGAIN,
+       "what was lent outlives its owner");
+    ok(cdr_idem_note(&t, &k[1], &done, START) == CDR_OK
+       && find(&t, 1, START, &a) == CDR_OK && a.ms == START && whole(&t),
+       "and is done");
+    ok(cdr_idem_release(&t, &ticket) == CDR_DECLINED
+       && cdr_idem_lend(&t, &ticket) == CDR_DECLINED, "for its owner too");
+
+    done.ms++;
+    ok(cdr_idem_note(&t, &k[1], &done, START) == CDR_OK
+       && find(&t, 1, START, &a) == CDR_OK && a.ms == START,
+       "what was done first stays");
+    ok(cdr_idem_note(&t, &k[2], &done, START) == CDR_OK
+       && find(&t, 2, START, &a) == CDR_OK && a.ms == START + 1,
+       "what nobody has begun here is kept as well");
+
+    cdr_idem_repair(&t, 0);
+    ok(find(&t, 1, START, &a) == CDR_OK && find(&t, 2, START, &a) == CDR_OK
+       && whole(&t), "and over a repair, as no log has to have it");
+
+    (void) reserve(&t, 3, &me, START, &ticket);
+    (void) cdr_idem_lend(&t, &ticket);
+    ok(cdr_idem_forget(&t, &k[3]) == CDR_OK
+       && find(&t, 3, START, NULL) == CDR_DECLINED && whole(&t),
+       "what was lent and not done is forgotten");
+    ok(cdr_idem_forget(&t, &k[3]) == CDR_OK
+       && cdr_idem_forget(&t, &k[1]) == CDR_OK
+       && find(&t, 1, START, &a) == CDR_OK, "and nothing else");
+}
+
+
 int
 main(void)
 {
@@ -523,6 +580,7 @@ main(void)
     test_shares(mem);
     test_owner(mem);
     test_repair(mem);
+    test_lent(mem);
 
     t = table(mem);
 
