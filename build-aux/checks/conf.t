@@ -19,7 +19,8 @@ my $nginx = $ENV{TEST_NGINX_BINARY} || '/usr/sbin/nginx';
 my $globals = $ENV{TEST_NGINX_GLOBALS}
     // 'load_module ' . getcwd() . '/build/ngx_conductor_module.so;';
 
-$ENV{JWT_SECRET} //= 'a secret of at least thirty-two bytes';
+$ENV{$_} //= 'a secret of at least thirty-two bytes'
+    for qw/ JWT_SECRET REDIS_PASSWORD SENTINEL_PASSWORD HUB_SECRET /;
 delete $ENV{NGINX};
 
 my @temporary = map { "${_}_temp_path $_;\n" }
@@ -53,7 +54,7 @@ for my $example (@examples) {
 done_testing();
 
 
-# What the examples take to be beside nginx.conf: a certificate with its key,
+# What the examples take to be beside nginx.conf: certificates with their keys,
 # and a set of keys.
 sub files {
     my $dir = tempdir(CLEANUP => 1);
@@ -64,6 +65,9 @@ sub files {
 
     my $said = `$make 2>&1`;
     die "openssl: $said" if $?;
+
+    copy("$dir/certificate.pem", "$dir/$_.pem") for qw/ redis-ca redis-client /;
+    copy("$dir/key.pem", "$dir/redis-client.key");
 
     my $modulus = `openssl x509 -in $dir/certificate.pem -noout -modulus`;
     my ($hex) = $modulus =~ /^Modulus=([0-9A-F]+)$/ or die "openssl: no key\n";
