@@ -110,6 +110,8 @@ typedef struct {
 extern ngx_conductor_join_hook_t  *ngx_conductor_join_hooks[];
 
 
+/* The first member of what the files of joining know of it. */
+
 struct ngx_conductor_join_s {
     ngx_conductor_hub_t          *hub;
     ngx_conductor_redis_conf_t   *conf;
@@ -122,8 +124,6 @@ struct ngx_conductor_join_s {
     /* the hooks' own, by their place in the table */
 
     void                         *data[8];
-
-    void                         *own;      /* the rest is join's own */
 };
 
 

@@ -3,8 +3,7 @@
  * its own and is started again by the master when it dies.
  */
 
-#include "ngx_conductor_keeper.h"
-#include "ngx_conductor_redis.h"
+#include "ngx_conductor_join.h"
 
 
 #define NGX_CONDUCTOR_KEEPER_IDLE   (60 * 60 * 1000)
@@ -207,6 +206,8 @@ ngx_conductor_keeper_woken(ngx_event_t *ev)
             cdr_slot_clear_pending(&k->hub->slots.slots[k->hub->slot]);
         }
 
+        ngx_conductor_join_woken(k->join);
+
         if (k->thread.started) {
             ngx_conductor_keeper_run(k);
         }
@@ -254,6 +255,8 @@ ngx_conductor_keeper_tick(ngx_conductor_keeper_t *k)
         ngx_conductor_reap(hub);
     }
 
+    ngx_conductor_join_tick(&k->join, hub);
+
     if (hub->presence) {
         ngx_conductor_presence_expire(hub);
     }
@@ -285,6 +288,8 @@ ngx_conductor_keeper_exit(void)
 
     for (k = ngx_conductor_keepers; k; k = k->next) {
         hub = k->hub;
+
+        ngx_conductor_join_stop(k->join);
 
         if (k->thread.started) {
             ngx_conductor_keeper_finish(k, deadline);

@@ -136,6 +136,8 @@ struct ngx_conductor_keeper_s {
     char                          said[2][CDR_STORE_ERROR_LEN];
                                             /* causes that were logged */
 
+    struct ngx_conductor_join_s  *join;     /* with Redis */
+
     unsigned                      locked:1;
     unsigned                      complained:1;   /* of who has the lock */
     unsigned                      open:1;

@@ -35,6 +35,7 @@ typedef struct {
 #define NGX_CONDUCTOR_DATABASE_FAILED  2
 
 #define NGX_CONDUCTOR_KEEPER_TEXT      192
+#define NGX_CONDUCTOR_STREAM_NAME      40
 
 typedef struct {
     _Atomic uint64_t              presence;   /* version that is committed */
@@ -86,6 +87,8 @@ typedef struct {
                                                at it; 0: none; under the lock */
     _Atomic uint64_t              since_ms; /* Unix, of the state */
     _Atomic uint64_t              created_ms;     /* of this life */
+    _Atomic uint64_t              read_ms;  /* Unix, when reading last had an
+                                               answer */
 
     /* under the lock */
 
@@ -94,7 +97,12 @@ typedef struct {
     uint64_t                      lone_n;   /* the highest own number that was
                                                placed alone and has not come
                                                back; 0: none */
+    uint64_t                      gap_told; /* of "dropped", to the others */
+    uint32_t                      based;    /* "last" was read nowhere: it
+                                               stands for our beginning */
     u_char                        run_id[48];
+    u_char                        stream[NGX_CONDUCTOR_STREAM_NAME];
+                                            /* its name in Redis */
     u_char                        error[NGX_CONDUCTOR_KEEPER_TEXT];
 
     /* told by the keeper */

@@ -1,0 +1,212 @@
+/* What the files of joining share. */
+
+#ifndef NGX_CONDUCTOR_JOIN_OWN_H_INCLUDED
+#define NGX_CONDUCTOR_JOIN_OWN_H_INCLUDED
+
+
+#include "ngx_conductor_join.h"
+
+#include <cdr_stream.h>
+
+#include <hiredis/async.h>
+
+
+#define NGX_CONDUCTOR_JOIN_SAMPLES  16
+#define NGX_CONDUCTOR_JOIN_AHEAD    4096    /* events offered and not read */
+#define NGX_CONDUCTOR_JOIN_AGAIN    30000   /* ms of the stream that are read
+                                               and told again */
+#define NGX_CONDUCTOR_JOIN_RETRY    1000    /* ms */
+#define NGX_CONDUCTOR_JOIN_HUNG     4000    /* ms of reading in vain */
+#define NGX_CONDUCTOR_JOIN_HOLD     64      /* events in a hold of the lock */
+
+
+typedef struct ngx_conductor_join_own_s  ngx_conductor_join_own_t;
+
+
+/* A call of the script on its way to Redis. */
+
+typedef struct {
+    ngx_conductor_join_own_t     *own;
+    uint64_t                      session;
+    uint64_t                      clock;    /* us, when it was sent */
+    uint64_t                      last;     /* the highest number in it */
+    uint64_t                      gap;      /* dropped, as is told in it */
+    cdr_outbox_cursor_t           from;     /* before the first record */
+    ngx_uint_t                    nrecords;
+    uint64_t                      n[NGX_CONDUCTOR_JOIN_BATCH + 1];
+                                            /* of their first events; 0: not
+                                               one of the outbox */
+} ngx_conductor_join_call_t;
+
+
+/* What the last number was at a time: so what has waited since is known. */
+
+typedef struct {
+    uint64_t                      n;
+    ngx_msec_t                    at;
+} ngx_conductor_join_sample_t;
+
+
+struct ngx_conductor_join_own_s {
+    ngx_conductor_join_t          join;     /* as the hooks know it */
+
+    ngx_msec_t                    lost;     /* since when there is no link */
+    u_char                        said[NGX_CONDUCTOR_KEEPER_TEXT];
+    ngx_conductor_join_sample_t   samples[NGX_CONDUCTOR_JOIN_SAMPLES];
+    ngx_uint_t                    sample;   /* the newest */
+
+    /* the session */
+
+    uint64_t                      session;
+    uint64_t                      call;     /* number of the next call */
+    ngx_msec_t                    hello_at; /* not before, if it is over */
+    cdr_log_pos_t                 tail;     /* of the stream, as told last */
+    uint64_t                      rtt;      /* us, of the last call */
+    uint64_t                      since;    /* us, when the state began */
+    uint64_t                      sent;     /* us, of the oldest call that is
+                                               not answered, or the newest */
+
+    /* offering */
+
+    cdr_outbox_cursor_t           offered;  /* behind what was sent */
+    uint64_t                      top;      /* highest number sent, or known
+                                               to Redis */
+    cdr_log_cursor_t              again;    /* what is told again; */
+    uint64_t                      upto;     /* to this number; 0: nothing */
+    uint64_t                      ahead;    /* events sent and not read */
+    ngx_uint_t                    ncalls;   /* that are not answered */
+
+    /* reading */
+
+    cdr_log_pos_t                 read;     /* place of the reader */
+    cdr_log_pos_t                 target;   /* then all was read again */
+    ngx_msec_t                    asked;    /* when it asked */
+    ngx_msec_t                    read_at;  /* it asks not before */
+    uint64_t                      old;      /* Redis' ms, when this life
+                                               began */
+    u_char                        stream[NGX_CONDUCTOR_STREAM_NAME];
+    cdr_log_cursor_t              settle;
+    ngx_conductor_join_control_t  control;
+
+    /* placing */
+
+    cdr_outbox_cursor_t           waiting;  /* before what is not in the log */
+    cdr_log_pos_t                 lone;     /* place of the last one placed
+                                               alone; 0: not known */
+
+    unsigned                      owner:1;
+    unsigned                      linked:1;
+    unsigned                      patient:1;      /* no word of the link yet */
+    unsigned                      greeted:1;      /* the session has begun */
+    unsigned                      greeting:1;
+    unsigned                      over:1;   /* the session is */
+    unsigned                      loaded:1; /* Redis knows the script */
+    unsigned                      reading:1;
+    unsigned                      again_due:1;    /* reading again */
+    unsigned                      answered:1;     /* since the state began */
+    unsigned                      bad:1;    /* an entry was; logged */
+};
+
+
+#define ngx_conductor_join_own(join)  ((ngx_conductor_join_own_t *) (join))
+
+#define ngx_conductor_join_state(hub)                                         \
+    atomic_load_explicit(&(hub)->zone->joining.state, memory_order_relaxed)
+
+
+/* ngx_conductor_join_script.c */
+
+extern ngx_conductor_script_t  ngx_conductor_join_script_hello;
+extern ngx_conductor_script_t  ngx_conductor_join_script_offer;
+
+const char *ngx_conductor_join_sha(ngx_conductor_script_t *script);
+
+
+/*
+ * ngx_conductor_join.c: does what is to be done now; the state; and the hub
+ * goes its own way from now on, for a reason.
+ */
+
+void ngx_conductor_join_turn(ngx_conductor_join_own_t *own);
+void ngx_conductor_join_state_set(ngx_conductor_join_own_t *own,
+    ngx_conductor_redis_e state);
+void ngx_conductor_join_alone(ngx_conductor_join_own_t *own,
+    const char *reason);
+void ngx_conductor_join_up(ngx_conductor_join_own_t *own);
+
+
+/* ngx_conductor_join_command.c: an error reply, as a text that ends */
+
+ngx_int_t ngx_conductor_join_refused(ngx_conductor_join_own_t *own,
+    redisReply *reply, u_char *text);
+
+
+/* ngx_conductor_join_hello.c: begins a session, or another one */
+
+void ngx_conductor_join_hello(ngx_conductor_join_own_t *own);
+void ngx_conductor_join_over(ngx_conductor_join_own_t *own, ngx_msec_t wait);
+
+
+/*
+ * ngx_conductor_join_offer.c: sends what there is to be sent, also nothing, to
+ * see whether Redis answers.  NGX_OK: nothing is left; NGX_AGAIN: there is.
+ */
+
+ngx_int_t ngx_conductor_join_offer(ngx_conductor_join_own_t *own);
+void ngx_conductor_join_probe(ngx_conductor_join_own_t *own);
+
+
+/*
+ * ngx_conductor_join_call.c: the arguments of a call.
+ *
+ * A record has a head and as many events as that says.  NGX_ERROR: no memory.
+ * When it is sent it is gone, be it NGX_OK or NGX_ERROR.
+ */
+
+#define NGX_CONDUCTOR_JOIN_FORCE    1       /* though its key was used */
+#define NGX_CONDUCTOR_JOIN_CONTROL  2
+
+typedef struct {
+    ngx_conductor_join_own_t     *own;
+    ngx_conductor_join_call_t    *call;
+    ngx_pool_t                   *pool;
+    ngx_array_t                   keys;     /* ngx_str_t */
+    ngx_array_t                   argv;     /* likewise */
+    size_t                        bytes;
+    ngx_uint_t                    events;
+} ngx_conductor_join_args_t;
+
+
+ngx_int_t ngx_conductor_join_args(ngx_conductor_join_args_t *args,
+    ngx_conductor_join_own_t *own);
+void ngx_conductor_join_args_free(ngx_conductor_join_args_t *args);
+ngx_int_t ngx_conductor_join_args_record(ngx_conductor_join_args_t *args,
+    cdr_outbox_rec_t *rec);
+ngx_int_t ngx_conductor_join_args_gap(ngx_conductor_join_args_t *args,
+    uint64_t n, uint64_t events);
+ngx_int_t ngx_conductor_join_args_event(ngx_conductor_join_args_t *args,
+    cdr_log_event_t *event);
+ngx_int_t ngx_conductor_join_args_send(ngx_conductor_join_args_t *args,
+    redisCallbackFn *handler);
+
+
+/* ngx_conductor_join_read.c: asks for what is behind own->read */
+
+void ngx_conductor_join_read(ngx_conductor_join_own_t *own);
+ngx_uint_t ngx_conductor_join_caught(ngx_conductor_join_own_t *own);
+void ngx_conductor_join_gap(ngx_conductor_join_own_t *own,
+    const char *reason);
+
+
+/*
+ * ngx_conductor_join_place.c: gives places to what waits; the number of the
+ * first event that waits, or 0; what a keeper before this one has left half
+ * done; and an event of the log, under the lock.
+ */
+
+void ngx_conductor_join_place(ngx_conductor_join_own_t *own);
+uint64_t ngx_conductor_join_waiting(ngx_conductor_join_own_t *own);
+void ngx_conductor_join_recover(ngx_conductor_join_own_t *own);
+
+
+#endif /* NGX_CONDUCTOR_JOIN_OWN_H_INCLUDED */
