@@ -16,6 +16,10 @@ static ngx_int_t ngx_conductor_admin_notice(ngx_conductor_admin_t *a,
     ngx_conductor_notice_t *notice);
 static ngx_int_t ngx_conductor_admin_drained(ngx_conductor_admin_t *a,
     ngx_uint_t on);
+static ngx_int_t ngx_conductor_admin_elsewhere(ngx_conductor_admin_t *a,
+    ngx_str_t *server, cdr_str_t value, ngx_uint_t on);
+static ngx_int_t ngx_conductor_admin_passed(ngx_conductor_admin_t *a,
+    ngx_int_t rc, const char *none, const char *field);
 static ngx_int_t ngx_conductor_admin_text(ngx_conductor_admin_t *a,
     cdr_str_t value, ngx_str_t *text);
 static void ngx_conductor_admin_log(ngx_conductor_admin_t *a,
@@ -27,12 +31,16 @@ ngx_conductor_admin_disconnect(ngx_conductor_admin_t *a)
 {
     u_char  *p;
 
-    if (ngx_conductor_disconnect(a->hub, a->id.data, a->id.len) != NGX_OK) {
-        return ngx_conductor_admin_wrong(a, NGX_HTTP_NOT_FOUND,
-                                         "there is no such connection", NULL);
+    if (ngx_conductor_disconnect(a->hub, a->id.data, a->id.len) != NGX_OK
+        && ngx_conductor_admin_passed(a,
+                         ngx_conductor_tell_disconnect(a->hub, &a->id),
+                         "there is no such connection", NULL)
+           != NGX_OK)
+    {
+        return NGX_DECLINED;
     }
 
-    /* an id that was found is plain text */
+    /* an id that can be one is plain text */
 
     p = ngx_pnalloc(a->request->pool,
                     sizeof("{\"connectionId\":\"\"}\n") + a->id.len);
@@ -43,7 +51,10 @@ ngx_conductor_admin_disconnect(ngx_conductor_admin_t *a)
     a->answer.data = p;
     a->answer.len = ngx_sprintf(p, "{\"connectionId\":\"%V\"}\n", &a->id) - p;
 
-    ngx_conductor_admin_log(a, "disconnected connection", &a->id);
+    ngx_conductor_admin_log(a, a->status ? "tells the other servers to "
+                                           "disconnect connection"
+                                         : "disconnected connection",
+                            &a->id);
 
     return NGX_OK;
 }
@@ -103,6 +114,12 @@ ngx_conductor_admin_revoke(ngx_conductor_admin_t *a)
         return ngx_conductor_admin_wrong(a, NGX_HTTP_SERVICE_UNAVAILABLE,
                    "the table of revocations is full; nothing was changed",
                    NULL);
+    }
+
+    if (ngx_conductor_tell_revoke(a->hub, kind, &name, until) == NGX_BUSY) {
+        return ngx_conductor_admin_wrong(a, NGX_HTTP_SERVICE_UNAVAILABLE,
+                   "it holds on this server, but the others cannot be told "
+                   "now", NULL);
     }
 
     ngx_conductor_admin_log(a, until ? (jti ? "revoked jti" : "revoked user")
@@ -376,8 +393,7 @@ ngx_conductor_admin_drained(ngx_conductor_admin_t *a, ngx_uint_t on)
         if (name.len != hub->label.len
             || ngx_memcmp(name.data, hub->label.data, name.len) != 0)
         {
-            return ngx_conductor_admin_wrong(a, NGX_HTTP_NOT_FOUND,
-                                "there is no such server", "server");
+            return ngx_conductor_admin_elsewhere(a, &name, server.value, on);
         }
     }
 
@@ -396,6 +412,63 @@ ngx_conductor_admin_drained(ngx_conductor_admin_t *a, ngx_uint_t on)
                             &hub->label);
 
     return NGX_OK;
+}
+
+
+/* Another server is to drain, or no more. */
+
+static ngx_int_t
+ngx_conductor_admin_elsewhere(ngx_conductor_admin_t *a, ngx_str_t *server,
+    cdr_str_t value, ngx_uint_t on)
+{
+    u_char  *p;
+
+    if (ngx_conductor_admin_passed(a,
+                           ngx_conductor_tell_drain(a->hub, server, on),
+                           "there is no such server", "server")
+        != NGX_OK)
+    {
+        return NGX_DECLINED;
+    }
+
+    p = ngx_pnalloc(a->request->pool,
+                    sizeof("{\"server\":,\"draining\":false}\n") + value.len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    a->answer.data = p;
+
+    p = ngx_sprintf(p, "{\"server\":");
+    p += cdr_json_canonical(p, value);
+    p = ngx_sprintf(p, ",\"draining\":%s}\n", on ? "true" : "false");
+
+    a->answer.len = p - a->answer.data;
+
+    ngx_conductor_admin_log(a, on ? "tells to drain server"
+                                  : "tells to drain no more server",
+                            server);
+    return NGX_OK;
+}
+
+
+/* Others may know what this server does not. */
+
+static ngx_int_t
+ngx_conductor_admin_passed(ngx_conductor_admin_t *a, ngx_int_t rc,
+    const char *none, const char *field)
+{
+    if (rc == NGX_OK) {
+        a->status = NGX_HTTP_ACCEPTED;
+        return NGX_OK;
+    }
+
+    if (rc == NGX_BUSY) {
+        return ngx_conductor_admin_wrong(a, NGX_HTTP_SERVICE_UNAVAILABLE,
+                             "the other servers cannot be told now", NULL);
+    }
+
+    return ngx_conductor_admin_wrong(a, NGX_HTTP_NOT_FOUND, none, field);
 }
 
 

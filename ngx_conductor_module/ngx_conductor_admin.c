@@ -253,7 +253,9 @@ ngx_conductor_admin_run(ngx_conductor_admin_t *a)
     switch (act->handler(a)) {
 
     case NGX_OK:
-        return ngx_conductor_send_json(a->request, NGX_HTTP_OK, &a->answer);
+        return ngx_conductor_send_json(a->request,
+                                       a->status ? a->status : NGX_HTTP_OK,
+                                       &a->answer);
 
     case NGX_DONE:
         return ngx_conductor_offer_hold(a->request);

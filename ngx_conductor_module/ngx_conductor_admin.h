@@ -17,7 +17,7 @@ typedef struct {
     ngx_str_t                     id;         /* behind the action's path */
     ngx_str_t                     body;
     ngx_str_t                     answer;
-    ngx_uint_t                    status;     /* if declined: why */
+    ngx_uint_t                    status;     /* 0: 200; if declined: why */
     const char                   *error;
     const char                   *field;
 } ngx_conductor_admin_t;
@@ -42,6 +42,20 @@ ngx_int_t ngx_conductor_admin_revoke(ngx_conductor_admin_t *a);
 ngx_int_t ngx_conductor_admin_notify(ngx_conductor_admin_t *a);
 ngx_int_t ngx_conductor_admin_drain(ngx_conductor_admin_t *a);
 ngx_int_t ngx_conductor_admin_undrain(ngx_conductor_admin_t *a);
+
+
+/*
+ * ngx_conductor_tell.c: the hub's other servers are told to do something, now
+ * or when they are back.  NGX_OK; NGX_DECLINED: there are no others; NGX_BUSY:
+ * they cannot be told.
+ */
+
+ngx_int_t ngx_conductor_tell_disconnect(ngx_conductor_hub_t *hub,
+    ngx_str_t *id);
+ngx_int_t ngx_conductor_tell_revoke(ngx_conductor_hub_t *hub,
+    cdr_revoke_kind_t kind, ngx_str_t *name, uint64_t until);
+ngx_int_t ngx_conductor_tell_drain(ngx_conductor_hub_t *hub,
+    ngx_str_t *server, ngx_uint_t on);
 
 
 /* ngx_conductor_admin.c: NGX_OK, or NGX_DECLINED with status and error */

@@ -188,6 +188,24 @@ cdr_revoke_set(cdr_revoke_t *t, cdr_revoke_kind_t kind,
 }
 
 
+int
+cdr_revoke_set_told(cdr_revoke_t *t, cdr_revoke_kind_t kind,
+    const uint64_t hash[2], uint64_t until_ms, uint64_t now_ms)
+{
+    int                  rc;
+    cdr_revoke_entry_t  *e;
+
+    rc = cdr_revoke_set(t, kind, hash, until_ms, now_ms);
+    e = cdr_revoke_find(t, kind, hash);
+
+    if (e) {
+        atomic_store_explicit(&e->issued_ms, 0, memory_order_relaxed);
+    }
+
+    return rc;
+}
+
+
 bool
 cdr_revoke_check(const cdr_revoke_t *t, cdr_str_t user, const uint64_t jti[2],
     uint64_t now_ms)

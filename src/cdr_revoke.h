@@ -37,7 +37,7 @@ typedef struct {
     uint32_t                 next;          /* in its bucket or free list */
     uint64_t                 hash[2];
     _Atomic uint64_t         until_ms;      /* Unix; not revoked from then */
-    _Atomic uint64_t         issued_ms;
+    _Atomic uint64_t         issued_ms;     /* 0: by another server */
 } cdr_revoke_entry_t;
 
 
@@ -90,6 +90,14 @@ void cdr_revoke_hash(cdr_str_t name, uint64_t hash[2]);
  */
 
 int cdr_revoke_set(cdr_revoke_t *t, cdr_revoke_kind_t kind,
+    const uint64_t hash[2], uint64_t until_ms, uint64_t now_ms);
+
+/*
+ * The same, as another server has it.  Its issued_ms becomes 0, until it is
+ * set here again: so it is known who was the last to say something.
+ */
+
+int cdr_revoke_set_told(cdr_revoke_t *t, cdr_revoke_kind_t kind,
     const uint64_t hash[2], uint64_t until_ms, uint64_t now_ms);
 
 /* Whether a user, or the token with this jti (0, 0: none), is revoked. */

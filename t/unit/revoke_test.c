@@ -90,6 +90,40 @@ test_layout(void *mem)
 
 
 static void
+test_told(void *mem)
+{
+    uint64_t                   hash[2];
+    cdr_revoke_t               t;
+    const cdr_revoke_entry_t  *e;
+
+    t = table(mem);
+    cdr_revoke_hash(str("ann"), hash);
+
+    (void) put(&t, CDR_REVOKE_USER, "ann", LATER, NOW);
+
+    ok(cdr_revoke_set_told(&t, CDR_REVOKE_USER, hash, LATER + 1, NOW + 1)
+       == CDR_OK
+       && revoked(&t, "ann", NULL, LATER)
+       && (e = cdr_revoke_get(&t, CDR_REVOKE_USER, hash)) != NULL
+       && e->issued_ms == 0,
+       "another server may revoke, and it is known that it did");
+
+    (void) put(&t, CDR_REVOKE_USER, "ann", LATER, NOW + 2);
+
+    ok(e->issued_ms == NOW + 2, "until it is done here");
+    ok(cdr_revoke_set_told(&t, CDR_REVOKE_USER, hash, 0, NOW + 3) == CDR_OK
+       && !revoked(&t, "ann", NULL, NOW + 3) && e->issued_ms == 0,
+       "another one may lift it");
+
+    cdr_revoke_hash(str("eve"), hash);
+
+    ok(cdr_revoke_set_told(&t, CDR_REVOKE_USER, hash, 0, NOW) == CDR_OK
+       && cdr_revoke_get(&t, CDR_REVOKE_USER, hash) == NULL,
+       "and nothing is kept where there is nothing to lift");
+}
+
+
+static void
 test_check(void *mem)
 {
     uint32_t                   i, n, generation;
@@ -296,6 +330,7 @@ main(void)
 
     test_layout(mem);
     test_check(mem);
+    test_told(mem);
     test_full(mem);
     test_damage(mem);
 
