@@ -75,11 +75,11 @@ void ngx_conductor_socket_close(ngx_conductor_socket_t *s);
 /*
  * ngx_conductor_redis_tls.c
  *
- * After it was connected, with what hiredis is to be told of an error: NGX_OK
- * or NGX_ERROR.  And why it was in vain; NULL if it was not for TLS.
+ * After it was connected: NULL, or why it cannot be.  And why it was in vain
+ * later; NULL if it was not for TLS.
  */
 
-ngx_int_t ngx_conductor_redis_tls_begin(ngx_conductor_socket_t *s,
+const char *ngx_conductor_redis_tls_begin(ngx_conductor_socket_t *s,
     ngx_conductor_redis_conf_t *conf, u_char *host);
 const char *ngx_conductor_redis_tls_reason(ngx_conductor_socket_t *s);
 
@@ -165,6 +165,7 @@ void ngx_conductor_peer_probe(ngx_conductor_peer_t *peer, ngx_uint_t quiet);
 /* The link of a hub. */
 
 #define NGX_CONDUCTOR_LINK_SEEDS   32
+#define NGX_CONDUCTOR_LINK_TOLD    4        /* reasons */
 #define NGX_CONDUCTOR_LINK_HOPS    5        /* from node to node of a cluster */
 
 /* What a round of attempts has come to at best. */
@@ -212,7 +213,9 @@ typedef struct {
     ngx_conductor_place_t         dead;     /* the last that was no good */
     ngx_uint_t                    best;     /* ngx_conductor_link_e */
     u_char                        reason[NGX_CONDUCTOR_KEEPER_TEXT];
-    u_char                        told[NGX_CONDUCTOR_KEEPER_TEXT];
+    uint32_t                      told[NGX_CONDUCTOR_LINK_TOLD];
+                                            /* hashes of the last reasons */
+    ngx_uint_t                    ntold;
     u_char                        error[NGX_CONDUCTOR_PEER_REASON];
                                             /* of a check */
     ngx_uint_t                    failures; /* rounds in a row */

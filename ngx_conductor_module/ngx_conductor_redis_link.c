@@ -439,7 +439,7 @@ ngx_conductor_link_up(ngx_conductor_link_own_t *own)
     link->up = 1;
 
     own->up_since = ngx_current_msec;
-    own->told[0] = '\0';
+    own->ntold = 0;
 
     own->handlers->up(own->data);
 }
@@ -496,18 +496,28 @@ ngx_conductor_link_lost(ngx_conductor_link_own_t *own,
 }
 
 
-/* The same reason is not told again; nothing is touched behind it. */
+/*
+ * A reason that was told of late is not told again, as several may take turns;
+ * nothing is touched behind the handler.
+ */
 
 static void
 ngx_conductor_link_down(ngx_conductor_link_own_t *own)
 {
-    if (ngx_strcmp(own->told, own->reason) == 0) {
-        return;
+    uint32_t    hash;
+    ngx_uint_t  i;
+
+    hash = ngx_crc32_short(own->reason, ngx_strlen(own->reason));
+
+    for (i = 0; i < ngx_min(own->ntold, NGX_CONDUCTOR_LINK_TOLD); i++) {
+        if (own->told[i] == hash) {
+            return;
+        }
     }
 
-    ngx_memcpy(own->told, own->reason, sizeof(own->told));
+    own->told[own->ntold++ % NGX_CONDUCTOR_LINK_TOLD] = hash;
 
-    own->handlers->down(own->data, (char *) own->told);
+    own->handlers->down(own->data, (char *) own->reason);
 }
 
 

@@ -261,6 +261,7 @@ ngx_conductor_peer_connect(ngx_conductor_peer_t *peer)
 static void
 ngx_conductor_peer_connected(const redisAsyncContext *ac, int status)
 {
+    const char            *reason;
     ngx_conductor_peer_t  *peer;
 
     peer = ac->data;
@@ -272,13 +273,13 @@ ngx_conductor_peer_connected(const redisAsyncContext *ac, int status)
         return;
     }
 
-    if (peer->conf->tls
-        && ngx_conductor_redis_tls_begin(&peer->socket, peer->conf,
-                                         peer->place.host)
-           != NGX_OK)
-    {
-        ngx_conductor_peer_why(peer);
-        return;
+    if (peer->conf->tls) {
+        reason = ngx_conductor_redis_tls_begin(&peer->socket, peer->conf,
+                                               peer->place.host);
+        if (reason) {
+            ngx_conductor_peer_fail(peer, reason);
+            return;
+        }
     }
 
     ngx_conductor_peer_login(peer);

@@ -13,32 +13,40 @@ static ngx_int_t ngx_conductor_redis_tls_name(SSL *ssl,
 static const char *ngx_conductor_redis_tls_error(void);
 
 
-ngx_int_t
+const char *
 ngx_conductor_redis_tls_begin(ngx_conductor_socket_t *s,
     ngx_conductor_redis_conf_t *conf, u_char *host)
 {
-    SSL   *ssl;
-    char  *name;
+    char         *name;
+    const char   *reason;
+    redisContext  plain;
 
     name = conf->tls_name.len ? (char *) conf->tls_name.data : (char *) host;
+    plain = s->ac->c;
 
     ERR_clear_error();
 
-    ssl = SSL_new(conf->ssl);
-    if (ssl == NULL) {
-        return NGX_ERROR;
+    s->ssl = SSL_new(conf->ssl);
+    if (s->ssl == NULL) {
+        return "no memory for TLS";
     }
 
-    if (ngx_conductor_redis_tls_name(ssl, conf, name) != NGX_OK
-        || redisInitiateSSL(&s->ac->c, ssl) != REDIS_OK)
+    if (ngx_conductor_redis_tls_name(s->ssl, conf, name) == NGX_OK
+        && redisInitiateSSL(&s->ac->c, s->ssl) == REDIS_OK)
     {
-        SSL_free(ssl);
-        return NGX_ERROR;
+        return NULL;
     }
 
-    s->ssl = ssl;
+    reason = ngx_conductor_redis_tls_reason(s);
 
-    return NGX_OK;
+    /* hiredis goes on with what it has until that is closed */
+
+    s->ac->c.funcs = plain.funcs;
+
+    SSL_free(s->ssl);
+    s->ssl = NULL;
+
+    return reason ? reason : "TLS cannot be had from it";
 }
 
 
