@@ -170,8 +170,8 @@ struct ngx_conductor_hub_s {
     uint32_t                      drain_seen; /* what is done of the zone's */
     uint32_t                      marked_seen;
     ngx_msec_t                    reaped;     /* when, for who is refused */
-    uint64_t                      last_ms;    /* position of the last one */
-    uint64_t                      last_n;
+    cdr_log_pos_t                 last;       /* position of the last one, */
+    uint64_t                      last_lone;  /* and who was alone then */
     cdr_str_t                     last_id;    /* its text; empty: not made */
     u_char                        last_id_text[CDR_EVENT_ID_LEN];
     ngx_queue_t                   groups;     /* ngx_conductor_group_t */

@@ -20,7 +20,7 @@ typedef struct {
 
 
 static uint32_t ngx_conductor_resume_find(ngx_conductor_hub_t *hub,
-    cdr_str_t since, ngx_conductor_place_t *place);
+    cdr_str_t since, ngx_conductor_place_t *place, ngx_conductor_had_t *had);
 static ngx_uint_t ngx_conductor_resume_ours(ngx_conductor_hub_t *hub,
     uint64_t ms);
 static ngx_int_t ngx_conductor_resume_since(ngx_conductor_session_t *s,
@@ -110,7 +110,8 @@ ngx_conductor_resume_begin(ngx_conductor_session_t *s)
     ngx_conductor_replay_here(s->hub, &r->place);
 
     if (r->asked) {
-        r->outcome = ngx_conductor_resume_find(s->hub, since, &r->place);
+        r->outcome = ngx_conductor_resume_find(s->hub, since, &r->place,
+                                               &r->had);
     }
 
     r->id_len = 0;
@@ -125,18 +126,26 @@ ngx_conductor_resume_begin(ngx_conductor_session_t *s)
 
 static uint32_t
 ngx_conductor_resume_find(ngx_conductor_hub_t *hub, cdr_str_t since,
-    ngx_conductor_place_t *place)
+    ngx_conductor_place_t *place, ngx_conductor_had_t *had)
 {
     cdr_log_pos_t     pos, gap;
     cdr_event_id_t    id;
     cdr_log_found_t   found;
     cdr_log_cursor_t  cursor;
 
+    ngx_memzero(had, sizeof(ngx_conductor_had_t));
+
+    if (cdr_event_id_parse(&id, since.data, since.len) != CDR_OK) {
+        return CDR_RESUME_UNKNOWN;
+    }
+
+    if (hub->redis) {
+        return ngx_conductor_resume_place(hub, &id, place, had);
+    }
+
     /* the order of another server is not known here */
 
-    if (cdr_event_id_parse(&id, since.data, since.len) != CDR_OK
-        || id.has_origin)
-    {
+    if (id.norigins) {
         return CDR_RESUME_UNKNOWN;
     }
 
@@ -160,7 +169,7 @@ ngx_conductor_resume_find(ngx_conductor_hub_t *hub, cdr_str_t since,
     if (found == CDR_LOG_FOUND) {
         place->cursor = cursor;
         place->pos = pos;
-        place->server = 0;
+        place->lone = 0;
 
         return (cdr_log_cmp(&pos, &gap) < 0) ? CDR_RESUME_GAP
                                              : CDR_RESUME_RECOVERED;
@@ -380,12 +389,13 @@ ngx_conductor_resume_do(ngx_conductor_session_t *s, cdr_command_t *cmd,
 {
     uint32_t                 outcome;
     cdr_str_t                id;
+    ngx_conductor_had_t      had;
     ngx_conductor_place_t    place;
     ngx_conductor_replay_t  *r;
 
     ngx_conductor_replay_here(s->hub, &place);
 
-    outcome = ngx_conductor_resume_find(s->hub, since, &place);
+    outcome = ngx_conductor_resume_find(s->hub, since, &place, &had);
 
     ngx_conductor_ack(s, cmd, NULL);
 
@@ -395,7 +405,8 @@ ngx_conductor_resume_do(ngx_conductor_session_t *s, cdr_command_t *cmd,
 
     if (s->replay == NULL
         && ((outcome != CDR_RESUME_RECOVERED && outcome != CDR_RESUME_GAP)
-            || (!wanted->given && place.cursor.seq >= s->live_seq
+            || (!wanted->given && !had.active && !had.waits
+                && place.cursor.seq >= s->live_seq
                 && place.cursor.seq <= s->hub->cursor.seq)))
     {
         /* it is live, and there is nothing that it missed, or can be given */
@@ -421,6 +432,7 @@ ngx_conductor_resume_do(ngx_conductor_session_t *s, cdr_command_t *cmd,
     r->asked = 1;
     r->outcome = outcome;
     r->place = place;
+    r->had = had;
     r->id_len = 0;
 
     if (ngx_conductor_resume_move(s, wanted) != NGX_OK) {

@@ -51,10 +51,14 @@ ngx_conductor_stage_event(ngx_conductor_stage_t *st, ngx_conductor_hub_t *hub,
 
     ev->seq = event->seq;
     ev->pos = event->fields.pos;
-    ev->server = event->fields.server;
+    ev->lone = event->fields.lone;
+    ev->marks = event->fields.flags
+                & (NGX_CONDUCTOR_EVENT_OLD|NGX_CONDUCTOR_EVENT_GAP);
     ev->type = cdr_event_find(&hub->policy->catalogue, name);
 
     if (ev->type == NULL) {
+        ev->flags = 0;
+        ev->id_len = 0;
 
         /* these rules do not have it */
 
@@ -96,7 +100,7 @@ ngx_conductor_stage_event(ngx_conductor_stage_t *st, ngx_conductor_hub_t *hub,
     ev->payload_len = payload.len;
     ev->encodings = 0;
 
-    cdr_event_id_set(&id, &ev->pos, ev->server);
+    cdr_event_id_set(&id, &ev->pos, ev->lone);
     ev->id_len = (uint32_t) cdr_event_id_print(ev->id, &id);
 
     st->len += len;

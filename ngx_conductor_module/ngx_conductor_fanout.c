@@ -15,6 +15,9 @@ static ngx_conductor_buf_t *ngx_conductor_group_batch(
 static void ngx_conductor_group_fail(ngx_conductor_group_t *g);
 static void ngx_conductor_fanout_targeted(ngx_conductor_hub_t *hub);
 static void ngx_conductor_fanout_gap(ngx_conductor_hub_t *hub);
+static void ngx_conductor_fanout_marked(ngx_conductor_hub_t *hub,
+    uint32_t marks);
+static void ngx_conductor_fanout_tell(ngx_conductor_hub_t *hub);
 
 
 static ngx_conductor_turn_t  ngx_conductor_turn;
@@ -35,7 +38,12 @@ ngx_conductor_fanout(ngx_conductor_hub_t *hub)
         return NGX_AGAIN;
     }
 
+    if (ngx_conductor_turn.marks) {
+        ngx_conductor_fanout_marked(hub, ngx_conductor_turn.marks);
+    }
+
     if (ngx_conductor_turn.n == 0) {
+        ngx_conductor_turn_reset(&ngx_conductor_turn);
         return more ? NGX_AGAIN : NGX_OK;
     }
 
@@ -202,10 +210,7 @@ ngx_conductor_fanout_targeted(ngx_conductor_hub_t *hub)
 static void
 ngx_conductor_fanout_gap(ngx_conductor_hub_t *hub)
 {
-    cdr_str_t                 id;
-    ngx_queue_t              *q, *next;
-    cdr_log_cursor_t          oldest;
-    ngx_conductor_session_t  *s;
+    cdr_log_cursor_t  oldest;
 
     ngx_conductor_count(hub, CDR_FIGURE_OVERRUNS, 1);
 
@@ -229,6 +234,48 @@ ngx_conductor_fanout_gap(ngx_conductor_hub_t *hub)
     }
 
     hub->lost = 1;
+
+    ngx_conductor_fanout_tell(hub);
+}
+
+
+/*
+ * Between the events of this turn, or before them, were some that are only for
+ * those who come back, or it is known here that some are missing.
+ */
+
+static void
+ngx_conductor_fanout_marked(ngx_conductor_hub_t *hub, uint32_t marks)
+{
+    ngx_queue_t              *q;
+    ngx_conductor_session_t  *s;
+
+    if (marks & NGX_CONDUCTOR_EVENT_GAP) {
+        ngx_conductor_fanout_tell(hub);
+        return;
+    }
+
+    for (q = ngx_queue_head(&hub->sessions);
+         q != ngx_queue_sentinel(&hub->sessions);
+         q = ngx_queue_next(q))
+    {
+        s = ngx_queue_data(q, ngx_conductor_session_t, queue);
+
+        if (ngx_conductor_live(s)) {
+            s->live_seq = hub->cursor.seq;
+        }
+    }
+}
+
+
+/* Those who are live have missed something. */
+
+static void
+ngx_conductor_fanout_tell(ngx_conductor_hub_t *hub)
+{
+    cdr_str_t                 id;
+    ngx_queue_t              *q, *next;
+    ngx_conductor_session_t  *s;
 
     id = ngx_conductor_event_id(hub);
 

@@ -173,15 +173,10 @@ ngx_conductor_session_welcome(ngx_conductor_session_t *s)
 cdr_str_t
 ngx_conductor_event_id(ngx_conductor_hub_t *hub)
 {
-    cdr_log_pos_t   pos;
     cdr_event_id_t  id;
 
     if (hub->last_id.len == 0) {
-        pos.ms = hub->last_ms;
-        pos.n = hub->last_n;
-        pos.local = 0;
-
-        cdr_event_id_set(&id, &pos, 0);
+        cdr_event_id_set(&id, &hub->last, hub->last_lone);
 
         hub->last_id.data = hub->last_id_text;
         hub->last_id.len = cdr_event_id_print(hub->last_id_text, &id);

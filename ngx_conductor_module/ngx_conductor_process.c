@@ -295,11 +295,10 @@ ngx_conductor_process_start(ngx_conductor_hub_t *hub, ngx_log_t *log)
     hub->marked_seen = atomic_load(&hub->zone->marked[ngx_process_slot]);
     hub->drain_seen = atomic_load(&hub->zone->drain);
 
-    if (cdr_log_last(&hub->log, &pos) == CDR_OK) {
+    if (cdr_log_newest(&hub->log, &pos, &hub->last_lone) == CDR_OK) {
         ngx_conductor_position_behind(hub, &pos);
 
-        hub->last_ms = pos.ms;
-        hub->last_n = pos.n;
+        hub->last = pos;
     }
 
     rc = ngx_conductor_rules_publish(hub);
@@ -419,6 +418,7 @@ ngx_conductor_tick_handler(ngx_event_t *ev)
     ngx_conductor_ticks++;
 
     ngx_conductor_replay_tick();
+    ngx_conductor_replay_fanned();
 
     ngx_conductor_orphan(ev->log);
 

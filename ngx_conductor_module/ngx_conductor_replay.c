@@ -26,6 +26,9 @@
 static void ngx_conductor_replay_post(void);
 static void ngx_conductor_replay_handler(ngx_event_t *ev);
 static void ngx_conductor_replay_turn(ngx_conductor_replay_t *r);
+static void ngx_conductor_replay_park(ngx_conductor_replay_t *r);
+static ngx_int_t ngx_conductor_replay_wait(ngx_conductor_replay_t *r);
+static void ngx_conductor_replay_stay(ngx_conductor_replay_t *r);
 static ngx_int_t ngx_conductor_replay_some(ngx_conductor_replay_t *r);
 static ngx_int_t ngx_conductor_replay_send(ngx_conductor_replay_t *r,
     ngx_conductor_batch_t *batch);
@@ -100,8 +103,13 @@ ngx_conductor_replay_start(ngx_conductor_session_t *s)
 
     r->holding = 0;
     r->start = r->place.cursor.seq;
+    r->since = r->asked;
 
-    if (r->outcome == CDR_RESUME_GAP) {
+    if (r->had.waits) {
+        r->deadline = ngx_current_msec;
+        r->asked = 1;
+
+    } else if (r->outcome == CDR_RESUME_GAP) {
         ngx_conductor_position_gap(s->hub, &r->gap);
 
     } else if (r->outcome != CDR_RESUME_RECOVERED) {
@@ -229,12 +237,15 @@ ngx_conductor_replay_turn(ngx_conductor_replay_t *r)
     s = r->session;
     s->hold = 1;
 
-    if (r->place.cursor.seq > s->hub->cursor.seq) {
+    if (r->had.waits && ngx_conductor_replay_wait(r) != NGX_OK) {
+
+        /* what it had is not known here, or not to come any more */
+
+    } else if (r->place.cursor.seq > s->hub->cursor.seq) {
 
         /* another worker was faster */
 
-        r->ahead = 1;
-        ngx_queue_insert_tail(&ngx_conductor_replays_ahead, &r->queue);
+        ngx_conductor_replay_park(r);
 
     } else if ((ngx_conductor_replay_joins(s)
                 || ngx_conductor_output_flush(s) == NGX_OK)
@@ -246,6 +257,78 @@ ngx_conductor_replay_turn(ngx_conductor_replay_t *r)
     s->hold = 0;
 
     ngx_conductor_session_turn(s);
+}
+
+
+/* Until the fan-out has moved on. */
+
+static void
+ngx_conductor_replay_park(ngx_conductor_replay_t *r)
+{
+    r->ahead = 1;
+    ngx_queue_insert_tail(&ngx_conductor_replays_ahead, &r->queue);
+}
+
+
+/* NGX_OK if this server has come so far; else "r" may be gone. */
+
+static ngx_int_t
+ngx_conductor_replay_wait(ngx_conductor_replay_t *r)
+{
+    uint32_t              outcome;
+    ngx_msec_t            patience;
+    cdr_event_id_t        id;
+    ngx_conductor_hub_t  *hub;
+
+    hub = r->session->hub;
+    id = r->had.id;
+
+    outcome = ngx_conductor_resume_place(hub, &id, &r->place, &r->had);
+
+    if (outcome == CDR_RESUME_RECOVERED && !r->had.waits) {
+        r->start = r->place.cursor.seq;
+        r->id_len = 0;
+        return NGX_OK;
+    }
+
+    if (outcome == CDR_RESUME_RECOVERED) {
+        patience = ngx_conductor_resume_patience(hub, &outcome);
+
+        if (ngx_current_msec - r->deadline < patience) {
+            ngx_conductor_replay_park(r);
+            return NGX_AGAIN;
+        }
+    }
+
+    ngx_conductor_replay_end(r, outcome);
+
+    return NGX_DECLINED;
+}
+
+
+/*
+ * It knows all that this worker does, and had events that are still to come:
+ * it is recovered, but goes on by itself.
+ */
+
+static void
+ngx_conductor_replay_stay(ngx_conductor_replay_t *r)
+{
+    uint64_t    count;
+    ngx_uint_t  asked;
+
+    asked = r->asked;
+    count = r->count;
+
+    r->asked = 0;
+    r->count = 0;
+
+    ngx_conductor_replay_park(r);
+
+    if (asked) {
+        ngx_conductor_replay_answer(r->session, CDR_RESUME_RECOVERED, count,
+                                    ngx_conductor_replay_id(r));
+    }
 }
 
 
@@ -274,7 +357,12 @@ ngx_conductor_replay_some(ngx_conductor_replay_t *r)
         }
     }
 
-    if (rc == NGX_OK) {
+    if (rc == NGX_OK
+        && ngx_conductor_had_left(s->hub, &r->had, r->place.cursor.seq))
+    {
+        ngx_conductor_replay_stay(r);
+
+    } else if (rc == NGX_OK) {
         ngx_conductor_replay_end(r, CDR_RESUME_RECOVERED);
 
     } else if (rc == NGX_DECLINED && batch.n == 0) {
@@ -456,7 +544,12 @@ ngx_conductor_replay_id(ngx_conductor_replay_t *r)
     cdr_event_id_t  id;
 
     if (r->id_len == 0) {
-        cdr_event_id_set(&id, &r->place.pos, r->place.server);
+        cdr_event_id_set(&id, &r->place.pos, r->place.lone);
+
+        if (r->had.active || r->had.waits) {
+            id = r->had.id;
+        }
+
         r->id_len = (unsigned) cdr_event_id_print(r->id, &id) & 0xff;
     }
 
@@ -476,6 +569,6 @@ ngx_conductor_replay_here(ngx_conductor_hub_t *hub,
     ngx_memzero(place, sizeof(ngx_conductor_place_t));
 
     place->cursor = hub->cursor;
-    place->pos.ms = hub->last_ms;
-    place->pos.n = hub->last_n;
+    place->pos = hub->last;
+    place->lone = hub->last_lone;
 }

@@ -20,8 +20,25 @@
 typedef struct {
     cdr_log_cursor_t              cursor;     /* after this event */
     cdr_log_pos_t                 pos;        /* and that is its position */
-    uint64_t                      server;
+    uint64_t                      lone;
 } ngx_conductor_place_t;
+
+
+/*
+ * In a hub of several servers: what is behind the place in the log, and was
+ * had nevertheless.
+ */
+
+typedef struct {
+    cdr_event_id_t                id;         /* of the client */
+    uint64_t                      over[CDR_EVENT_ID_ORIGINS];
+                                              /* the log's head + 1, when
+                                                 nothing of that was to come
+                                                 any more; 0: it may */
+    unsigned                      active:1;   /* there may be something */
+    unsigned                      waits:1;    /* for this server to read so
+                                                 far; no place yet */
+} ngx_conductor_had_t;
 
 
 /*
@@ -39,7 +56,8 @@ struct ngx_conductor_replay_s {
     ngx_conductor_group_t        *old;        /* what it had subscribed then;
                                                  NULL: the same as now */
     uint64_t                      count;      /* events it was sent */
-    ngx_msec_t                    deadline;   /* of the hold */
+    ngx_msec_t                    deadline;   /* of the hold, or the wait */
+    ngx_conductor_had_t           had;
     cdr_log_pos_t                 gap;        /* if the outcome is _GAP: what
                                                  is behind it is no answer */
     uint32_t                      outcome;    /* CDR_RESUME_... */
@@ -48,6 +66,7 @@ struct ngx_conductor_replay_s {
     unsigned                      holding:1;  /* for the client's "resume" */
     unsigned                      queued:1;   /* for its turn */
     unsigned                      ahead:1;    /* of this worker, and waits */
+    unsigned                      since:1;    /* it wants what is older */
     unsigned                      id_len:8;
     u_char                        id[CDR_EVENT_ID_LEN];
 };
@@ -65,6 +84,21 @@ ngx_int_t ngx_conductor_resume_handshake(ngx_http_request_t *r,
 void ngx_conductor_resume_begin(ngx_conductor_session_t *s);
 void ngx_conductor_command_resume(ngx_conductor_session_t *s,
     cdr_command_t *cmd);
+
+
+/* ngx_conductor_resume_place.c: with Redis, where that is. */
+
+uint32_t ngx_conductor_resume_place(ngx_conductor_hub_t *hub,
+    const cdr_event_id_t *id, ngx_conductor_place_t *place,
+    ngx_conductor_had_t *had);
+ngx_msec_t ngx_conductor_resume_patience(ngx_conductor_hub_t *hub,
+    uint32_t *outcome);
+ngx_int_t ngx_conductor_had(ngx_conductor_hub_t *hub,
+    ngx_conductor_had_t *had, uint64_t seq, cdr_log_fields_t *fields);
+void ngx_conductor_had_pass(ngx_conductor_hub_t *hub,
+    ngx_conductor_had_t *had, const cdr_log_pos_t *pos, uint64_t lone);
+ngx_uint_t ngx_conductor_had_left(ngx_conductor_hub_t *hub,
+    ngx_conductor_had_t *had, uint64_t seq);
 
 
 /*

@@ -24,8 +24,15 @@ typedef struct {
 
 static ngx_int_t ngx_conductor_replay_next(ngx_conductor_replay_t *r,
     ngx_conductor_batch_t *batch);
+static ngx_int_t ngx_conductor_replay_had(ngx_conductor_replay_t *r,
+    uint64_t seq, cdr_event_id_t *id);
+static ngx_int_t ngx_conductor_replay_give(ngx_conductor_replay_t *r,
+    ngx_conductor_staged_t *ev, ngx_conductor_batch_t *batch);
+static void ngx_conductor_replay_pass(ngx_conductor_replay_t *r,
+    const cdr_log_pos_t *pos, uint64_t lone, uint64_t seq);
 static ngx_conductor_staged_t *ngx_conductor_replay_event(
-    ngx_conductor_hub_t *hub, uint64_t seq, ngx_int_t *rc);
+    ngx_conductor_hub_t *hub, uint64_t seq, const cdr_event_id_t *id,
+    ngx_int_t *rc);
 
 
 static ngx_conductor_kept_t  ngx_conductor_kept;
@@ -83,16 +90,13 @@ static ngx_int_t
 ngx_conductor_replay_next(ngx_conductor_replay_t *r,
     ngx_conductor_batch_t *batch)
 {
-    uint64_t                  seq;
-    ngx_int_t                 rc, got;
-    ngx_conductor_hub_t      *hub;
-    ngx_conductor_piece_t    *piece, other;
-    ngx_conductor_stage_t    *st;
-    ngx_conductor_staged_t   *ev;
-    ngx_conductor_session_t  *s;
+    uint64_t                 seq;
+    ngx_int_t                rc;
+    cdr_event_id_t           id;
+    ngx_conductor_hub_t     *hub;
+    ngx_conductor_staged_t  *ev;
 
-    s = r->session;
-    hub = s->hub;
+    hub = r->session->hub;
 
     if (r->place.cursor.seq >= hub->cursor.seq) {
         return NGX_OK;
@@ -101,27 +105,93 @@ ngx_conductor_replay_next(ngx_conductor_replay_t *r,
     seq = r->place.cursor.seq + 1;
 
     if (seq > r->got && seq <= r->left.cursor.seq && r->old == NULL) {
-        r->place = r->left;
-        r->id_len = 0;
+        ngx_conductor_replay_pass(r, &r->left.pos, r->left.lone,
+                                  r->left.cursor.seq);
         return NGX_AGAIN;
     }
 
-    ev = ngx_conductor_replay_event(hub, seq, &rc);
+    if (r->had.active) {
+        rc = ngx_conductor_replay_had(r, seq, &id);
 
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
+    ev = ngx_conductor_replay_event(hub, seq, r->had.active ? &id : NULL,
+                                    &rc);
     if (ev == NULL) {
         return rc;
+    }
+
+    if (ev->marks & NGX_CONDUCTOR_EVENT_OLD && !r->since) {
+        ngx_conductor_replay_pass(r, &ev->pos, ev->lone, seq);
+        return NGX_AGAIN;
+    }
+
+    if (ev->marks & NGX_CONDUCTOR_EVENT_GAP) {
+        ngx_conductor_replay_pass(r, &ev->pos, ev->lone, seq);
+        r->outcome = CDR_RESUME_GAP;
+        return NGX_DONE;
     }
 
     if (r->outcome == CDR_RESUME_GAP && cdr_log_cmp(&ev->pos, &r->gap) >= 0) {
         return NGX_DONE;
     }
 
+    return ngx_conductor_replay_give(r, ev, batch);
+}
+
+
+/*
+ * NGX_OK, with the id that the event has for this client; NGX_AGAIN: it had
+ * it; NGX_DECLINED: it is gone.
+ */
+
+static ngx_int_t
+ngx_conductor_replay_had(ngx_conductor_replay_t *r, uint64_t seq,
+    cdr_event_id_t *id)
+{
+    ngx_int_t             rc;
+    cdr_log_fields_t      fields;
+    ngx_conductor_had_t   had;
+    ngx_conductor_hub_t  *hub;
+
+    hub = r->session->hub;
+
+    rc = ngx_conductor_had(hub, &r->had, seq, &fields);
+
+    if (rc == NGX_DONE) {
+        ngx_conductor_replay_pass(r, &fields.pos, fields.lone, seq);
+        return NGX_AGAIN;
+    }
+
+    if (rc == NGX_OK) {
+        had = r->had;
+        ngx_conductor_had_pass(hub, &had, &fields.pos, fields.lone);
+        *id = had.id;
+    }
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_conductor_replay_give(ngx_conductor_replay_t *r,
+    ngx_conductor_staged_t *ev, ngx_conductor_batch_t *batch)
+{
+    ngx_int_t                 rc, got;
+    ngx_conductor_piece_t    *piece, other;
+    ngx_conductor_stage_t    *st;
+    ngx_conductor_session_t  *s;
+
+    s = r->session;
     st = &ngx_conductor_kept.stage;
     piece = &batch->pieces[batch->n];
 
     rc = ngx_conductor_stage_single(st, ev, s->group, s, piece);
 
-    if (rc == NGX_OK && seq > r->got && seq <= r->left.cursor.seq) {
+    if (rc == NGX_OK && ev->seq > r->got && ev->seq <= r->left.cursor.seq) {
         got = ngx_conductor_stage_single(st, ev, r->old, s, &other);
         rc = (got == NGX_OK) ? NGX_DECLINED : (got == NGX_ERROR) ? got : rc;
     }
@@ -135,25 +205,39 @@ ngx_conductor_replay_next(ngx_conductor_replay_t *r,
         batch->n++;
     }
 
-    r->place.cursor.seq = seq;
-    r->place.pos = ev->pos;
-    r->place.server = ev->server;
-    r->id_len = 0;
+    ngx_conductor_replay_pass(r, &ev->pos, ev->lone, ev->seq);
 
     return NGX_AGAIN;
 }
 
 
-/* As kept, or from the log. */
+static void
+ngx_conductor_replay_pass(ngx_conductor_replay_t *r, const cdr_log_pos_t *pos,
+    uint64_t lone, uint64_t seq)
+{
+    r->place.cursor.seq = seq;
+    r->place.pos = *pos;
+    r->place.lone = lone;
+    r->id_len = 0;
+
+    if (r->had.active) {
+        ngx_conductor_had_pass(r->session->hub, &r->had, pos, lone);
+    }
+}
+
+
+/* As kept, or from the log; with an id that is not the event's own, or NULL. */
 
 static ngx_conductor_staged_t *
 ngx_conductor_replay_event(ngx_conductor_hub_t *hub, uint64_t seq,
-    ngx_int_t *rc)
+    const cdr_event_id_t *id, ngx_int_t *rc)
 {
+    size_t                   len;
     cdr_log_event_t          event;
     cdr_log_cursor_t         cursor;
     ngx_conductor_kept_t    *kept;
     ngx_conductor_staged_t  *ev;
+    u_char                   text[CDR_EVENT_ID_LEN];
 
     kept = &ngx_conductor_kept;
 
@@ -167,9 +251,17 @@ ngx_conductor_replay_event(ngx_conductor_hub_t *hub, uint64_t seq,
         }
     }
 
-    ev = &kept->events[seq % NGX_CONDUCTOR_REPLAY_KEPT];
+    /* the two are often wanted by turns */
 
-    if (ev->seq == seq) {
+    ev = &kept->events[(seq + (id ? NGX_CONDUCTOR_REPLAY_KEPT / 2 : 0))
+                       % NGX_CONDUCTOR_REPLAY_KEPT];
+
+    len = id ? cdr_event_id_print(text, id) : 0;
+
+    if (ev->seq == seq && ev->other == (id != NULL)
+        && (id == NULL || ev->type == NULL
+            || (ev->id_len == len && ngx_memcmp(ev->id, text, len) == 0)))
+    {
         return ev;
     }
 
@@ -186,6 +278,13 @@ ngx_conductor_replay_event(ngx_conductor_hub_t *hub, uint64_t seq,
     if (*rc != NGX_OK) {
         ev->seq = 0;
         return NULL;
+    }
+
+    ev->other = (id != NULL);
+
+    if (ev->other) {
+        ngx_memcpy(ev->id, text, len);
+        ev->id_len = (uint32_t) len;
     }
 
     return ev;

@@ -59,6 +59,14 @@ ngx_conductor_position_gap(ngx_conductor_hub_t *hub, cdr_log_pos_t *gap)
     lives = &hub->zone->lives;
     *gap = lives->gap;
 
+    if (hub->redis) {
+
+        /* what others have of it is read again, the rest is in the outbox */
+
+        ngx_memzero(gap, sizeof(cdr_log_pos_t));
+        return;
+    }
+
     n = atomic_load(&lives->overtaken);
 
     if (n) {

@@ -34,9 +34,8 @@ ngx_conductor_turn_fill(ngx_conductor_turn_t *turn, ngx_conductor_hub_t *hub,
             return NGX_OK;
         }
 
-        if (rc == CDR_OK && turn->n
-            && (event.fields.flags & NGX_CONDUCTOR_TO))
-        {
+        if (rc == CDR_OK && turn->n && event.fields.flags) {
+
             /* it goes alone, after what came before */
 
             break;
@@ -70,9 +69,19 @@ ngx_conductor_turn_fill(ngx_conductor_turn_t *turn, ngx_conductor_hub_t *hub,
 
         hub->lost = 0;
         hub->cursor = cursor;
-        hub->last_ms = event.fields.pos.ms;
-        hub->last_n = event.fields.pos.n;
+        hub->last = event.fields.pos;
+        hub->last_lone = event.fields.lone;
         hub->last_id.len = 0;
+
+        if (ev->marks & NGX_CONDUCTOR_EVENT_OLD) {
+            turn->marks |= NGX_CONDUCTOR_EVENT_OLD;
+            continue;
+        }
+
+        if (ev->marks) {
+            turn->marks |= NGX_CONDUCTOR_EVENT_GAP;
+            break;
+        }
 
         if (ev->type) {
             turn->n++;
@@ -93,5 +102,6 @@ void
 ngx_conductor_turn_reset(ngx_conductor_turn_t *turn)
 {
     turn->n = 0;
+    turn->marks = 0;
     ngx_conductor_stage_clear(&turn->stage, NGX_CONDUCTOR_STAGE_KEEP);
 }

@@ -36,8 +36,9 @@ typedef struct {
 typedef struct {
     uint64_t                      seq;
     cdr_log_pos_t                 pos;
-    uint64_t                      server;
+    uint64_t                      lone;
     const cdr_event_type_t       *type;       /* NULL: nobody sees it */
+    uint32_t                      marks;      /* NGX_CONDUCTOR_EVENT_... */
     uint32_t                      flags;      /* NGX_CONDUCTOR_TO: */
     size_t                        to;         /* whom it is for */
     size_t                        to_len;
@@ -45,6 +46,7 @@ typedef struct {
     size_t                        payload;    /* offset of a copy */
     size_t                        payload_len;
     uint32_t                      encodings;  /* number + 1 of the first */
+    uint32_t                      other;      /* an id that is not its own */
     uint32_t                      id_len;
     u_char                        id[CDR_EVENT_ID_LEN];
 } ngx_conductor_staged_t;
@@ -66,6 +68,8 @@ typedef struct {
 
 typedef struct {
     ngx_uint_t                    n;
+    uint32_t                      marks;      /* of events that are not sent:
+                                                 NGX_CONDUCTOR_EVENT_... */
     ngx_conductor_stage_t         stage;
     ngx_conductor_staged_t        events[NGX_CONDUCTOR_STAGE_EVENTS];
 } ngx_conductor_turn_t;

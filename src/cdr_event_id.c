@@ -11,21 +11,52 @@ static const uint8_t *cdr_event_id_parse_u64(uint64_t *n, const uint8_t *p,
     const uint8_t *end);
 
 
+void
+cdr_event_id_add(cdr_event_id_t *id, uint64_t server, uint64_t n)
+{
+    unsigned  i;
+
+    for (i = 0; i < id->norigins; i++) {
+
+        if (id->origins[i].server == server) {
+
+            if (id->origins[i].n < n) {
+                id->origins[i].n = n;
+            }
+
+            return;
+        }
+    }
+
+    if (id->norigins == CDR_EVENT_ID_ORIGINS) {
+        id->norigins--;
+
+        memmove(id->origins, id->origins + 1,
+                id->norigins * sizeof(cdr_event_origin_t));
+    }
+
+    id->origins[id->norigins].server = server;
+    id->origins[id->norigins].n = n;
+    id->norigins++;
+}
+
+
 size_t
 cdr_event_id_print(uint8_t *dst, const cdr_event_id_t *id)
 {
-    uint8_t  *p;
+    uint8_t   *p;
+    unsigned   i;
 
     p = dst;
     p += cdr_json_u64(p, id->ms);
     *p++ = '-';
     p += cdr_json_u64(p, id->n);
 
-    if (id->has_origin) {
+    for (i = 0; i < id->norigins; i++) {
         *p++ = '~';
-        p += cdr_json_u64(p, id->server);
+        p += cdr_json_u64(p, id->origins[i].server);
         *p++ = '.';
-        p += cdr_json_u64(p, id->origin_n);
+        p += cdr_json_u64(p, id->origins[i].n);
     }
 
     return (size_t) (p - dst);
@@ -35,7 +66,8 @@ cdr_event_id_print(uint8_t *dst, const cdr_event_id_t *id)
 int
 cdr_event_id_parse(cdr_event_id_t *id, const uint8_t *data, size_t len)
 {
-    const uint8_t  *p, *end;
+    const uint8_t       *p, *end;
+    cdr_event_origin_t  *origin;
 
     if (len == 0 || len > CDR_EVENT_ID_LEN) {
         return CDR_ERROR;
@@ -52,33 +84,19 @@ cdr_event_id_parse(cdr_event_id_t *id, const uint8_t *data, size_t len)
 
     p = cdr_event_id_parse_u64(&id->n, p + 1, end);
 
-    if (p == NULL) {
-        return CDR_ERROR;
+    while (p && p < end && *p == '~' && id->norigins < CDR_EVENT_ID_ORIGINS) {
+        origin = &id->origins[id->norigins++];
+
+        p = cdr_event_id_parse_u64(&origin->server, p + 1, end);
+
+        if (p == NULL || p == end || *p != '.') {
+            return CDR_ERROR;
+        }
+
+        p = cdr_event_id_parse_u64(&origin->n, p + 1, end);
     }
 
-    if (p == end) {
-        return CDR_OK;
-    }
-
-    if (*p != '~') {
-        return CDR_ERROR;
-    }
-
-    p = cdr_event_id_parse_u64(&id->server, p + 1, end);
-
-    if (p == NULL || p == end || *p != '.') {
-        return CDR_ERROR;
-    }
-
-    p = cdr_event_id_parse_u64(&id->origin_n, p + 1, end);
-
-    if (p != end) {
-        return CDR_ERROR;
-    }
-
-    id->has_origin = true;
-
-    return CDR_OK;
+    return (p == end) ? CDR_OK : CDR_ERROR;
 }
 
 

@@ -230,6 +230,7 @@ cdr_log_since(const cdr_log_t *log, const cdr_log_pos_t *pos,
 bool
 cdr_log_had(const cdr_log_event_t *event, const cdr_event_id_t *id)
 {
+    unsigned       i;
     cdr_log_pos_t  upto;
 
     upto.ms = id->ms;
@@ -240,8 +241,16 @@ cdr_log_had(const cdr_log_event_t *event, const cdr_event_id_t *id)
         return true;
     }
 
-    return id->has_origin && event->fields.server == id->server
-           && event->fields.n <= id->origin_n;
+    for (i = 0; i < id->norigins; i++) {
+
+        if (event->fields.server == id->origins[i].server
+            && event->fields.n <= id->origins[i].n)
+        {
+            return true;
+        }
+    }
+
+    return false;
 }
 
 
@@ -328,9 +337,11 @@ cdr_event_id_set(cdr_event_id_t *id, const cdr_log_pos_t *pos,
 {
     id->ms = pos->ms;
     id->n = pos->n;
-    id->has_origin = (pos->local != 0);
-    id->server = id->has_origin ? server : 0;
-    id->origin_n = pos->local;
+    id->norigins = 0;
+
+    if (pos->local) {
+        cdr_event_id_add(id, server, pos->local);
+    }
 }
 
 
