@@ -109,6 +109,8 @@ typedef struct {
 
 extern ngx_conductor_join_hook_t  *ngx_conductor_join_hooks[];
 
+extern ngx_conductor_join_hook_t  ngx_conductor_join_presence;
+
 
 /* The first member of what the files of joining know of it. */
 

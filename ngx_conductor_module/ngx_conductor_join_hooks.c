@@ -4,5 +4,6 @@
 
 
 ngx_conductor_join_hook_t  *ngx_conductor_join_hooks[] = {
+    &ngx_conductor_join_presence,
     NULL
 };

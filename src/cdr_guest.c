@@ -12,6 +12,7 @@ static int cdr_guest_change(cdr_guest_t *g, cdr_guest_entry_t *guest,
     cdr_reviewer_entry_t *e, const cdr_guest_info_t *info, uint64_t now_ms);
 static int cdr_guest_leave(cdr_guest_t *g, cdr_guest_entry_t *guest,
     uint64_t now_ms, uint64_t due_ms);
+static void cdr_guest_name(cdr_guest_server_t *s, cdr_str_t label);
 static bool cdr_guest_valid(const cdr_guest_info_t *info);
 
 
@@ -57,6 +58,7 @@ cdr_guest_server(cdr_guest_t *g, uint64_t server, cdr_str_t label,
     cdr_guest_server_t  *s;
 
     if (cdr_guest_find(g, server, index) == CDR_OK) {
+        cdr_guest_name(&g->servers[*index], label);
         return CDR_OK;
     }
 
@@ -87,12 +89,7 @@ cdr_guest_server(cdr_guest_t *g, uint64_t server, cdr_str_t label,
     s->seen_ms = 0;
     s->guests = 0;
     s->stale = 0;
-    s->len = (uint8_t) (label.len < CDR_GUEST_LABEL_MAX
-                        ? label.len : CDR_GUEST_LABEL_MAX);
-
-    if (s->len) {
-        memcpy(s->label, label.data, s->len);
-    }
+    cdr_guest_name(s, label);
 
     atomic_store_explicit(&s->state, CDR_GUEST_LIVE, memory_order_release);
 
@@ -520,6 +517,18 @@ cdr_guest_leave(cdr_guest_t *g, cdr_guest_entry_t *guest, uint64_t now_ms,
 
     return cdr_reviewer_lose(g->presence, e, id, now_ms,
                              connections ? due_ms : now_ms);
+}
+
+
+static void
+cdr_guest_name(cdr_guest_server_t *s, cdr_str_t label)
+{
+    s->len = (uint8_t) (label.len < CDR_GUEST_LABEL_MAX
+                        ? label.len : CDR_GUEST_LABEL_MAX);
+
+    if (s->len) {
+        memcpy(s->label, label.data, s->len);
+    }
 }
 
 

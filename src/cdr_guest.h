@@ -122,7 +122,7 @@ void cdr_guest_self(cdr_guest_t *g, uint64_t server);
  *
  * The index of a server: CDR_OK; CDR_DECLINED if it is not known.  The same,
  * and it is made if it is not there, with nothing read yet: CDR_FULL if there
- * are too many.  A longer label is cut.
+ * are too many.  It has that label from then on; a longer one is cut.
  */
 
 int cdr_guest_find(const cdr_guest_t *g, uint64_t server, uint32_t *index);

@@ -384,6 +384,13 @@ cdr_reviewer_lose(cdr_presence_t *p, cdr_reviewer_entry_t *e,
 
     rc = cdr_reviewer_due(p, e);
 
+    if (rc == CDR_OK && p->guests) {
+
+        /* it may come back elsewhere: other servers have to know */
+
+        rc = cdr_reviewer_order(p, e, now_ms);
+    }
+
     cdr_reviewer_close(e);
 
     return rc;

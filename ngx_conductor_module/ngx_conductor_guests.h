@@ -1,0 +1,122 @@
+/*
+ * Presence across servers, in the keeper that owns the hub's joining.
+ *
+ *   _join_presence   the hook: when what is done
+ *   _join_beat       who is there of the servers
+ *   _join_tell       this server's reviewers, to Redis
+ *   _join_peers      those of the others, from Redis
+ *
+ * In Redis each server has a hash of its reviewers ({base}reviewers:ID), of
+ * which it alone writes.  Every change of it gives it the next version and is
+ * told on a channel, in whole.  Whoever has the version before takes the
+ * change; whoever has not reads the hash.  Once a second each server says that
+ * it is there, and is told who else is and which versions they have: so what a
+ * channel lost is found, and also that Redis has forgotten.
+ */
+
+#ifndef NGX_CONDUCTOR_GUESTS_H_INCLUDED
+#define NGX_CONDUCTOR_GUESTS_H_INCLUDED
+
+
+#include "ngx_conductor_join.h"
+#include "ngx_conductor_watch.h"
+
+#include <cdr_guest_text.h>
+#include <cdr_sign.h>
+
+
+#define NGX_CONDUCTOR_GUESTS_BEAT    1000   /* ms between signs of life */
+#define NGX_CONDUCTOR_GUESTS_LOOK    250    /* where one is missing */
+#define NGX_CONDUCTOR_GUESTS_DEAD    3500   /* ms without: it is gone, */
+#define NGX_CONDUCTOR_GUESTS_SURE    6000   /* for who has had answers so
+                                               long */
+#define NGX_CONDUCTOR_GUESTS_HOLD    64     /* guests in a hold of the lock */
+
+
+typedef struct {
+    uint64_t                      server;   /* as its hash was asked for */
+    uint64_t                      wanted;   /* version that there is */
+    unsigned                      reading:1;
+    unsigned                      behind:1; /* as the last beat said */
+} ngx_conductor_peer_t;
+
+
+typedef struct {
+    ngx_conductor_join_t         *join;
+    ngx_conductor_hub_t          *hub;
+    ngx_pool_t                   *pool;
+    cdr_sign_t                    sign;     /* with a secret */
+
+    ngx_str_t                     id;       /* this server, as text */
+    ngx_str_t                     label;    /* its name */
+    ngx_str_t                     servers;  /* keys, and the channel */
+    ngx_str_t                     names;
+    ngx_str_t                     versions;
+    ngx_str_t                     own;
+    ngx_str_t                     next;
+    ngx_str_t                     channel;
+
+    ngx_msec_t                    beat_at;
+    ngx_msec_t                    answered; /* the last beat, */
+    ngx_msec_t                    since;    /* and without a pause since */
+    ngx_msec_t                    lost;     /* no answers since */
+
+    /* this server's reviewers */
+
+    uint64_t                      version;
+    uint64_t                     *told;     /* what was, by reviewer; 0: he is
+                                               not among them */
+    cdr_presence_cursor_t         cursor;
+    uint32_t                      index;    /* of what is told anew */
+    ngx_uint_t                    waiting;  /* commands without an answer */
+    ngx_msec_t                    push_at;  /* not before */
+
+    unsigned                      listing:1;      /* there is presence */
+    unsigned                      up:1;
+    unsigned                      beating:1;
+    unsigned                      stale:1;
+    unsigned                      push:1;   /* all is to be told anew */
+    unsigned                      pushing:1;
+    unsigned                      full:1;   /* no room: said so */
+    unsigned                      wrong:1;  /* what could not be read: said */
+
+    ngx_conductor_peer_t          peers[CDR_GUEST_SERVERS];
+} ngx_conductor_guests_t;
+
+
+/* ngx_conductor_join_presence.c */
+
+ngx_conductor_guests_t *ngx_conductor_guests(ngx_conductor_join_t *join);
+
+
+/* ngx_conductor_join_beat.c: says that this server is there, if it is time. */
+
+void ngx_conductor_beat(ngx_conductor_guests_t *g);
+
+
+/*
+ * ngx_conductor_join_tell.c
+ *
+ * What has changed, as far as it may be on its way; all of it first, after
+ * ngx_conductor_tell_all().
+ */
+
+void ngx_conductor_tell(ngx_conductor_guests_t *g);
+void ngx_conductor_tell_all(ngx_conductor_guests_t *g, ngx_msec_t delay);
+
+
+/*
+ * ngx_conductor_join_peers.c
+ *
+ * A message of the channel.  Reads the hash of a server, by its index in the
+ * table, if that is not being done.  A server is gone, with its guests.  What
+ * all of them told is as last known.
+ */
+
+void ngx_conductor_peers_message(ngx_conductor_guests_t *g, ngx_str_t *text);
+void ngx_conductor_peers_read(ngx_conductor_guests_t *g, uint32_t index);
+void ngx_conductor_peers_drop(ngx_conductor_guests_t *g, uint32_t index);
+void ngx_conductor_peers_stale(ngx_conductor_guests_t *g);
+
+
+#endif /* NGX_CONDUCTOR_GUESTS_H_INCLUDED */
