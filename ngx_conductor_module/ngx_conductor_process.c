@@ -373,6 +373,10 @@ ngx_conductor_posted_handler(ngx_event_t *ev)
                                                ngx_http_conductor_module);
     hub = cmcf->hubs.elts;
 
+    /* who has published is answered before the events come */
+
+    ngx_conductor_offer_turn();
+
     for (i = 0; i < cmcf->hubs.nelts; i++) {
 
         if (hub[i]->slot == NGX_CONDUCTOR_NO_SLOT) {
@@ -400,7 +404,6 @@ ngx_conductor_posted_handler(ngx_event_t *ev)
 
     ngx_conductor_replay_fanned();
     ngx_conductor_question_turn();
-    ngx_conductor_offer_turn();
 }
 
 
