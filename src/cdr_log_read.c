@@ -176,6 +176,7 @@ int
 cdr_log_since(const cdr_log_t *log, const cdr_log_pos_t *pos,
     cdr_log_cursor_t *cur)
 {
+    bool              known;
     cdr_log_pos_t     upto;
     cdr_log_found_t   found;
     cdr_log_place_t   place;
@@ -196,29 +197,21 @@ cdr_log_since(const cdr_log_t *log, const cdr_log_pos_t *pos,
      * with a position of the hub only are before it in the hub, too.
      */
 
-    for ( ;; ) {
+    for (known = (pos->ms | pos->n) == 0;
+         cdr_log_get(log, cur->seq, &place);
+         cur->seq--)
+    {
+        /* the hub's order is known here from its first event on only */
 
-        if (!cdr_log_get(log, cur->seq, &place)) {
-            break;
-        }
+        known = known || (place.pos.ms | place.pos.n);
 
-        if (place.pos.local == 0) {
-
-            if ((place.pos.ms | place.pos.n) == 0 && (pos->ms | pos->n)) {
-
-                /* what was before the first event of a hub is not known */
-
-                break;
-            }
-
+        if (place.pos.local == 0 && known) {
             return CDR_OK;
         }
 
-        if (cur->seq == 0) {
+        if (place.pos.local == 0 || cur->seq == 0) {
             break;
         }
-
-        cur->seq--;
     }
 
     cdr_log_cursor_oldest(log, cur);
