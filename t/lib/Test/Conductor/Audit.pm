@@ -217,12 +217,30 @@ sub verdict {
         $self->one_client(\@got, \@accepted, \%place, \%sum);
     }
 
-    $sum{ids} = grep { keys %$_ > 1 } values %{$self->{event_of}};
-    $sum{ids} += grep { 1 < grep { !/~/ } keys %$_ } values %{$self->{id_of}};
+    $sum{ids} = $self->odd_ids();
     $sum{told} += $_ for 0, values %{$self->{told}};
     delete $sum{disordered} if $opt{faults};
 
     return { map { $_ => $sum{$_} } grep { $sum{$_} } keys %sum };
+}
+
+
+# Ids of two events, and events of two plain ids, as texts.
+sub odd_ids {
+    my ($self) = @_;
+    my ($event_of, $id_of) = @$self{qw/ event_of id_of /};
+    my $name = sub { join '.', $_[0] >> 24, $_[0] & 0xffffff };
+
+    return (map { my $id = $_;
+                  "$id of " . join ' ', map { $name->($_) }
+                                            sort keys %{$event_of->{$id}} }
+            grep { keys %{$event_of->{$_}} > 1 } sort keys %$event_of),
+           (map { my $event = $_;
+                  $name->($event) . ' by ' . join ' ',
+                      map { "$_ x $id_of->{$event}{$_}" }
+                          sort keys %{$id_of->{$event}} }
+            grep { 1 < grep { !/~/ } keys %{$id_of->{$_}} }
+            sort { $a <=> $b } keys %$id_of);
 }
 
 
@@ -267,6 +285,8 @@ sub summary {
         $slowest = $_->{slowest} if ($_->{slowest} // 0) > $slowest;
     }
 
+    my @odd = $self->odd_ids();
+
     return join ', ', 'accepted ' . $self->accepted(),
         'repeated ' . eval { my $n = 0; $n += $_->{repeated}
                              for @{$self->{publishers}}; $n },
@@ -274,7 +294,8 @@ sub summary {
         "cut $self->{cuts}", "resumed $self->{resumed}",
         map { my $what = $_; map { "$what $_: $self->{$what}{$_}" }
                                  sort keys %{$self->{$what}} }
-            qw/ told closes refusals /;
+            qw/ told closes refusals /,
+        @odd > 5 ? @odd[0 .. 4] : @odd;
 }
 
 

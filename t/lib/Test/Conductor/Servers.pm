@@ -42,7 +42,8 @@ sub hub_is {
     my ($state, $timeout, @servers) = @_;
 
     return wait_for(sub {
-        !grep { ((health($_))[1]{redis} // '') ne $state } @servers;
+        !grep { my $said = (health($_))[1];
+                ref $said ? $said->{redis} ne $state : 1 } @servers;
     }, $timeout);
 }
 

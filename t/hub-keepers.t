@@ -1,0 +1,130 @@
+#!/usr/bin/perl
+
+# Keepers are killed while events come, with Redis and without it: nothing is
+# lost or doubled.
+
+use warnings;
+use strict;
+
+use Test::More;
+
+BEGIN { use FindBin; chdir($FindBin::Bin); }
+
+use lib 'lib';
+use Test::Nginx;
+use Test::Conductor;
+use Test::Conductor::Audit;
+use Test::Conductor::Redis;
+use Test::Conductor::Servers;
+
+select STDERR; $| = 1;
+select STDOUT; $| = 1;
+
+my $t = need_conductor(Test::Nginx->new()->has(qw/ http /))
+    ->has_daemon('redis-server')->plan(8);
+
+my $redis = redis($t);
+my $conf = <<'EOF_CONF';
+
+%%TEST_GLOBALS%%
+
+daemon off;
+worker_processes %%WORKERS%%;
+
+events {
+}
+
+http {
+    %%TEST_GLOBALS_HTTP%%
+
+    conductor_hub h {
+        zone     32m;
+        name     server-%%N%%;
+        state    %%TESTDIR%%/state;
+        history  events=20000 size=6m;
+        drain    200ms;
+        redis    redis://127.0.0.1:8379 timeout=500ms;
+
+        channel c { default on; }
+        event e { channel c; publish_roles system; }
+    }
+
+    conductor_limit_conn      off;
+    conductor_limit_messages  off;
+
+    server {
+        listen 127.0.0.1:8080;
+
+        location / {
+            conductor           h;
+            conductor_identity  user=$arg_user role=$arg_role;
+        }
+
+        location /publish { conductor_publish h; }
+        location /health  { conductor_health  h; }
+    }
+}
+
+EOF_CONF
+
+$t->todo_alerts(qr/signal 9/);
+
+my @servers = servers($t, 2, $conf);
+
+ok(hub_is('connected', 10, @servers), 'two servers are connected to Redis');
+
+my $audit = Test::Conductor::Audit->new(\@servers, clients => 100);
+
+ok($audit->come(), 'clients come to both');
+
+for my $i (0 .. 1) {
+    $audit->publisher($_, server => $i, count => 600, rate => 100)
+        for qw/ http ws /;
+}
+
+$audit->more(100);
+
+for my $round (1 .. 3) {
+    kill_keeper($_) for @servers;
+    $audit->more(100);
+}
+
+ok($audit->run_until(sub { hub_is('connected', 0, @servers) }, 15),
+   'the next keepers are connected') or diag($audit->summary());
+
+$redis->hang();
+ok($audit->run_until(sub { hub_is('degraded', 0, @servers) }, 5),
+   'they know when Redis hangs') or diag($audit->summary());
+$audit->more(100);
+
+for my $round (1 .. 2) {
+    kill_keeper($_) for @servers;
+    $audit->more(100);
+    $audit->cut(20);
+}
+
+$redis->go_on();
+kill_keeper($servers[0]);
+$audit->more(100);
+kill_keeper($servers[1]);
+
+ok($audit->run_until(sub { hub_is('connected', 0, @servers) }, 15),
+   'and are connected when it goes on') or diag($audit->summary());
+ok($audit->settle(30), 'all events come to all clients')
+    or diag($audit->summary());
+is_deeply($audit->verdict(faults => 1), {},
+          'once each, and in the order of their publishers')
+    or diag($audit->summary());
+ok(wait_for(sub { keeper_pid($servers[0]) && keeper_pid($servers[1]) }),
+   'both have a keeper');
+
+
+# Kills the keeper, and lets the events come until there is another one.
+sub kill_keeper {
+    my ($server) = @_;
+    my $pid;
+
+    $audit->run_until(sub { $pid = keeper_pid($server) }, 5);
+    kill 'KILL', $pid;
+    $audit->run_until(sub { (keeper_pid($server) // $pid) != $pid }, 5);
+}

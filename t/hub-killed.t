@@ -1,0 +1,113 @@
+#!/usr/bin/perl
+
+# Redis is killed and starts again, with what it had and empty: servers go on
+# alone, and nothing is lost or doubled.
+
+use warnings;
+use strict;
+
+use Test::More;
+
+BEGIN { use FindBin; chdir($FindBin::Bin); }
+
+use lib 'lib';
+use Test::Nginx;
+use Test::Conductor;
+use Test::Conductor::Audit;
+use Test::Conductor::Redis;
+use Test::Conductor::Servers;
+
+select STDERR; $| = 1;
+select STDOUT; $| = 1;
+
+my $t = need_conductor(Test::Nginx->new()->has(qw/ http /))
+    ->has_daemon('redis-server')->plan(10);
+
+my $redis = redis($t, keep => 1);
+my $conf = <<'EOF_CONF';
+
+%%TEST_GLOBALS%%
+
+daemon off;
+worker_processes %%WORKERS%%;
+
+events {
+}
+
+http {
+    %%TEST_GLOBALS_HTTP%%
+
+    conductor_hub h {
+        zone     32m;
+        name     server-%%N%%;
+        state    %%TESTDIR%%/state;
+        history  events=20000 size=6m;
+        drain    200ms;
+        redis    redis://127.0.0.1:8379 timeout=500ms;
+
+        channel c { default on; }
+        event e { channel c; publish_roles system; }
+    }
+
+    conductor_limit_conn      off;
+    conductor_limit_messages  off;
+
+    server {
+        listen 127.0.0.1:8080;
+
+        location / {
+            conductor           h;
+            conductor_identity  user=$arg_user role=$arg_role;
+        }
+
+        location /publish { conductor_publish h; }
+        location /health  { conductor_health  h; }
+    }
+}
+
+EOF_CONF
+
+my @servers = servers($t, 2, $conf);
+
+ok(hub_is('connected', 10, @servers), 'two servers are connected to Redis');
+
+my $audit = Test::Conductor::Audit->new(\@servers, clients => 100);
+
+ok($audit->come(), 'clients come to both');
+
+for my $i (0 .. 1) {
+    $audit->publisher($_, server => $i, count => 600, rate => 100)
+        for qw/ http ws /;
+}
+
+$audit->more(200);
+
+for my $how ('with what it had', 'empty') {
+    $redis->kill();
+    ok($audit->run_until(sub { hub_is('degraded', 0, @servers) }, 5),
+       'servers know that Redis is gone') or diag($audit->summary());
+    $audit->more(200);
+    $audit->cut(30);
+    $redis->empty() if $how eq 'empty';
+    $redis->start();
+    ok($audit->run_until(sub { hub_is('connected', 0, @servers) }, 15),
+       "they are connected again when it is there, $how")
+        or diag($audit->summary());
+    $audit->more(200);
+    $audit->cut(30);
+}
+
+# and with nobody to notice that it was gone
+
+$redis->kill()->empty()->start();
+$audit->more(100);
+
+ok($audit->run_until(sub { hub_is('connected', 0, @servers) }, 15),
+   'so they are if it is there again at once') or diag($audit->summary());
+ok($audit->settle(30), 'all events come to all clients')
+    or diag($audit->summary());
+is_deeply($audit->verdict(faults => 1), {},
+          'once each, and in the order of their publishers')
+    or diag($audit->summary());
+cmp_ok($audit->{resumed}, '>=', 100, 'also to those that came back')
+    or diag($audit->summary());
