@@ -12,6 +12,7 @@ static void ngx_conductor_join_start(ngx_conductor_join_own_t *own);
 static void ngx_conductor_join_sample(ngx_conductor_join_own_t *own);
 static ngx_uint_t ngx_conductor_join_late(ngx_conductor_join_own_t *own);
 static void ngx_conductor_join_look(ngx_conductor_join_own_t *own);
+static void ngx_conductor_join_idle(ngx_conductor_join_own_t *own);
 static ngx_uint_t ngx_conductor_join_responsive(
     ngx_conductor_join_own_t *own);
 static void ngx_conductor_join_linked(void *data);
@@ -137,13 +138,15 @@ ngx_conductor_join_new(ngx_conductor_hub_t *hub)
 
     own = ngx_pcalloc(ngx_cycle->pool, sizeof(ngx_conductor_join_own_t));
 
-    if (own) {
-        own->join.hub = hub;
-        own->join.conf = hub->redis;
-        own->join.log = ngx_cycle->log;
+    if (own == NULL) {
+        return NULL;
     }
 
-    return own;
+    own->join.hub = hub;
+    own->join.conf = hub->redis;
+    own->join.log = ngx_cycle->log;
+
+    return (ngx_conductor_join_sign_init(own) == NGX_OK) ? own : NULL;
 }
 
 
@@ -237,8 +240,17 @@ ngx_conductor_join_look(ngx_conductor_join_own_t *own)
     }
 
     if (!own->greeted) {
+
+        if (own->greeting
+            && ngx_current_msec - own->hello_at >= own->join.conf->timeout)
+        {
+            ngx_conductor_join_alone(own, "Redis did not answer in time");
+        }
+
         return;
     }
+
+    ngx_conductor_join_idle(own);
 
     if (own->reading) {
 
@@ -249,6 +261,32 @@ ngx_conductor_join_look(ngx_conductor_join_own_t *own)
 
     } else if (ngx_conductor_due(own->read_at)) {
         ngx_conductor_join_read(own);
+    }
+}
+
+
+/*
+ * Also where nobody publishes it is to be known whether Redis answers, and
+ * still has what it had.
+ */
+
+static void
+ngx_conductor_join_idle(ngx_conductor_join_own_t *own)
+{
+    uint64_t  now;
+
+    now = ngx_conductor_clock();
+
+    if (own->ncalls == 0) {
+
+        if (now - own->sent >= NGX_CONDUCTOR_JOIN_PROBE * 1000) {
+            ngx_conductor_join_probe(own);
+        }
+
+    } else if (now - ngx_max(own->heard, own->sent)
+               >= (uint64_t) own->join.conf->timeout * 1000)
+    {
+        ngx_conductor_join_alone(own, "Redis did not answer in time");
     }
 }
 

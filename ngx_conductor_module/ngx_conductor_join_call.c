@@ -13,6 +13,8 @@ static ngx_int_t ngx_conductor_join_args_key(ngx_conductor_join_args_t *args,
     cdr_idem_hash_t *key);
 static ngx_int_t ngx_conductor_join_args_item(ngx_conductor_join_args_t *args,
     uint32_t flags, ngx_str_t *channel, cdr_str_t *text);
+static ngx_int_t ngx_conductor_join_args_sign(ngx_conductor_join_args_t *args,
+    cdr_str_t *text);
 static ngx_int_t ngx_conductor_join_args_channel(
     ngx_conductor_join_args_t *args, cdr_str_t *type, ngx_str_t *name);
 static size_t ngx_conductor_join_args_text(u_char *dst,
@@ -243,6 +245,11 @@ ngx_conductor_join_args_head(ngx_conductor_join_args_t *args, uint64_t n,
 
     args->events += count;
 
+    args->entry.server = args->own->join.hub->zone->joining.server;
+    args->entry.number = n;
+    args->entry.time_ms = time;
+    args->entry.control = ((flags & NGX_CONDUCTOR_JOIN_CONTROL) != 0);
+
     return (ngx_conductor_join_args_number(args, n) == NGX_OK
             && ngx_conductor_join_args_number(args, flags) == NGX_OK
             && ngx_conductor_join_args_number(args, key) == NGX_OK
@@ -289,13 +296,51 @@ static ngx_int_t
 ngx_conductor_join_args_item(ngx_conductor_join_args_t *args, uint32_t flags,
     ngx_str_t *channel, cdr_str_t *text)
 {
-    return (ngx_conductor_join_args_number(args, flags) == NGX_OK
-            && ngx_conductor_join_args_add(args, channel->data, channel->len)
-               == NGX_OK
-            && ngx_conductor_join_args_add(args, text->data, text->len)
-               == NGX_OK
-            && ngx_conductor_join_args_add(args, "", 0) == NGX_OK)
-           ? NGX_OK : NGX_ERROR;
+    if (ngx_conductor_join_args_number(args, flags) != NGX_OK
+        || ngx_conductor_join_args_add(args, channel->data, channel->len)
+           != NGX_OK
+        || ngx_conductor_join_args_add(args, text->data, text->len) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (!args->own->signs) {
+        return ngx_conductor_join_args_add(args, "", 0);
+    }
+
+    args->entry.flags = flags;
+
+    return ngx_conductor_join_args_sign(args, text);
+}
+
+
+/* Of the text as the script adds it; and the next event has the next number. */
+
+static ngx_int_t
+ngx_conductor_join_args_sign(ngx_conductor_join_args_t *args, cdr_str_t *text)
+{
+    u_char  *p, *signature;
+
+    signature = ngx_pnalloc(args->pool, CDR_SIGN_LEN);
+    p = ngx_pnalloc(args->pool, text->len + 1);
+
+    if (signature == NULL || p == NULL) {
+        return NGX_ERROR;
+    }
+
+    args->entry.text.data = p;
+    args->entry.text.len = text->len + !args->entry.control;
+
+    *ngx_cpymem(p, text->data, text->len) = '}';
+
+    if (ngx_conductor_join_sign(args->own, &args->entry, signature) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    args->entry.number++;
+
+    return ngx_conductor_join_args_add(args, signature, CDR_SIGN_LEN);
 }
 
 
@@ -480,6 +525,7 @@ ngx_conductor_join_args_send(ngx_conductor_join_args_t *args,
         own->loaded = 1;
         own->call++;
         own->ncalls++;
+        own->sent = ngx_conductor_clock();
         own->ahead += args->events;
     }
 

@@ -56,6 +56,7 @@ ngx_conductor_join_hello(ngx_conductor_join_own_t *own)
     own->over = 0;
     own->greeted = 0;
     own->greeting = 1;
+    own->hello_at = ngx_current_msec;
 
     if (RAND_bytes(random, sizeof(random)) != 1) {
         ngx_conductor_join_over(own, NGX_CONDUCTOR_JOIN_RETRY);
@@ -221,6 +222,14 @@ ngx_conductor_join_begin(ngx_conductor_join_own_t *own,
     cdr_outbox_first(&join->hub->outbox, &own->offered);
 
     join->forgotten = ngx_conductor_join_forgotten(own, h);
+
+    if (join->forgotten && join->up && !own->again_due) {
+
+        /* who hangs on it has to know, too */
+
+        ngx_conductor_link_fail(join->link, "Redis has lost what it had");
+        return;
+    }
 
     ngx_conductor_join_ordered(own, h);
 

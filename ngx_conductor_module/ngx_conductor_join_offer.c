@@ -295,7 +295,8 @@ ngx_conductor_join_offered(redisAsyncContext *ac, void *r, void *privdata)
     }
 
     own->ncalls--;
-    own->rtt = ngx_conductor_clock() - call->clock;
+    own->heard = ngx_conductor_clock();
+    own->rtt = own->heard - call->clock;
 
     if (reply->type != REDIS_REPLY_ARRAY) {
         ngx_conductor_join_offer_failed(own, reply);

@@ -6,6 +6,7 @@
 
 #include "ngx_conductor_join.h"
 
+#include <cdr_sign.h>
 #include <cdr_stream.h>
 
 #include <hiredis/async.h>
@@ -16,6 +17,7 @@
 #define NGX_CONDUCTOR_JOIN_AGAIN    30000   /* ms of the stream that are read
                                                and told again */
 #define NGX_CONDUCTOR_JOIN_RETRY    1000    /* ms */
+#define NGX_CONDUCTOR_JOIN_PROBE    1000    /* ms between calls */
 #define NGX_CONDUCTOR_JOIN_HUNG     4000    /* ms of reading in vain */
 #define NGX_CONDUCTOR_JOIN_HOLD     64      /* events in a hold of the lock */
 
@@ -50,6 +52,7 @@ typedef struct {
 struct ngx_conductor_join_own_s {
     ngx_conductor_join_t          join;     /* as the hooks know it */
 
+    cdr_sign_t                    sign;
     ngx_msec_t                    lost;     /* since when there is no link */
     u_char                        said[NGX_CONDUCTOR_KEEPER_TEXT];
     ngx_conductor_join_sample_t   samples[NGX_CONDUCTOR_JOIN_SAMPLES];
@@ -59,12 +62,12 @@ struct ngx_conductor_join_own_s {
 
     uint64_t                      session;
     uint64_t                      call;     /* number of the next call */
-    ngx_msec_t                    hello_at; /* not before, if it is over */
+    ngx_msec_t                    hello_at; /* when it was, or is to be */
     cdr_log_pos_t                 tail;     /* of the stream, as told last */
     uint64_t                      rtt;      /* us, of the last call */
     uint64_t                      since;    /* us, when the state began */
-    uint64_t                      sent;     /* us, of the oldest call that is
-                                               not answered, or the newest */
+    uint64_t                      sent;     /* us, the last call */
+    uint64_t                      heard;    /* us, its last answer */
 
     /* offering */
 
@@ -94,6 +97,7 @@ struct ngx_conductor_join_own_s {
     cdr_log_pos_t                 lone;     /* place of the last one placed
                                                alone; 0: not known */
 
+    unsigned                      signs:1;
     unsigned                      owner:1;
     unsigned                      linked:1;
     unsigned                      patient:1;      /* no word of the link yet */
@@ -141,6 +145,15 @@ ngx_int_t ngx_conductor_join_refused(ngx_conductor_join_own_t *own,
     redisReply *reply, u_char *text);
 
 
+/* ngx_conductor_join_sign.c */
+
+ngx_int_t ngx_conductor_join_sign_init(ngx_conductor_join_own_t *own);
+ngx_int_t ngx_conductor_join_sign(ngx_conductor_join_own_t *own,
+    cdr_stream_entry_t *e, u_char *dst);
+const char *ngx_conductor_join_sign_check(ngx_conductor_join_own_t *own,
+    cdr_stream_entry_t *e);
+
+
 /* ngx_conductor_join_hello.c: begins a session, or another one */
 
 void ngx_conductor_join_hello(ngx_conductor_join_own_t *own);
@@ -172,6 +185,7 @@ typedef struct {
     ngx_pool_t                   *pool;
     ngx_array_t                   keys;     /* ngx_str_t */
     ngx_array_t                   argv;     /* likewise */
+    cdr_stream_entry_t            entry;    /* what is to be signed next */
     size_t                        bytes;
     ngx_uint_t                    events;
 } ngx_conductor_join_args_t;

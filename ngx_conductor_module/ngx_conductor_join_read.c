@@ -315,8 +315,11 @@ ngx_conductor_join_read_entry(ngx_conductor_join_batch_t *b,
         fields[k].len = list->element[k]->len;
     }
 
-    return (cdr_stream_entry(&b->entry[i], id, fields, n, &error) == CDR_OK)
-           ? NULL : error;
+    if (cdr_stream_entry(&b->entry[i], id, fields, n, &error) != CDR_OK) {
+        return error;
+    }
+
+    return ngx_conductor_join_sign_check(b->own, &b->entry[i]);
 }
 
 
