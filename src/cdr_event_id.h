@@ -1,8 +1,8 @@
 /*
  * Event ids.  "ms-n" names a position in the order of the hub.  With
  * "~server.n" behind it, it means everything up to that position and, of what
- * this server ordered while it was alone, everything up to its n-th event; there
- * may be several.  Clients treat an id as opaque.
+ * this server ordered while it was alone, everything up to its n-th event;
+ * there may be several.  Clients treat an id as opaque.
  */
 
 #ifndef CDR_EVENT_ID_H_INCLUDED
