@@ -4,6 +4,7 @@
  *   _join_presence   the hook: when what is done
  *   _join_beat       who is there of the servers
  *   _join_tell       this server's reviewers, to Redis
+ *   _join_told       the same as text
  *   _join_peers      those of the others, from Redis
  *
  * In Redis each server has a hash of its reviewers ({base}reviewers:ID), of
@@ -84,6 +85,19 @@ typedef struct {
 } ngx_conductor_guests_t;
 
 
+/* A reviewer of a batch as he is told; line.len is 0 if he is gone. */
+
+typedef struct {
+    ngx_str_t                     field;
+    ngx_str_t                     line;
+    ngx_str_t                     value;    /* the line, signed if it is */
+} ngx_conductor_told_t;
+
+
+#define NGX_CONDUCTOR_TOLD_VALUE                                              \
+    (CDR_SIGN_LEN + 1 + CDR_GUEST_LINE_MAX)
+
+
 /* ngx_conductor_join_presence.c */
 
 ngx_conductor_guests_t *ngx_conductor_guests(ngx_conductor_join_t *join);
@@ -103,6 +117,21 @@ void ngx_conductor_beat(ngx_conductor_guests_t *g);
 
 void ngx_conductor_tell(ngx_conductor_guests_t *g);
 void ngx_conductor_tell_all(ngx_conductor_guests_t *g, ngx_msec_t delay);
+
+
+/*
+ * ngx_conductor_join_told.c
+ *
+ * The value of a field, of at most NGX_CONDUCTOR_TOLD_VALUE bytes at *p, which
+ * moves behind it; what is signed is good for that field only.  A message of
+ * this version with these reviewers, or with "told" NULL that all are to be
+ * read.  NGX_OK or NGX_ERROR.
+ */
+
+ngx_int_t ngx_conductor_told_value(ngx_conductor_guests_t *g,
+    ngx_conductor_told_t *told, u_char **p);
+ngx_int_t ngx_conductor_told_message(ngx_conductor_guests_t *g,
+    ngx_conductor_told_t *told, ngx_uint_t n, ngx_str_t *message);
 
 
 /*

@@ -14,10 +14,6 @@
 #define NGX_CONDUCTOR_TELL_KEEP     "3600000"     /* ms for what was begun */
 #define NGX_CONDUCTOR_TELL_FIXED    8       /* arguments before the lines */
 
-#define NGX_CONDUCTOR_TELL_VALUE                                              \
-    (CDR_SIGN_LEN + 1 + CDR_GUEST_LINE_MAX)
-
-
 /*
  * KEYS   this server's reviewers, versions
  * ARGV   server, version, channel, message, how many are set: field and value
@@ -52,15 +48,6 @@
     "return 1\n"
 
 
-/* A reviewer of a batch as he is told; line.len is 0 if he is gone. */
-
-typedef struct {
-    ngx_str_t                     field;
-    ngx_str_t                     line;
-    ngx_str_t                     value;    /* the line, signed if it is */
-} ngx_conductor_told_t;
-
-
 static void ngx_conductor_tell_changes(ngx_conductor_guests_t *g);
 static ngx_int_t ngx_conductor_tell_change(ngx_conductor_guests_t *g,
     ngx_uint_t n);
@@ -72,10 +59,6 @@ static ngx_int_t ngx_conductor_tell_end(ngx_conductor_guests_t *g);
 static void ngx_conductor_tell_own(ngx_conductor_guests_t *g, u_char **p,
     u_char **line, cdr_reviewer_t *r);
 static ngx_uint_t ngx_conductor_tell_lines(ngx_conductor_guests_t *g);
-static ngx_int_t ngx_conductor_tell_signed(ngx_conductor_guests_t *g,
-    ngx_conductor_told_t *told, u_char **p);
-static ngx_int_t ngx_conductor_tell_message(ngx_conductor_guests_t *g,
-    ngx_uint_t n, ngx_uint_t all, ngx_str_t *message);
 static ngx_int_t ngx_conductor_tell_run(ngx_conductor_guests_t *g,
     ngx_conductor_script_t *script, ngx_uint_t keys, ngx_uint_t argc,
     ngx_str_t *argv);
@@ -103,7 +86,6 @@ static ngx_str_t               ngx_conductor_tell_argv
                                     + 2 * CDR_PRESENCE_BATCH];
 static ngx_conductor_arena_t   ngx_conductor_tell_text;
 static ngx_conductor_arena_t   ngx_conductor_tell_values;
-static ngx_conductor_arena_t   ngx_conductor_tell_messages;
 
 
 void
@@ -201,10 +183,11 @@ ngx_conductor_tell_change(ngx_conductor_guests_t *g, ngx_uint_t n)
 
     ngx_conductor_tell_values.len = 0;
     p = ngx_conductor_arena_room(&ngx_conductor_tell_values,
-                                 n * NGX_CONDUCTOR_TELL_VALUE);
+                                 n * NGX_CONDUCTOR_TOLD_VALUE);
 
     if (p == NULL
-        || ngx_conductor_tell_message(g, n, 0, &argv[5]) != NGX_OK)
+        || ngx_conductor_told_message(g, ngx_conductor_told, n,
+                                      &argv[5]) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -214,7 +197,7 @@ ngx_conductor_tell_change(ngx_conductor_guests_t *g, ngx_uint_t n)
 
         if (told->line.len) {
 
-            if (ngx_conductor_tell_signed(g, told, &p) != NGX_OK) {
+            if (ngx_conductor_told_value(g, told, &p) != NGX_OK) {
                 return NGX_ERROR;
             }
 
@@ -344,7 +327,7 @@ ngx_conductor_tell_part(ngx_conductor_guests_t *g, ngx_uint_t n)
 
     ngx_conductor_tell_values.len = 0;
     p = ngx_conductor_arena_room(&ngx_conductor_tell_values,
-                                 n * NGX_CONDUCTOR_TELL_VALUE);
+                                 n * NGX_CONDUCTOR_TOLD_VALUE);
     if (p == NULL) {
         return NGX_ERROR;
     }
@@ -352,7 +335,7 @@ ngx_conductor_tell_part(ngx_conductor_guests_t *g, ngx_uint_t n)
     for (i = 0; i < n; i++) {
         told = &ngx_conductor_told[i];
 
-        if (ngx_conductor_tell_signed(g, told, &p) != NGX_OK) {
+        if (ngx_conductor_told_value(g, told, &p) != NGX_OK) {
             return NGX_ERROR;
         }
 
@@ -390,7 +373,7 @@ ngx_conductor_tell_end(ngx_conductor_guests_t *g)
 
     g->version++;
 
-    if (ngx_conductor_tell_message(g, 0, 1, &argv[6]) != NGX_OK) {
+    if (ngx_conductor_told_message(g, NULL, 0, &argv[6]) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -473,111 +456,6 @@ ngx_conductor_tell_own(ngx_conductor_guests_t *g, u_char **p, u_char **line,
     if (cdr_guest_own(&g->hub->reviewers, r->index, &info) == CDR_OK) {
         *p += cdr_guest_line(*p, &info);
     }
-}
-
-
-/* The value of a field; what is signed is good for that field only. */
-
-static ngx_int_t
-ngx_conductor_tell_signed(ngx_conductor_guests_t *g,
-    ngx_conductor_told_t *told, u_char **p)
-{
-    u_char     what[512 + CDR_GUEST_FIELD_MAX];
-    cdr_str_t  name, line;
-
-    told->value = told->line;
-
-    if (g->join->conf->secret.len == 0) {
-        return NGX_OK;
-    }
-
-    name.data = what;
-    name.len = ngx_snprintf(what, sizeof(what), "%V %V", &g->own,
-                            &told->field)
-               - what;
-
-    line.data = told->line.data;
-    line.len = told->line.len;
-
-    if (cdr_sign_text(&g->sign, name, line, *p) != CDR_OK) {
-        return NGX_ERROR;
-    }
-
-    told->value.data = *p;
-    told->value.len = CDR_SIGN_LEN + 1 + line.len;
-    *p += told->value.len;
-
-    return NGX_OK;
-}
-
-
-/* A note of this version, and the lines; or a note that all is to be read. */
-
-static ngx_int_t
-ngx_conductor_tell_message(ngx_conductor_guests_t *g, ngx_uint_t n,
-    ngx_uint_t all, ngx_str_t *message)
-{
-    u_char                *p;
-    size_t                 len;
-    cdr_str_t              name, text, id;
-    ngx_uint_t             i, anonymous;
-    cdr_guest_note_t       note;
-    ngx_conductor_told_t  *told;
-
-    len = CDR_SIGN_LEN + 1 + 128;
-
-    for (i = 0; i < n; i++) {
-        told = &ngx_conductor_told[i];
-        len += 1 + ngx_max(told->line.len, 64 + 6 * told->field.len);
-    }
-
-    ngx_conductor_tell_messages.len = 0;
-
-    p = ngx_conductor_arena_room(&ngx_conductor_tell_messages, len * 2);
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    note.server = g->hub->zone->joining.server;
-    note.version = g->version;
-    note.all = all;
-
-    text.data = p;
-    p += cdr_guest_note(p, &note);
-
-    for (i = 0; i < n; i++) {
-        told = &ngx_conductor_told[i];
-        *p++ = '\n';
-
-        if (told->line.len) {
-            p = ngx_cpymem(p, told->line.data, told->line.len);
-            continue;
-        }
-
-        anonymous = (told->field.data[0] == 'c');
-        id.data = told->field.data + 2;
-        id.len = told->field.len - 2;
-        p += cdr_guest_gone(p, id, anonymous);
-    }
-
-    text.len = p - text.data;
-
-    if (g->join->conf->secret.len) {
-        name.data = g->channel.data;
-        name.len = g->channel.len;
-
-        if (cdr_sign_text(&g->sign, name, text, p) != CDR_OK) {
-            return NGX_ERROR;
-        }
-
-        text.data = p;
-        text.len += CDR_SIGN_LEN + 1;
-    }
-
-    message->data = (u_char *) text.data;
-    message->len = text.len;
-
-    return NGX_OK;
 }
 
 
