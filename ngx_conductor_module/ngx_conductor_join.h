@@ -5,7 +5,8 @@
  *   _join          whose it is, its states, and who hangs on it
  *   _join_hello    what is agreed on when a link comes up
  *   _join_offer    from the outbox to Redis
- *   _join_read     from Redis to the log
+ *   _join_read     from Redis to the log, and
+ *   _join_entries  what was read
  *   _join_place    places given alone
  *   _join_script   what runs in Redis
  *
@@ -189,7 +190,7 @@ ngx_int_t ngx_conductor_join_name(ngx_conductor_join_t *join,
  */
 
 #define NGX_CONDUCTOR_JOIN_LUA                                                \
-    "local ms, n = 0, 0\n"                                                    \
+    "local ms, n, count = 0, 0, 0\n"                                          \
     "local function num(x) return string.format('%.0f', x) end\n"             \
     "local function id() return num(ms) .. '-' .. num(n) end\n"               \
     "local function above(place)\n"                                           \
@@ -201,30 +202,35 @@ ngx_int_t ngx_conductor_join_name(ngx_conductor_join_t *join,
     "  local t = redis.call('TIME')\n"                                        \
     "  ms = t[1] * 1000 + math.floor(t[2] / 1000)\n"                          \
     "  above(redis.call('HGET', KEYS[2], 'last'))\n"                          \
+    "  count = tonumber(redis.call('HGET', KEYS[2], 'count') or '0')\n"       \
+    "end\n"                                                                   \
+    "local function append(max, ...)\n"                                       \
+    "  n = n + 1\n"                                                           \
+    "  return redis.pcall('XADD', KEYS[1], 'MAXLEN', '~', max, id(),\n"       \
+    "                     'i', num(count + 1), ...)\n"                        \
     "end\n"                                                                   \
     "local function add(max, ...)\n"                                          \
-    "  n = n + 1\n"                                                           \
-    "  local r = redis.pcall('XADD', KEYS[1], 'MAXLEN', '~', max, id(),"      \
-    " ...)\n"                                                                 \
+    "  local r = append(max, ...)\n"                                          \
     "  if r.err and string.find(r.err, 'equal or smaller', 1, true) then\n"   \
     "    local i = redis.call('XINFO', 'STREAM', KEYS[1])\n"                  \
     "    for k = 1, #i, 2 do\n"                                               \
     "      if i[k] == 'last-generated-id' then above(i[k + 1]) end\n"         \
     "    end\n"                                                               \
-    "    n = n + 1\n"                                                         \
-    "    r = redis.pcall('XADD', KEYS[1], 'MAXLEN', '~', max, id(), ...)\n"   \
+    "    r = append(max, ...)\n"                                              \
     "  end\n"                                                                 \
+    "  count = count + (r.err and 0 or 1)\n"                                  \
     "  return r\n"                                                            \
     "end\n"                                                                   \
     "local function finish()\n"                                               \
-    "  redis.call('HSET', KEYS[2], 'last', id())\n"                           \
+    "  redis.call('HSET', KEYS[2], 'last', id(), 'count', num(count))\n"      \
     "end\n"
 
 
 /*
  * An entry of the stream has the fields "o" (origin, "server.n", decimal; the
  * server 0 stands for all foreign publishers, whose n is given in Redis, at
- * least ms * 1024), "t" (when it was accepted, Unix ms), "f" (flags of the
+ * least ms * 1024), "i" (one more than the entry before it, so that one that
+ * is missing is missed), "t" (when it was accepted, Unix ms), "f" (flags of the
  * log's record; may be missing), and "e", an event as JSON object with its
  * type and fields, or "c", a JSON object of what all are to do; and "m", a
  * signature of these, if they are signed.  A field of {base}heads named by a

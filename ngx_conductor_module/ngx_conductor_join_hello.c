@@ -342,6 +342,13 @@ ngx_conductor_join_where(ngx_conductor_join_own_t *own,
 
     ngx_conductor_zone_lock(hub);
 
+    if (missing || own->join.forgotten) {
+
+        /* they need not follow each other */
+
+        joining->last_index = 0;
+    }
+
     own->read.ms = joining->last_ms;
     own->read.n = joining->last_n;
 

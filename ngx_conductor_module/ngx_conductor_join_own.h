@@ -210,6 +210,14 @@ void ngx_conductor_join_read(ngx_conductor_join_own_t *own);
 ngx_uint_t ngx_conductor_join_caught(ngx_conductor_join_own_t *own);
 void ngx_conductor_join_gap(ngx_conductor_join_own_t *own,
     const char *reason);
+void ngx_conductor_join_gap_locked(ngx_conductor_join_own_t *own,
+    const char *reason);
+
+
+/* ngx_conductor_join_entries.c: NGX_OK, or what was not taken is read again */
+
+ngx_int_t ngx_conductor_join_entries(ngx_conductor_join_own_t *own,
+    redisReply **entries, ngx_uint_t n);
 
 
 /*

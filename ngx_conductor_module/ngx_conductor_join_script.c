@@ -46,7 +46,7 @@
                                                                               \
     "above(redis.call('HGET', KEYS[2], 'last'))\n"                            \
     "above(ARGV[3])\n"                                                        \
-    "finish()\n"                                                              \
+    "redis.call('HSET', KEYS[2], 'last', id())\n"                             \
                                                                               \
     "local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)\n"     \
     "local there = redis.call('XRANGE', KEYS[1], ARGV[3], ARGV[3])\n"         \

@@ -94,6 +94,8 @@ typedef struct {
 
     uint64_t                      last_ms;  /* place in the stream that was */
     uint64_t                      last_n;   /* read; 0: nothing yet */
+    uint64_t                      last_index;   /* which one that is; 0: it is
+                                               not known */
     uint64_t                      lone_n;   /* the highest own number that was
                                                placed alone and has not come
                                                back; 0: none */

@@ -17,7 +17,7 @@ static int cdr_stream_number(cdr_str_t *text, int end, uint64_t *n);
 
 /* In the order of the bits of what was seen. */
 
-static const char  cdr_stream_names[CDR_STREAM_FIELDS + 1] = "otfecm";
+static const char  cdr_stream_names[CDR_STREAM_FIELDS + 1] = "otfecmi";
 
 #define CDR_STREAM_O  0x01
 #define CDR_STREAM_T  0x02
@@ -25,6 +25,7 @@ static const char  cdr_stream_names[CDR_STREAM_FIELDS + 1] = "otfecm";
 #define CDR_STREAM_E  0x08
 #define CDR_STREAM_C  0x10
 #define CDR_STREAM_M  0x20
+#define CDR_STREAM_I  0x40
 
 
 int
@@ -119,6 +120,10 @@ cdr_stream_field(cdr_stream_entry_t *e, cdr_str_t name, cdr_str_t value,
 
     case CDR_STREAM_T:
         rc = cdr_stream_whole(value, INT64_MAX, &e->time_ms);
+        break;
+
+    case CDR_STREAM_I:
+        rc = cdr_stream_whole(value, UINT64_MAX, &e->index);
         break;
 
     case CDR_STREAM_F:

@@ -14,7 +14,7 @@
 #include "cdr_log.h"
 
 
-#define CDR_STREAM_FIELDS     6         /* that are known */
+#define CDR_STREAM_FIELDS     7         /* that are known */
 #define CDR_STREAM_PLACE_LEN  41        /* the longest "ms-n" */
 #define CDR_STREAM_HASH_LEN   32        /* of a cdr_idem_hash_t in hex */
 
@@ -25,6 +25,8 @@ typedef struct {
 
     uint64_t              server;       /* origin, "o"; 0: somebody foreign */
     uint64_t              number;       /* and its number, not 0 */
+    uint64_t              index;        /* "i", one more than the entry before
+                                           it; 0: it says nothing */
     uint64_t              time_ms;      /* "t" */
     uint32_t              flags;        /* "f", or 0 */
     bool                  control;      /* it has "c", not "e" */

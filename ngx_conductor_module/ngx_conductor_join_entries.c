@@ -1,0 +1,579 @@
+/*
+ * Entries of the stream, on their way into the log: what they are, whether they
+ * are new, and what they mean for what this server has offered.
+ */
+
+#include "ngx_conductor_join_own.h"
+#include "ngx_conductor_append.h"
+#include "ngx_conductor_offer.h"
+
+
+/* Entries that are taken in one hold of the lock. */
+
+typedef struct {
+    ngx_conductor_join_own_t     *own;
+    ngx_pool_t                   *pool;
+    redisReply                  **entries;
+    ngx_uint_t                    n;
+    ngx_uint_t                    appended;
+
+    cdr_stream_entry_t            entry[NGX_CONDUCTOR_JOIN_HOLD];
+    ngx_conductor_ordered_t       event[NGX_CONDUCTOR_JOIN_HOLD];
+    const char                   *error[NGX_CONDUCTOR_JOIN_HOLD];
+    ngx_uint_t                    count;
+} ngx_conductor_join_batch_t;
+
+
+static ngx_int_t ngx_conductor_join_read_batch(ngx_conductor_join_batch_t *b);
+static ngx_int_t ngx_conductor_join_read_parse(ngx_conductor_join_batch_t *b);
+static const char *ngx_conductor_join_read_entry(
+    ngx_conductor_join_batch_t *b, redisReply *reply, ngx_uint_t i);
+static void ngx_conductor_join_read_event(ngx_conductor_join_own_t *own,
+    cdr_stream_entry_t *e, ngx_conductor_ordered_t *ev);
+static ngx_uint_t ngx_conductor_join_read_gap(cdr_stream_entry_t *e);
+static ngx_int_t ngx_conductor_join_read_take(ngx_conductor_join_batch_t *b,
+    ngx_uint_t *next);
+static ngx_int_t ngx_conductor_join_read_one(ngx_conductor_join_batch_t *b,
+    ngx_uint_t i);
+static void ngx_conductor_join_read_index(ngx_conductor_join_own_t *own,
+    cdr_stream_entry_t *e);
+static ngx_int_t ngx_conductor_join_read_append(
+    ngx_conductor_join_own_t *own, cdr_stream_entry_t *e,
+    ngx_conductor_ordered_t *ev);
+static void ngx_conductor_join_read_own(ngx_conductor_join_own_t *own,
+    cdr_stream_entry_t *e, cdr_log_pos_t *pos);
+static void ngx_conductor_join_read_passed(ngx_conductor_join_own_t *own,
+    cdr_stream_entry_t *e);
+static void ngx_conductor_join_read_control(ngx_conductor_join_own_t *own,
+    cdr_stream_entry_t *e);
+static void ngx_conductor_join_read_bad(ngx_conductor_join_own_t *own,
+    cdr_stream_entry_t *e, const char *error);
+
+
+ngx_int_t
+ngx_conductor_join_entries(ngx_conductor_join_own_t *own,
+    redisReply **entries, ngx_uint_t n)
+{
+    ngx_int_t                    rc;
+    ngx_conductor_join_batch_t  *b;
+
+    b = ngx_alloc(sizeof(ngx_conductor_join_batch_t), own->join.log);
+
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    b->own = own;
+    b->entries = entries;
+    b->n = n;
+
+    do {
+        rc = ngx_conductor_join_read_batch(b);
+    } while (rc == NGX_OK && b->n);
+
+    ngx_free(b);
+
+    return rc;
+}
+
+
+/* Takes some from the front. */
+
+static ngx_int_t
+ngx_conductor_join_read_batch(ngx_conductor_join_batch_t *b)
+{
+    ngx_int_t                  rc;
+    ngx_uint_t                 next;
+    ngx_conductor_join_own_t  *own;
+
+    own = b->own;
+    b->appended = 0;
+    next = 0;
+
+    b->pool = ngx_create_pool(4096, own->join.log);
+
+    if (b->pool == NULL) {
+        return NGX_ERROR;
+    }
+
+    rc = ngx_conductor_join_read_parse(b);
+
+    while (rc == NGX_OK && next < b->count) {
+        rc = ngx_conductor_join_read_take(b, &next);
+    }
+
+    if (b->appended) {
+        ngx_conductor_wake_all(own->join.hub);
+    }
+
+    ngx_destroy_pool(b->pool);
+
+    if (rc == NGX_OK) {
+        b->entries += b->count;
+        b->n -= b->count;
+    }
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_conductor_join_read_parse(ngx_conductor_join_batch_t *b)
+{
+    ngx_uint_t           i;
+    cdr_stream_entry_t  *e;
+
+    b->count = ngx_min(b->n, NGX_CONDUCTOR_JOIN_HOLD);
+
+    ngx_memzero(b->event, b->count * sizeof(ngx_conductor_ordered_t));
+
+    for (i = 0; i < b->count; i++) {
+        e = &b->entry[i];
+
+        b->error[i] = ngx_conductor_join_read_entry(b, b->entries[i], i);
+
+        if (b->error[i] == NULL
+            && (!e->control || ngx_conductor_join_read_gap(e)))
+        {
+            ngx_conductor_join_read_event(b->own, e, &b->event[i]);
+
+            if (ngx_conductor_ordered_prepare(b->own->join.hub, &b->event[i],
+                                              1, b->pool)
+                != NGX_OK)
+            {
+                return NGX_ERROR;
+            }
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/* NULL, or what is wrong with it; its place is 0 if that is. */
+
+static const char *
+ngx_conductor_join_read_entry(ngx_conductor_join_batch_t *b,
+    redisReply *reply, ngx_uint_t i)
+{
+    size_t       k, n;
+    cdr_str_t    id, fields[2 * CDR_STREAM_FIELDS + 8];
+    redisReply  *list;
+    const char  *error;
+
+    ngx_memzero(&b->entry[i], sizeof(cdr_stream_entry_t));
+
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2
+        || reply->element[0]->type != REDIS_REPLY_STRING)
+    {
+        return "is none";
+    }
+
+    id.data = (u_char *) reply->element[0]->str;
+    id.len = reply->element[0]->len;
+
+    list = reply->element[1];
+    n = 0;
+
+    if (list->type == REDIS_REPLY_ARRAY) {
+        n = ngx_min(list->elements, sizeof(fields) / sizeof(fields[0]));
+    }
+
+    for (k = 0; k < n; k++) {
+
+        if (list->element[k]->type != REDIS_REPLY_STRING) {
+            n = k;
+            break;
+        }
+
+        fields[k].data = (u_char *) list->element[k]->str;
+        fields[k].len = list->element[k]->len;
+    }
+
+    if (cdr_stream_entry(&b->entry[i], id, fields, n, &error) != CDR_OK) {
+        return error;
+    }
+
+    return ngx_conductor_join_sign_check(b->own, &b->entry[i]);
+}
+
+
+static void
+ngx_conductor_join_read_event(ngx_conductor_join_own_t *own,
+    cdr_stream_entry_t *e, ngx_conductor_ordered_t *ev)
+{
+    ev->text = e->text;
+
+    ev->fields.time_ms = e->time_ms;
+    ev->fields.server = e->server;
+    ev->fields.n = e->number;
+    ev->fields.flags = e->flags & NGX_CONDUCTOR_TO;
+
+    if (e->control) {
+        ev->fields.flags = NGX_CONDUCTOR_EVENT_GAP;
+
+    } else if (e->ms < own->old) {
+
+        /* it was there before any client of this life */
+
+        ev->fields.flags |= NGX_CONDUCTOR_EVENT_OLD;
+    }
+}
+
+
+/* Does another server say that events of its own are lost? */
+
+static ngx_uint_t
+ngx_conductor_join_read_gap(cdr_stream_entry_t *e)
+{
+    static const cdr_str_t  gap = cdr_str("{\"type\":\"gap\",");
+
+    return e->control && e->text.len > gap.len
+           && ngx_memcmp(e->text.data, gap.data, gap.len) == 0;
+}
+
+
+/*
+ * In one hold of the lock, but for what is to be done: that comes between two
+ * holds, and is passed when it is done.
+ */
+
+static ngx_int_t
+ngx_conductor_join_read_take(ngx_conductor_join_batch_t *b, ngx_uint_t *next)
+{
+    ngx_int_t                  rc;
+    ngx_uint_t                 i;
+    ngx_conductor_hub_t       *hub;
+    ngx_conductor_join_own_t  *own;
+
+    own = b->own;
+    hub = own->join.hub;
+    rc = NGX_OK;
+
+    ngx_conductor_zone_lock(hub);
+
+    for (i = *next; i < b->count; i++) {
+
+        rc = ngx_conductor_join_read_one(b, i);
+
+        if (rc != NGX_OK) {
+            break;
+        }
+    }
+
+    ngx_conductor_zone_unlock(hub);
+
+    *next = i;
+
+    if (rc == NGX_DONE) {
+        ngx_conductor_join_read_control(own, &b->entry[i]);
+
+        ngx_conductor_zone_lock(hub);
+
+        cdr_source_raise(&hub->sources, b->entry[i].server,
+                         b->entry[i].number, ngx_conductor_now());
+        ngx_conductor_join_read_passed(own, &b->entry[i]);
+
+        ngx_conductor_zone_unlock(hub);
+
+        (*next)++;
+        return NGX_OK;
+    }
+
+    if (rc == NGX_AGAIN) {
+
+        /* there are newer rules */
+
+        return ngx_conductor_ordered_prepare(hub, &b->event[i], b->count - i,
+                                             b->pool);
+    }
+
+    return rc;
+}
+
+
+/* NGX_OK; NGX_DONE: it is to be done; NGX_AGAIN; NGX_ERROR. */
+
+static ngx_int_t
+ngx_conductor_join_read_one(ngx_conductor_join_batch_t *b, ngx_uint_t i)
+{
+    ngx_int_t                  rc;
+    cdr_log_pos_t              pos;
+    cdr_stream_entry_t        *e;
+    ngx_conductor_hub_t       *hub;
+    ngx_conductor_join_own_t  *own;
+
+    own = b->own;
+    hub = own->join.hub;
+    e = &b->entry[i];
+
+    ngx_conductor_join_read_index(own, e);
+
+    if (b->error[i]) {
+        ngx_conductor_join_read_bad(own, e, b->error[i]);
+        return NGX_OK;
+    }
+
+    pos.ms = e->ms;
+    pos.n = e->n;
+    pos.local = 0;
+
+    if (e->number > cdr_source_highest(&hub->sources, e->server)) {
+
+        if (e->control && !ngx_conductor_join_read_gap(e)) {
+            return NGX_DONE;
+        }
+
+        if (!e->control || e->server != hub->zone->joining.server) {
+            rc = ngx_conductor_join_read_append(own, e, &b->event[i]);
+
+            if (rc != NGX_OK) {
+                return rc;
+            }
+
+            pos = b->event[i].fields.pos;
+            b->appended++;
+        }
+    }
+
+    if (e->server == hub->zone->joining.server) {
+        ngx_conductor_join_read_own(own, e, &pos);
+    }
+
+    ngx_conductor_join_read_passed(own, e);
+
+    return NGX_OK;
+}
+
+
+/* Is there one between it and the one before that is gone? */
+
+static void
+ngx_conductor_join_read_index(ngx_conductor_join_own_t *own,
+    cdr_stream_entry_t *e)
+{
+    ngx_conductor_joining_t  *joining;
+
+    joining = &own->join.hub->zone->joining;
+
+    if (joining->last_index && e->index
+        && e->index != joining->last_index + 1
+        && (e->ms > joining->last_ms
+            || (e->ms == joining->last_ms && e->n > joining->last_n)))
+    {
+        ngx_conductor_join_gap_locked(own,
+                                "the stream has dropped what was not read");
+    }
+}
+
+
+static ngx_int_t
+ngx_conductor_join_read_append(ngx_conductor_join_own_t *own,
+    cdr_stream_entry_t *e, ngx_conductor_ordered_t *ev)
+{
+    ngx_int_t                 rc;
+    cdr_log_pos_t             last;
+    ngx_conductor_hub_t      *hub;
+    ngx_conductor_joining_t  *joining;
+
+    hub = own->join.hub;
+    joining = &hub->zone->joining;
+
+    ev->fields.pos.ms = e->ms;
+    ev->fields.pos.n = e->n;
+
+    if (cdr_log_last(&hub->log, &last) == CDR_OK
+        && (e->ms < last.ms || (e->ms == last.ms && e->n <= last.n)))
+    {
+        /* Redis had lost it, and gave it another place */
+
+        ev->fields.pos.ms = last.ms;
+        ev->fields.pos.n = last.n + 1;
+    }
+
+    ev->fields.pos.local = joining->lone_n;
+    ev->fields.lone = joining->lone_n ? joining->server : 0;
+
+    rc = ngx_conductor_ordered_append(hub, ev);
+
+    if (rc == NGX_AGAIN) {
+        return NGX_AGAIN;
+    }
+
+    if (rc != NGX_OK) {
+        ngx_conductor_join_read_bad(own, e, ev->error ? ev->error
+                                    : "cannot be added to the log");
+
+        cdr_source_raise(&hub->sources, e->server, e->number,
+                         ngx_conductor_now());
+    }
+
+    return NGX_OK;
+}
+
+
+/* One of our own has come back; of a record, the last one counts. */
+
+static void
+ngx_conductor_join_read_own(ngx_conductor_join_own_t *own,
+    cdr_stream_entry_t *e, cdr_log_pos_t *pos)
+{
+    uint32_t                  slot, marks;
+    uint64_t                  now;
+    cdr_log_pos_t             place;
+    cdr_outbox_rec_t         *rec;
+    ngx_conductor_hub_t      *hub;
+    cdr_ticket_outcome_t      outcome;
+    ngx_conductor_joining_t  *joining;
+
+    hub = own->join.hub;
+    joining = &hub->zone->joining;
+
+    own->ahead -= (own->ahead != 0);
+
+    place.ms = e->ms;
+    place.n = e->n;
+    place.local = 0;
+
+    if (!e->control) {
+        (void) cdr_log_settle(&hub->log, &own->settle, e->server, e->number,
+                              &place);
+    }
+
+    if (joining->lone_n && e->number >= joining->lone_n) {
+        joining->lone_n = 0;
+    }
+
+    now = ngx_conductor_now();
+
+    atomic_store(&joining->lag_us,
+                 (now > e->time_ms) ? (now - e->time_ms) * 1000 : 0);
+
+    if (cdr_outbox_find(&hub->outbox, e->number, &rec) != CDR_OK
+        || e->number != rec->n + rec->count - 1)
+    {
+        return;
+    }
+
+    marks = atomic_load(&rec->marks);
+
+    if (!(marks & (CDR_OUTBOX_PLACED|CDR_OUTBOX_REPEATED))) {
+
+        ngx_memzero(&outcome, sizeof(cdr_ticket_outcome_t));
+
+        outcome.first = *pos;
+        outcome.first.n -= ngx_min(outcome.first.n, rec->count - 1);
+        outcome.lone = pos->local ? joining->server : 0;
+
+        if (ngx_conductor_outbox_finish(hub, rec, CDR_TICKET_DONE, &outcome,
+                                        &slot)
+            == NGX_OK)
+        {
+            ngx_conductor_wake_one(hub, slot);
+        }
+    }
+
+    cdr_outbox_mark(&hub->outbox, rec,
+                    CDR_OUTBOX_ORDERED|CDR_OUTBOX_RETURNED);
+}
+
+
+/* The last step of each: what was not passed is read again. */
+
+static void
+ngx_conductor_join_read_passed(ngx_conductor_join_own_t *own,
+    cdr_stream_entry_t *e)
+{
+    ngx_conductor_joining_t  *joining;
+
+    joining = &own->join.hub->zone->joining;
+
+    own->read.ms = e->ms;
+    own->read.n = e->n;
+    own->read.local = 0;
+
+    if (joining->last_ms < e->ms
+        || (joining->last_ms == e->ms && joining->last_n < e->n))
+    {
+        joining->last_ms = e->ms;
+        joining->last_n = e->n;
+        joining->based = 0;
+
+        /* while all is read again, one is missing without being missed */
+
+        if (own->join.forgotten && own->again_due) {
+            joining->last_index = 0;
+
+        } else if (e->index) {
+            joining->last_index = e->index;
+        }
+    }
+
+    if (own->lone.ms && cdr_log_cmp(&own->read, &own->lone) >= 0) {
+
+        /* all of it has come back that ever will */
+
+        own->lone.ms = 0;
+        joining->lone_n = 0;
+    }
+}
+
+
+static void
+ngx_conductor_join_read_control(ngx_conductor_join_own_t *own,
+    cdr_stream_entry_t *e)
+{
+    cdr_log_pos_t                  pos;
+    ngx_conductor_hub_t           *hub;
+    ngx_conductor_join_hook_t    **hook;
+    ngx_conductor_join_control_t   control;
+
+    hub = own->join.hub;
+
+    control.ms = e->ms;
+    control.n = e->n;
+    control.time_ms = e->time_ms;
+    control.server = e->server;
+    control.text = e->text;
+    control.own = (e->server == hub->zone->joining.server);
+
+    for (hook = ngx_conductor_join_hooks; *hook; hook++) {
+        if ((*hook)->control
+            && (*hook)->control(&own->join, &control) == NGX_OK)
+        {
+            break;
+        }
+    }
+
+    if (control.own) {
+        pos.ms = e->ms;
+        pos.n = e->n;
+        pos.local = 0;
+
+        ngx_conductor_zone_lock(hub);
+        ngx_conductor_join_read_own(own, e, &pos);
+        ngx_conductor_zone_unlock(hub);
+    }
+}
+
+
+static void
+ngx_conductor_join_read_bad(ngx_conductor_join_own_t *own,
+    cdr_stream_entry_t *e, const char *error)
+{
+    ngx_conductor_hub_t  *hub;
+
+    hub = own->join.hub;
+
+    atomic_fetch_add(&hub->zone->joining.rejected, 1);
+
+    if (!own->bad) {
+        own->bad = 1;
+        ngx_log_error(NGX_LOG_ERR, own->join.log, 0,
+                      "hub \"%V\": the entry %uL-%uL of the stream %Vlog "
+                      "is skipped, it %s; more such are counted only",
+                      &hub->name, e->ms, e->n, &own->join.conf->base, error);
+    }
+
+    ngx_conductor_join_read_passed(own, e);
+}
