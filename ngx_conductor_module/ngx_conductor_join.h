@@ -111,6 +111,7 @@ typedef struct {
 extern ngx_conductor_join_hook_t  *ngx_conductor_join_hooks[];
 
 extern ngx_conductor_join_hook_t  ngx_conductor_join_presence;
+extern ngx_conductor_join_hook_t  ngx_conductor_join_control;
 
 
 /* The first member of what the files of joining know of it. */
@@ -128,6 +129,12 @@ struct ngx_conductor_join_s {
 
     void                         *data[8];
 };
+
+
+/* Where a hook's own is. */
+
+void **ngx_conductor_join_data(ngx_conductor_join_t *join,
+    ngx_conductor_join_hook_t *hook);
 
 
 /* What runs in Redis.  The sum is made at the first use. */
