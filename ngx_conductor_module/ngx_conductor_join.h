@@ -112,6 +112,7 @@ extern ngx_conductor_join_hook_t  *ngx_conductor_join_hooks[];
 
 extern ngx_conductor_join_hook_t  ngx_conductor_join_presence;
 extern ngx_conductor_join_hook_t  ngx_conductor_join_control;
+extern ngx_conductor_join_hook_t  ngx_conductor_join_foreign;
 
 
 /* The first member of what the files of joining know of it. */
