@@ -227,15 +227,18 @@ static ngx_int_t
 ngx_conductor_join_args_head(ngx_conductor_join_args_t *args, uint64_t n,
     ngx_uint_t flags, cdr_outbox_rec_t *rec, uint64_t time, ngx_uint_t count)
 {
-    u_char      digest[CDR_STREAM_HASH_LEN];
-    ngx_uint_t  key;
+    u_char      *digest;
+    ngx_uint_t   key;
 
     key = 0;
-    digest[0] = '-';
+    digest = (u_char *) "-";
 
     if (rec && rec->keyed) {
+        digest = ngx_pnalloc(args->pool, CDR_STREAM_HASH_LEN);
 
-        if (ngx_conductor_join_args_key(args, &rec->key) != NGX_OK) {
+        if (digest == NULL
+            || ngx_conductor_join_args_key(args, &rec->key) != NGX_OK)
+        {
             return NGX_ERROR;
         }
 
