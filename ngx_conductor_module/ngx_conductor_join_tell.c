@@ -16,13 +16,21 @@
 
 /*
  * KEYS   this server's reviewers, versions
- * ARGV   server, version, channel, message, how many are set: field and value
- *        of each; fields of those who are gone
+ * ARGV   server, version, channel, message, how many are set, the version
+ *        before; field and value of each that is set; fields of those who are
+ *        gone
+ *
+ * Returns 0 if Redis has another version: then nothing is done.
  */
 
 #define NGX_CONDUCTOR_LUA_TELL                                                \
-    "local n = 5 + 2 * tonumber(ARGV[5])\n"                                   \
-    "for i = 6, n, 2 do\n"                                                    \
+    "if redis.call('HGET', KEYS[1], 'version') ~= ARGV[6]\n"                  \
+    "   or redis.call('HGET', KEYS[2], ARGV[1]) ~= ARGV[6]\n"                 \
+    "then\n"                                                                  \
+    "  return 0\n"                                                            \
+    "end\n"                                                                   \
+    "local n = 6 + 2 * tonumber(ARGV[5])\n"                                   \
+    "for i = 7, n, 2 do\n"                                                    \
     "  redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])\n"                   \
     "end\n"                                                                   \
     "for i = n + 1, #ARGV do\n"                                               \
@@ -170,13 +178,14 @@ ngx_conductor_tell_changes(ngx_conductor_guests_t *g)
 static ngx_int_t
 ngx_conductor_tell_change(ngx_conductor_guests_t *g, ngx_uint_t n)
 {
-    u_char                *p, count[NGX_INT_T_LEN], version[NGX_INT64_LEN];
+    u_char                *p, count[NGX_INT_T_LEN];
+    u_char                 version[NGX_INT64_LEN], before[NGX_INT64_LEN];
     ngx_str_t             *argv;
     ngx_uint_t             i, argc, set;
     ngx_conductor_told_t  *told;
 
     argv = ngx_conductor_tell_argv;
-    argc = 7;
+    argc = 8;
     set = 0;
 
     g->version++;
@@ -221,6 +230,8 @@ ngx_conductor_tell_change(ngx_conductor_guests_t *g, ngx_uint_t n)
     argv[4] = g->channel;
     argv[6].data = count;
     argv[6].len = ngx_sprintf(count, "%ui", set) - count;
+    argv[7].data = before;
+    argv[7].len = ngx_sprintf(before, "%uL", g->version - 1) - before;
 
     if (ngx_conductor_tell_run(g, &ngx_conductor_tell_script, 2, argc, argv)
         != NGX_OK)
@@ -465,7 +476,7 @@ ngx_conductor_tell_run(ngx_conductor_guests_t *g,
     ngx_str_t *argv)
 {
     if (ngx_conductor_join_script(g->join, script, ngx_conductor_tell_reply,
-                                  NULL, keys, argc, argv)
+                                  script, keys, argc, argv)
         != NGX_OK)
     {
         return NGX_ERROR;
@@ -491,7 +502,16 @@ ngx_conductor_tell_reply(ngx_conductor_join_t *join, redisReply *reply,
         g->waiting--;
     }
 
-    if (reply && reply->type == REDIS_REPLY_ERROR && !g->push) {
+    if (reply == NULL || g->push) {
+        return;
+    }
+
+    if (reply->type == REDIS_REPLY_ERROR) {
         ngx_conductor_tell_all(g, NGX_CONDUCTOR_TELL_AGAIN);
+
+    } else if (data && reply->type == REDIS_REPLY_INTEGER
+               && reply->integer == 0)
+    {
+        ngx_conductor_tell_all(g, 0);
     }
 }
