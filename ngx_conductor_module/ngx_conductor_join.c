@@ -299,7 +299,7 @@ ngx_conductor_join_idle(ngx_conductor_join_own_t *own)
 void
 ngx_conductor_join_turn(ngx_conductor_join_own_t *own)
 {
-    ngx_int_t            rc;
+    ngx_int_t             rc;
     ngx_conductor_hub_t  *hub;
 
     hub = own->join.hub;
@@ -317,6 +317,8 @@ ngx_conductor_join_turn(ngx_conductor_join_own_t *own)
     if (!own->greeted || own->over) {
         return;
     }
+
+    ngx_conductor_join_keys(own);
 
     rc = ngx_conductor_join_offer(own);
 

@@ -218,6 +218,8 @@ ngx_conductor_join_begin(ngx_conductor_join_own_t *own,
     own->ahead = 0;
     own->top = h->top;
     own->tail = h->tail;
+    own->greeted_tail = h->tail;
+    own->upto_key = h->top;
 
     cdr_outbox_first(&join->hub->outbox, &own->offered);
 

@@ -437,13 +437,6 @@ static ngx_int_t
 ngx_conductor_join_offer_mark(ngx_conductor_join_own_t *own,
     cdr_outbox_rec_t *rec, redisReply *reply)
 {
-    uint32_t              slot, marks;
-    cdr_str_t             text;
-    cdr_ticket_outcome_t  outcome;
-    ngx_conductor_hub_t  *hub;
-
-    hub = own->join.hub;
-
     if (reply->type != REDIS_REPLY_ARRAY || reply->elements == 0
         || reply->element[0]->type != REDIS_REPLY_INTEGER)
     {
@@ -460,7 +453,8 @@ ngx_conductor_join_offer_mark(ngx_conductor_join_own_t *own,
     if (reply->element[0]->integer != 2) {
 
         if (rec) {
-            cdr_outbox_mark(&hub->outbox, rec, CDR_OUTBOX_ORDERED);
+            cdr_outbox_mark(&own->join.hub->outbox, rec,
+                            CDR_OUTBOX_ORDERED);
         }
 
         return NGX_OK;
@@ -471,8 +465,24 @@ ngx_conductor_join_offer_mark(ngx_conductor_join_own_t *own,
         return NGX_ERROR;
     }
 
-    text.data = (u_char *) reply->element[1]->str;
-    text.len = reply->element[1]->len;
+    return rec ? ngx_conductor_join_repeated(own, rec, reply->element[1])
+               : NGX_OK;
+}
+
+
+ngx_int_t
+ngx_conductor_join_repeated(ngx_conductor_join_own_t *own,
+    cdr_outbox_rec_t *rec, redisReply *reply)
+{
+    uint32_t              slot;
+    cdr_str_t             text;
+    cdr_ticket_outcome_t  outcome;
+    ngx_conductor_hub_t  *hub;
+
+    hub = own->join.hub;
+
+    text.data = (u_char *) reply->str;
+    text.len = reply->len;
 
     ngx_memzero(&outcome, sizeof(cdr_ticket_outcome_t));
 
@@ -480,14 +490,7 @@ ngx_conductor_join_offer_mark(ngx_conductor_join_own_t *own,
         return NGX_ERROR;
     }
 
-    if (rec == NULL) {
-        return NGX_OK;
-    }
-
-    outcome.answer.kind = NGX_CONDUCTOR_DONE_PUBLISH;
-    marks = atomic_load(&rec->marks);
-
-    if (!(marks & CDR_OUTBOX_PLACED)
+    if (!(atomic_load(&rec->marks) & CDR_OUTBOX_PLACED)
         && ngx_conductor_outbox_finish(hub, rec, CDR_TICKET_REPEATED,
                                        &outcome, &slot)
            == NGX_OK)

@@ -83,6 +83,10 @@ struct ngx_conductor_join_own_s {
 
     cdr_log_pos_t                 read;     /* place of the reader */
     cdr_log_pos_t                 target;   /* then all was read again */
+    cdr_log_pos_t                 greeted_tail;   /* of the stream, at the
+                                                     hello */
+    uint64_t                      upto_key; /* what Redis has to this number
+                                               has come by then; 0: done */
     ngx_msec_t                    asked;    /* when it asked */
     ngx_msec_t                    read_at;  /* it asks not before */
     uint64_t                      old;      /* Redis' ms, when this life
@@ -167,6 +171,16 @@ void ngx_conductor_join_over(ngx_conductor_join_own_t *own, ngx_msec_t wait);
 
 ngx_int_t ngx_conductor_join_offer(ngx_conductor_join_own_t *own);
 void ngx_conductor_join_probe(ngx_conductor_join_own_t *own);
+
+/* Under the lock: its key was used before, for what the reply says. */
+
+ngx_int_t ngx_conductor_join_repeated(ngx_conductor_join_own_t *own,
+    cdr_outbox_rec_t *rec, redisReply *reply);
+
+
+/* ngx_conductor_join_key.c: is one of those that Redis has such a one? */
+
+void ngx_conductor_join_keys(ngx_conductor_join_own_t *own);
 
 
 /*
