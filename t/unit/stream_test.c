@@ -57,7 +57,8 @@ test_entry(void)
     const cdr_str_t  event[] = {
         S("o"), S("18446744073709551615.9007199254740993"),
         S("t"), S("1700000000001"), S("i"), S("12"), S("f"), S("3"),
-        S("e"), S("{\"type\":\"a\"}"), S("m"), S("abc"), S("new"), S("later")
+        S("e"), S("{\"type\":\"a\"}"), S("m"), S("abc"),
+        S("new"), S("later")
     };
     const cdr_str_t  control[] = {
         S("c"), S("{}"), S("t"), S("0"), S("o"), S("0.1")
@@ -65,7 +66,8 @@ test_entry(void)
 
     ok(entry(&e, event, 14) == CDR_OK && e.ms == 1700000000000 && e.n == 7,
        "an entry has its place");
-    ok(e.server == UINT64_MAX && e.number == 9007199254740993, "its origin, to the last digit");
+    ok(e.server == UINT64_MAX && e.number == 9007199254740993,
+       "its origin, to the last digit");
     ok(e.time_ms == 1700000000001 && e.flags == 3 && !e.control,
        "its time and its flags");
     ok(e.index == 12, "and which one it is");
