@@ -16,7 +16,7 @@ static void ngx_conductor_group_fail(ngx_conductor_group_t *g);
 static void ngx_conductor_fanout_targeted(ngx_conductor_hub_t *hub);
 static void ngx_conductor_fanout_gap(ngx_conductor_hub_t *hub);
 static void ngx_conductor_fanout_marked(ngx_conductor_hub_t *hub,
-    uint32_t marks);
+    ngx_conductor_turn_t *turn);
 static void ngx_conductor_fanout_tell(ngx_conductor_hub_t *hub);
 
 
@@ -39,7 +39,7 @@ ngx_conductor_fanout(ngx_conductor_hub_t *hub)
     }
 
     if (ngx_conductor_turn.marks) {
-        ngx_conductor_fanout_marked(hub, ngx_conductor_turn.marks);
+        ngx_conductor_fanout_marked(hub, &ngx_conductor_turn);
     }
 
     if (ngx_conductor_turn.n == 0) {
@@ -245,13 +245,17 @@ ngx_conductor_fanout_gap(ngx_conductor_hub_t *hub)
  */
 
 static void
-ngx_conductor_fanout_marked(ngx_conductor_hub_t *hub, uint32_t marks)
+ngx_conductor_fanout_marked(ngx_conductor_hub_t *hub,
+    ngx_conductor_turn_t *turn)
 {
     ngx_queue_t              *q;
     ngx_conductor_session_t  *s;
 
-    if (marks & NGX_CONDUCTOR_EVENT_GAP) {
+    if (turn->marks & NGX_CONDUCTOR_EVENT_GAP) {
         ngx_conductor_fanout_tell(hub);
+    }
+
+    if (!(turn->marks & NGX_CONDUCTOR_EVENT_OLD)) {
         return;
     }
 
@@ -262,7 +266,7 @@ ngx_conductor_fanout_marked(ngx_conductor_hub_t *hub, uint32_t marks)
         s = ngx_queue_data(q, ngx_conductor_session_t, queue);
 
         if (ngx_conductor_live(s)) {
-            s->live_seq = hub->cursor.seq;
+            s->live_seq = turn->old;
         }
     }
 }

@@ -7,6 +7,10 @@
 #define NGX_CONDUCTOR_STAGE_KEEP    (1024 * 1024)
 
 
+static ngx_int_t ngx_conductor_turn_take(ngx_conductor_turn_t *turn,
+    ngx_conductor_staged_t *ev);
+
+
 /*
  * Takes the next events of the log.  NGX_OK, with "more" if there may be
  * others; NGX_DECLINED if some were missed.
@@ -73,21 +77,7 @@ ngx_conductor_turn_fill(ngx_conductor_turn_t *turn, ngx_conductor_hub_t *hub,
         hub->last_lone = event.fields.lone;
         hub->last_id.len = 0;
 
-        if (ev->marks & NGX_CONDUCTOR_EVENT_OLD) {
-            turn->marks |= NGX_CONDUCTOR_EVENT_OLD;
-            continue;
-        }
-
-        if (ev->marks) {
-            turn->marks |= NGX_CONDUCTOR_EVENT_GAP;
-            break;
-        }
-
-        if (ev->type) {
-            turn->n++;
-        }
-
-        if (ngx_conductor_turn_targeted(turn)) {
+        if (ngx_conductor_turn_take(turn, ev) != NGX_OK) {
             break;
         }
     }
@@ -95,6 +85,30 @@ ngx_conductor_turn_fill(ngx_conductor_turn_t *turn, ngx_conductor_hub_t *hub,
     *more = 1;
 
     return NGX_OK;
+}
+
+
+/* NGX_DONE: the turn ends with it. */
+
+static ngx_int_t
+ngx_conductor_turn_take(ngx_conductor_turn_t *turn, ngx_conductor_staged_t *ev)
+{
+    if (ev->marks & NGX_CONDUCTOR_EVENT_OLD) {
+        turn->marks |= NGX_CONDUCTOR_EVENT_OLD;
+        turn->old = ev->seq;
+        return NGX_OK;
+    }
+
+    if (ev->marks) {
+        turn->marks |= NGX_CONDUCTOR_EVENT_GAP;
+        return NGX_DONE;
+    }
+
+    if (ev->type) {
+        turn->n++;
+    }
+
+    return ngx_conductor_turn_targeted(turn) ? NGX_DONE : NGX_OK;
 }
 
 

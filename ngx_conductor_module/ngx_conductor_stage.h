@@ -70,6 +70,8 @@ typedef struct {
     ngx_uint_t                    n;
     uint32_t                      marks;      /* of events that are not sent:
                                                  NGX_CONDUCTOR_EVENT_... */
+    uint64_t                      old;        /* the last one of these; it is
+                                                 before all that are sent */
     ngx_conductor_stage_t         stage;
     ngx_conductor_staged_t        events[NGX_CONDUCTOR_STAGE_EVENTS];
 } ngx_conductor_turn_t;

@@ -13,6 +13,9 @@
 #define cdr_log_align(n, a)  (((n) + (a) - 1) & ~((uint64_t) (a) - 1))
 
 
+static void cdr_log_fill_rec(cdr_log_rec_t *rec,
+    const cdr_log_fields_t *fields, const cdr_log_place_t *place,
+    uint64_t seq);
 static void cdr_log_put(const cdr_log_t *log, uint64_t seq,
     const cdr_log_place_t *place);
 static bool cdr_log_sound(const cdr_log_t *log, cdr_log_place_t *last);
@@ -225,20 +228,10 @@ cdr_log_add(cdr_log_t *log, cdr_log_tx_t *tx, const cdr_log_fields_t *fields,
     cdr_log_evict(log, tx->seq, place.start + size);
     cdr_log_put(log, tx->seq, &place);
 
-    rec.size = (uint32_t) size;
+    cdr_log_fill_rec(&rec, fields, &place, tx->seq);
+
     rec.payload_len = (uint32_t) payload_len;
     rec.type_len = (uint32_t) type.len;
-    rec.flags = fields->flags;
-    rec.seq = tx->seq;
-    rec.time_ms = fields->time_ms;
-    rec.pos = place.pos;
-    rec.server = fields->server;
-    rec.boot = fields->boot;
-    rec.n = fields->n;
-    rec.lone = fields->lone;
-
-    atomic_store_explicit(&rec.settled_ms, 0, memory_order_relaxed);
-    atomic_store_explicit(&rec.settled_n, 0, memory_order_relaxed);
 
     p = log->data + offset;
 
@@ -256,6 +249,25 @@ cdr_log_add(cdr_log_t *log, cdr_log_tx_t *tx, const cdr_log_fields_t *fields,
     tx->last = place.pos;
 
     return p + type.len;
+}
+
+
+static void
+cdr_log_fill_rec(cdr_log_rec_t *rec, const cdr_log_fields_t *fields,
+    const cdr_log_place_t *place, uint64_t seq)
+{
+    rec->size = (uint32_t) place->size;
+    rec->flags = fields->flags;
+    rec->seq = seq;
+    rec->time_ms = fields->time_ms;
+    rec->pos = place->pos;
+    rec->server = fields->server;
+    rec->boot = fields->boot;
+    rec->n = fields->n;
+    rec->lone = fields->lone;
+
+    atomic_store_explicit(&rec->settled_ms, 0, memory_order_relaxed);
+    atomic_store_explicit(&rec->settled_n, 0, memory_order_relaxed);
 }
 
 
