@@ -113,6 +113,7 @@ extern ngx_conductor_join_hook_t  *ngx_conductor_join_hooks[];
 extern ngx_conductor_join_hook_t  ngx_conductor_join_presence;
 extern ngx_conductor_join_hook_t  ngx_conductor_join_control;
 extern ngx_conductor_join_hook_t  ngx_conductor_join_foreign;
+extern ngx_conductor_join_hook_t  ngx_conductor_outbox_keep;
 
 
 /* The first member of what the files of joining know of it. */

@@ -4,6 +4,7 @@
 
 
 ngx_conductor_join_hook_t  *ngx_conductor_join_hooks[] = {
+    &ngx_conductor_outbox_keep,
     &ngx_conductor_join_presence,
     &ngx_conductor_join_control,
     &ngx_conductor_join_foreign,

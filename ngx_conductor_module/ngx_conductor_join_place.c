@@ -81,6 +81,7 @@ ngx_conductor_join_place(ngx_conductor_join_own_t *own)
 
     if (placed) {
         ngx_conductor_wake_all(hub);
+        ngx_conductor_outbox_placed(hub);
     }
 }
 

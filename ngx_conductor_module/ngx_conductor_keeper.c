@@ -4,6 +4,7 @@
  */
 
 #include "ngx_conductor_join.h"
+#include "ngx_conductor_offer.h"
 
 
 #define NGX_CONDUCTOR_KEEPER_IDLE   (60 * 60 * 1000)
@@ -301,7 +302,7 @@ ngx_conductor_keeper_exit(void)
         }
     }
 
-    if (busy || ngx_conductor_lookup_busy()) {
+    if (busy || ngx_conductor_lookup_busy() || ngx_conductor_outbox_busy()) {
 
         /* libraries are not to be cleaned up while a thread uses them */
 

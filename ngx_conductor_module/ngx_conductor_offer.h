@@ -4,6 +4,8 @@
  *
  *   _offer     in any process: puts something in, and waits for the outcome
  *   _outbox    the zone's outbox: made, repaired, and finished by the keeper
+ *   _outbox_keep, _outbox_thread, _outbox_file
+ *              what of it is on disk
  */
 
 #ifndef NGX_CONDUCTOR_OFFER_H_INCLUDED
@@ -121,6 +123,20 @@ ngx_int_t ngx_conductor_outbox_finish(ngx_conductor_hub_t *hub,
 /* Under the lock, who put it in: NGX_OK if it will not be sent. */
 
 ngx_int_t ngx_conductor_outbox_cancel(ngx_conductor_hub_t *hub, uint64_t n);
+
+/*
+ * ngx_conductor_outbox_keep.c, for the keeper: something was placed, and is to
+ * be on disk soon.  Is a thread still at it, though it was to end?  Then the
+ * process has to end by _exit().
+ */
+
+void ngx_conductor_outbox_placed(ngx_conductor_hub_t *hub);
+ngx_uint_t ngx_conductor_outbox_busy(void);
+
+/* ngx_conductor_outbox_file.c: its name; and the master, for a new zone */
+
+void ngx_conductor_outbox_name(ngx_conductor_hub_t *hub, u_char *name);
+void ngx_conductor_outbox_restore(ngx_conductor_hub_t *hub, ngx_log_t *log);
 
 /* A new zone: the server's number, and those of its events. */
 

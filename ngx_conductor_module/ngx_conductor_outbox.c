@@ -40,6 +40,8 @@ ngx_conductor_outbox_create(ngx_conductor_hub_t *hub, ngx_log_t *log)
     atomic_store(&joining->since_ms, now);
     atomic_store(&joining->state, NGX_CONDUCTOR_REDIS_ALONE);
 
+    ngx_conductor_outbox_restore(hub, log);
+
     cdr_outbox_start(&hub->outbox, now << NGX_CONDUCTOR_OUTBOX_LIVES);
 
     return NGX_OK;

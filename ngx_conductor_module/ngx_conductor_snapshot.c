@@ -18,8 +18,6 @@ static void ngx_conductor_save_last(ngx_conductor_hub_t *hub,
     ngx_log_t *log);
 static int ngx_conductor_snapshot_write(void *ctx, const uint8_t *data,
     size_t len);
-static ngx_int_t ngx_conductor_snapshot_key(ngx_conductor_hub_t *hub,
-    u_char *key);
 static void *ngx_conductor_snapshot_alloc(void *ctx, size_t size);
 static void ngx_conductor_snapshot_free(void *ctx, void *p);
 
@@ -490,7 +488,7 @@ ngx_conductor_snapshot_write(void *ctx, const uint8_t *data, size_t len)
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_conductor_snapshot_key(ngx_conductor_hub_t *hub, u_char *key)
 {
     cdr_str_t  secret;

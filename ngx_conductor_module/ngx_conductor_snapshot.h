@@ -177,6 +177,10 @@ ngx_int_t ngx_conductor_snapshot_open(ngx_conductor_hub_t *hub,
     ngx_conductor_dir_t *dir, const char *name, uint32_t kind,
     cdr_snapshot_file_t **file);
 
+/* The key of all these files, if they are encrypted.  NGX_OK or NGX_ERROR. */
+
+ngx_int_t ngx_conductor_snapshot_key(ngx_conductor_hub_t *hub, u_char *key);
+
 /* Writes one, with key and salt.  NGX_OK or NGX_ERROR. */
 
 ngx_int_t ngx_conductor_snapshot_put(ngx_conductor_hub_t *hub,

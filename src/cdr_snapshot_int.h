@@ -72,7 +72,10 @@ void cdr_snapshot_seal_free(cdr_snapshot_seal_t *seal);
 int cdr_snapshot_seal(cdr_snapshot_seal_t *seal, uint32_t word, uint8_t *data,
     uint8_t *tag);
 
-/* Back, to "dst".  CDR_OK, or CDR_ERROR if the seal is not of these bytes. */
+/*
+ * Back, to "dst", which may be "data".  CDR_OK, or CDR_ERROR if the seal is not
+ * of these bytes.
+ */
 
 int cdr_snapshot_unseal(cdr_snapshot_seal_t *seal, uint32_t word,
     uint8_t *dst, const uint8_t *data, const uint8_t *tag);

@@ -103,7 +103,9 @@ cdr_snapshot_unseal(cdr_snapshot_seal_t *seal, uint32_t word, uint8_t *dst,
             rc = CDR_ERROR;
         }
 
-        memcpy(dst, data, word & ~CDR_SNAPSHOT_LAST);
+        if (dst != data) {
+            memcpy(dst, data, word & ~CDR_SNAPSHOT_LAST);
+        }
     }
 
     seal->index++;

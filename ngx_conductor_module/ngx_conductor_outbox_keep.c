@@ -1,0 +1,337 @@
+/*
+ * What Redis does not have is on disk, too: the keeper's loop copies what was
+ * placed, a thread writes it, and the file goes when nothing is left.
+ */
+
+#include "ngx_conductor_outbox_keep.h"
+
+
+#define NGX_CONDUCTOR_KEEP_SPARE   (1024 * 1024)    /* beyond two outboxes */
+#define NGX_CONDUCTOR_KEEP_AGAIN   1000             /* ms, after an error */
+#define NGX_CONDUCTOR_KEEP_LAST    500              /* ms, at the end */
+
+
+static void ngx_conductor_keep_start(ngx_conductor_join_t *join);
+static void ngx_conductor_keep_tick(ngx_conductor_join_t *join);
+static void ngx_conductor_keep_stop(ngx_conductor_join_t *join);
+static void ngx_conductor_keep_run(ngx_conductor_keep_t *k);
+static void ngx_conductor_keep_taken(ngx_conductor_keep_t *k);
+static ngx_uint_t ngx_conductor_keep_pending(ngx_conductor_hub_t *hub);
+static void ngx_conductor_keep_collect(ngx_conductor_keep_t *k);
+static size_t ngx_conductor_keep_copy(ngx_conductor_keep_t *k,
+    cdr_outbox_cursor_t *cur, u_char *p);
+static void ngx_conductor_keep_post(ngx_conductor_keep_t *k,
+    ngx_conductor_keep_e kind);
+
+
+ngx_conductor_join_hook_t  ngx_conductor_outbox_keep = {
+    ngx_conductor_keep_start,
+    NULL,                                   /* up */
+    NULL,                                   /* down */
+    ngx_conductor_keep_tick,
+    ngx_conductor_keep_stop,
+    NULL,                                   /* message */
+    NULL                                    /* control */
+};
+
+
+static ngx_conductor_keep_t  *ngx_conductor_keeps;
+static ngx_uint_t             ngx_conductor_keep_left;  /* threads */
+
+
+/* What a keeper before this one has written is written again, or removed. */
+
+static void
+ngx_conductor_keep_start(ngx_conductor_join_t *join)
+{
+    int                    err;
+    ngx_conductor_keep_t  *k;
+
+    k = calloc(1, sizeof(ngx_conductor_keep_t));
+    if (k == NULL) {
+        return;
+    }
+
+    k->hub = join->hub;
+    k->there = 1;
+    k->whole = 1;
+    k->fd = -1;
+    k->dir.fd = -1;
+    k->dir.out = -1;
+
+    ngx_conductor_outbox_name(k->hub, k->name);
+
+    err = ngx_conductor_keep_thread(k);
+
+    if (err) {
+        ngx_log_error(NGX_LOG_ALERT, join->log, err,
+                      "no thread for the outbox of hub \"%V\": what Redis "
+                      "does not have is lost when nginx ends",
+                      &k->hub->name);
+        free(k);
+        return;
+    }
+
+    k->next = ngx_conductor_keeps;
+    ngx_conductor_keeps = k;
+}
+
+
+static void
+ngx_conductor_keep_tick(ngx_conductor_join_t *join)
+{
+    ngx_conductor_outbox_placed(join->hub);
+}
+
+
+void
+ngx_conductor_outbox_placed(ngx_conductor_hub_t *hub)
+{
+    ngx_conductor_keep_t  *k;
+
+    for (k = ngx_conductor_keeps; k; k = k->next) {
+        if (k->hub == hub) {
+            ngx_conductor_keep_run(k);
+        }
+    }
+}
+
+
+static void
+ngx_conductor_keep_run(ngx_conductor_keep_t *k)
+{
+    ngx_conductor_keep_state_e  state;
+
+    (void) pthread_mutex_lock(&k->mutex);
+
+    state = k->state;
+
+    if (state == NGX_CONDUCTOR_KEEP_DONE) {
+        k->state = NGX_CONDUCTOR_KEEP_IDLE;
+    }
+
+    (void) pthread_mutex_unlock(&k->mutex);
+
+    if (state == NGX_CONDUCTOR_KEEP_POSTED
+        || state == NGX_CONDUCTOR_KEEP_GONE)
+    {
+        return;
+    }
+
+    if (k->busy) {
+        ngx_conductor_keep_taken(k);
+    }
+
+    if (!k->whole || ngx_conductor_due(k->again)) {
+        ngx_conductor_keep_collect(k);
+    }
+}
+
+
+/* What came of the last job. */
+
+static void
+ngx_conductor_keep_taken(ngx_conductor_keep_t *k)
+{
+    k->busy = 0;
+
+    free(k->data);
+    k->data = NULL;
+
+    if (k->rc != NGX_OK) {
+        k->whole = 1;
+        k->again = ngx_current_msec + NGX_CONDUCTOR_KEEP_AGAIN;
+
+        if (ngx_strcmp(k->said, k->dir.error) != 0) {
+            ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, k->dir.err,
+                          "the outbox of hub \"%V\" cannot be written: %s",
+                          &k->hub->name, k->dir.error);
+
+            ngx_cpystrn(k->said, k->dir.error, NGX_CONDUCTOR_FILE_ERROR);
+        }
+
+        return;
+    }
+
+    if (k->said[0]) {
+        ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
+                      "the outbox of hub \"%V\" is written again",
+                      &k->hub->name);
+        k->said[0] = '\0';
+    }
+
+    k->there = (k->kind != NGX_CONDUCTOR_KEEP_REMOVE);
+    k->whole = !k->there;
+    k->cursor = k->posted;
+    k->size = (k->kind == NGX_CONDUCTOR_KEEP_ADD) ? k->size + k->written
+                                                  : k->written;
+}
+
+
+/* What was placed comes before what was not. */
+
+static ngx_uint_t
+ngx_conductor_keep_pending(ngx_conductor_hub_t *hub)
+{
+    cdr_outbox_rec_t     *rec;
+    cdr_outbox_cursor_t   cur;
+
+    cdr_outbox_first(&hub->outbox, &cur);
+
+    return cdr_outbox_next(&hub->outbox, &cur, &rec) == CDR_OK
+           && (atomic_load(&rec->marks) & CDR_OUTBOX_PLACED);
+}
+
+
+/* What Redis has meanwhile may stay in the file: it is not taken twice. */
+
+static void
+ngx_conductor_keep_collect(ngx_conductor_keep_t *k)
+{
+    size_t                len;
+    cdr_outbox_cursor_t   cur;
+
+    if (!ngx_conductor_keep_pending(k->hub)) {
+
+        if (k->there) {
+            ngx_conductor_keep_post(k, NGX_CONDUCTOR_KEEP_REMOVE);
+        }
+
+        return;
+    }
+
+    if (k->size > 2 * k->hub->outbox.size + NGX_CONDUCTOR_KEEP_SPARE) {
+        k->whole = 1;
+    }
+
+    if (k->whole) {
+        cdr_outbox_first(&k->hub->outbox, &k->cursor);
+    }
+
+    cur = k->cursor;
+    len = ngx_conductor_keep_copy(k, &cur, NULL);
+
+    if (len == 0) {
+        return;
+    }
+
+    k->data = malloc(CDR_OUTBOX_FILE_WORD + len + CDR_OUTBOX_FILE_SEAL);
+
+    if (k->data == NULL) {
+        return;
+    }
+
+    k->posted = k->cursor;
+    k->len = ngx_conductor_keep_copy(k, &k->posted,
+                                     k->data + CDR_OUTBOX_FILE_WORD);
+
+    ngx_conductor_keep_post(k, k->whole ? NGX_CONDUCTOR_KEEP_NEW
+                                        : NGX_CONDUCTOR_KEEP_ADD);
+}
+
+
+/* Returns the bytes, which are not written to NULL. */
+
+static size_t
+ngx_conductor_keep_copy(ngx_conductor_keep_t *k, cdr_outbox_cursor_t *cur,
+    u_char *p)
+{
+    size_t                len;
+    uint32_t              marks;
+    cdr_outbox_rec_t     *rec;
+    cdr_outbox_cursor_t   next;
+
+    len = 0;
+    next = *cur;
+
+    while (cdr_outbox_next(&k->hub->outbox, &next, &rec) == CDR_OK) {
+
+        marks = atomic_load(&rec->marks);
+
+        if (!(marks & CDR_OUTBOX_PLACED) && !CDR_OUTBOX_DONE(marks)) {
+            break;
+        }
+
+        *cur = next;
+
+        if (CDR_OUTBOX_DONE(marks)) {
+            continue;
+        }
+
+        len += cdr_outbox_file_size(rec);
+
+        if (p) {
+            p = cdr_outbox_file_put(p, rec);
+        }
+    }
+
+    return len;
+}
+
+
+static void
+ngx_conductor_keep_post(ngx_conductor_keep_t *k, ngx_conductor_keep_e kind)
+{
+    k->busy = 1;
+    k->kind = kind;
+
+    (void) pthread_mutex_lock(&k->mutex);
+
+    k->state = NGX_CONDUCTOR_KEEP_POSTED;
+
+    (void) pthread_cond_broadcast(&k->cond);
+    (void) pthread_mutex_unlock(&k->mutex);
+}
+
+
+/* With what is left to be written; a thread that hangs ends with us. */
+
+static void
+ngx_conductor_keep_stop(ngx_conductor_join_t *join)
+{
+    ngx_conductor_keep_t  *k, **p;
+
+    for (p = &ngx_conductor_keeps; *p; p = &(*p)->next) {
+        if ((*p)->hub == join->hub) {
+            break;
+        }
+    }
+
+    k = *p;
+
+    if (k == NULL) {
+        return;
+    }
+
+    *p = k->next;
+
+    ngx_conductor_keep_until(k, 0, NGX_CONDUCTOR_KEEP_LAST);
+    ngx_conductor_keep_run(k);
+    ngx_conductor_keep_until(k, 0, NGX_CONDUCTOR_KEEP_LAST);
+
+    (void) pthread_mutex_lock(&k->mutex);
+    k->quit = 1;
+    (void) pthread_cond_broadcast(&k->cond);
+    (void) pthread_mutex_unlock(&k->mutex);
+
+    ngx_conductor_keep_until(k, 1, NGX_CONDUCTOR_KEEP_LAST);
+
+    if (k->state != NGX_CONDUCTOR_KEEP_GONE) {
+        ngx_conductor_keep_left++;
+        return;
+    }
+
+    (void) pthread_join(k->id, NULL);
+
+    free(k->data);
+    free(k);
+}
+
+
+ngx_uint_t
+ngx_conductor_outbox_busy(void)
+{
+    return ngx_conductor_keep_left;
+}
+
+
