@@ -28,7 +28,8 @@ END {
 }
 
 
-# new(workers => N, drain => SECONDS, zone => SIZE, connections => N)
+# new(workers => N, drain => SECONDS, zone => SIZE, connections => N); also
+# conf => FILE, and "values" of what else that asks for.
 sub new {
     my ($class, %options) = @_;
 
@@ -42,10 +43,10 @@ sub new {
         PORT => $self->{port}, MODULE => $module, DIR => $self->{dir},
         WORKERS => $options{workers}, ZONE => $options{zone},
         DRAIN => "$options{drain}s", CONNECTIONS => $options{connections},
-        USER => $> == 0 ? 'user root;' : '',
+        USER => $> == 0 ? 'user root;' : '', %{$options{values} || {}},
     );
 
-    my $file = $ENV{SOAK_CONF} || "$root/bench/servers/soak.conf";
+    my $file = $options{conf} || $ENV{SOAK_CONF} || "$root/bench/servers/soak.conf";
     open my $in, '<', $file or die "$file: $!\n";
     my $conf = do { local $/; <$in> };
 
