@@ -102,18 +102,26 @@ ngx_conductor_foreign_up(ngx_conductor_join_t *join)
 }
 
 
+/*
+ * Redis has forgotten: what has an id is told again by the server that it is
+ * of; of the rest others may have told the old one.
+ */
+
 static void
 ngx_conductor_foreign_doubt(ngx_queue_t *queue)
 {
     ngx_queue_t            *q;
     ngx_conductor_heard_t  *h;
 
-    for (q = ngx_queue_head(queue);
-         q != ngx_queue_sentinel(queue);
-         q = ngx_queue_next(q))
-    {
+    for (q = ngx_queue_head(queue); q != ngx_queue_sentinel(queue); ) {
         h = ngx_queue_data(q, ngx_conductor_heard_t, queue);
+        q = ngx_queue_next(q);
+
         h->doubtful = 1;
+
+        if (h->ms && !h->asked) {
+            ngx_conductor_foreign_drop(h);
+        }
     }
 }
 

@@ -34,9 +34,10 @@ static ngx_int_t ngx_conductor_foreign_keys(ngx_conductor_heard_t *h,
  *        is counted, time, text
  *
  * Returns the place that it was given; or 0: it was told of before, or is the
- * hub's own.  "n" of the hash is how often the stream has it, "at" when it was
- * added, and a session's field how often it was heard in it, and the last
- * call.  A session begins with what was added before it.
+ * hub's own (also if the stream, being short, has lost it since).  "n" of the
+ * hash is how often the stream has it, "at" when it was added, and a session's
+ * field how often it was heard in it, and the last call.  A session begins with
+ * what was added before it.
  */
 
 static ngx_conductor_script_t  ngx_conductor_join_script_foreign = {
@@ -44,9 +45,17 @@ static ngx_conductor_script_t  ngx_conductor_join_script_foreign = {
     "begin()\n"
     "local t = redis.call('TIME')\n"
     "local now = t[1] * 1000 + math.floor(t[2] / 1000)\n"
-    "if ARGV[4] ~= ''\n"
-    "   and #redis.call('XRANGE', KEYS[1], ARGV[4], ARGV[4]) > 0\n"
-    "then return 0 end\n"
+    "if ARGV[4] ~= '' then\n"
+    "  if #redis.call('XRANGE', KEYS[1], ARGV[4], ARGV[4]) > 0 then\n"
+    "    return 0\n"
+    "  end\n"
+    "  local m = string.match(ARGV[4], '^%d+')\n"
+    "  local f = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)\n"
+    "  f = f[1] and string.match(f[1][1], '^%d+')\n"
+    "  if f and tonumber(m) <= tonumber(f)\n"
+    "     and now - tonumber(m) < tonumber(ARGV[6])\n"
+    "  then return 0 end\n"
+    "end\n"
     "local is = redis.call('HMGET', KEYS[3], 'n', 'at', ARGV[1])\n"
     "local n, at = tonumber(is[1] or 0), is[2] or ''\n"
     "local h, call = string.match(is[3] or '', '^(%d+) (%d+)$')\n"
@@ -68,8 +77,8 @@ static ngx_conductor_script_t  ngx_conductor_join_script_foreign = {
     "  redis.call('HSET', KEYS[2], '0', num(k) .. ' 0 0 ' .. num(now))\n"
     "  finish()\n"
     "  place = id()\n"
-    "  at = string.sub(at .. ' ' .. num(now), -1000)\n"
-    "  at = string.match(at, '^%d* ?(.*)$')\n"
+    "  at = at .. ' ' .. num(now)\n"
+    "  if #at > 4000 then at = string.match(at, ' .*$', #at - 3999) end\n"
     "  redis.call('HSET', KEYS[3], 'n', num(h), 'at', at)\n"
     "end\n"
     "redis.call('HSET', KEYS[3], ARGV[1], num(h) .. ' ' .. ARGV[2])\n"
