@@ -12,6 +12,10 @@
 
 static bool bench_audit_number(const unsigned char *data, size_t len,
     unsigned *publisher, uint32_t *n);
+static bool bench_audit_hears(const bench_t *b, const bench_conn_t *c,
+    int publisher);
+static void bench_audit_last(bench_t *b, const bench_conn_t *c,
+    unsigned publisher, uint32_t n, uint64_t took);
 static void bench_audit_late(bench_t *b, bench_audit_t *a, uint32_t n);
 
 
@@ -27,11 +31,11 @@ bench_audit(bench_t *b, bench_conn_t *c, const unsigned char *data,
     uint32_t        n, step;
     uint64_t        took;
     unsigned        p;
-    bench_post_t   *post;
     bench_audit_t  *a;
 
     if (!bench_audit_number(data, len, &p, &n)
-        || p >= (unsigned) b->conf.publishers || n > b->posts[p].n || n == 0)
+        || p >= (unsigned) b->conf.publishers || n > b->posts[p].n || n == 0
+        || !bench_audit_hears(b, c, (int) p))
     {
         b->errors++;
         return;
@@ -39,15 +43,12 @@ bench_audit(bench_t *b, bench_conn_t *c, const unsigned char *data,
 
     b->bytes += len;
 
-    post = &b->posts[p];
     a = &c->audit[p];
 
-    took = bench_clock() - post->due[n - 1];
-    bench_hist_add(&b->latency, took);
+    took = bench_clock() - b->posts[p].sent[n - 1].due;
 
-    if (c->server != (int) p % b->conf.servers) {
-        bench_hist_add(&b->far, took);
-    }
+    bench_hist_add(&b->latency, took);
+    bench_audit_last(b, c, p, n, took);
 
     c->order = (c->order ^ ((uint64_t) p << 32 | n)) * 0x100000001b3ull;
 
@@ -111,6 +112,39 @@ bench_audit_number(const unsigned char *data, size_t len,
 }
 
 
+static bool
+bench_audit_hears(const bench_t *b, const bench_conn_t *c, int publisher)
+{
+    return !b->conf.apart || c->server == publisher % b->conf.servers;
+}
+
+
+/* Was it the last client of the publisher's server, or of the others? */
+
+static void
+bench_audit_last(bench_t *b, const bench_conn_t *c, unsigned publisher,
+    uint32_t n, uint64_t took)
+{
+    int            server;
+    bench_sent_t  *sent;
+
+    server = (int) publisher % b->conf.servers;
+    sent = &b->posts[publisher].sent[n - 1];
+
+    if (c->server == server) {
+
+        if (++sent->near == b->there[server]) {
+            bench_hist_add(&b->near, took);
+        }
+
+    } else if (++sent->far
+               == (uint32_t) b->conf.clients - b->there[server])
+    {
+        bench_hist_add(&b->far, took);
+    }
+}
+
+
 /* It was counted as lost when a later one came, unless it has come before. */
 
 static void
@@ -146,6 +180,11 @@ bench_audit_end(bench_t *b)
         c = &b->conns[i];
 
         for (p = 0; p < b->conf.publishers; p++) {
+
+            if (!bench_audit_hears(b, c, p)) {
+                continue;
+            }
+
             n = b->posts[p].n - c->audit[p].last;
 
             if (c->gap & 1u << p) {

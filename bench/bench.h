@@ -58,6 +58,8 @@ typedef struct {
     double                wait;         /* seconds, for what must come */
     double                leave;        /* as configured, in seconds */
     double                resumes;      /* a second */
+    bool                  apart;        /* the servers know nothing of each
+                                           other, and each gets every event */
 } bench_conf_t;
 
 
@@ -117,13 +119,20 @@ struct bench_conn_s {
 
 
 typedef struct {
+    uint64_t              due;          /* when it was to be sent */
+    uint32_t              near;         /* clients of its server that have it */
+    uint32_t              far;          /* and of the others */
+} bench_sent_t;
+
+
+typedef struct {
     bench_source_t        source;
     int                   fd;
     uint32_t              n;            /* published */
     uint32_t              answered;
     bool                  waiting;      /* for an answer; soak only */
     uint64_t              again;        /* when to repeat; soak only */
-    uint64_t             *due;          /* when each was to be sent */
+    bench_sent_t         *sent;
     uint32_t              size;
     size_t                len;          /* of an answer, so far */
     char                  buffer[16384];
@@ -138,6 +147,7 @@ struct bench_s {
     uint64_t              looked;       /* and when it began */
 
     bench_conn_t         *conns;
+    uint32_t              there[BENCH_SERVERS];     /* clients of each */
     int                   opening;
     int                   opened;       /* and welcome */
     int                   done;         /* and closed again */
@@ -173,7 +183,9 @@ struct bench_s {
     uint64_t              errors;
 
     bench_hist_t          latency;      /* of events */
-    bench_hist_t          far;          /* of those, to another server */
+    bench_hist_t          near;         /* until the last client of its server
+                                           has one */
+    bench_hist_t          far;          /* and of the others */
     bench_hist_t          reply;        /* of answers */
 };
 
@@ -207,6 +219,7 @@ bool bench_run(bench_t *b);
 void bench_open_all(bench_t *b);
 void bench_drain(bench_t *b);
 uint64_t bench_posted(bench_t *b);
+uint64_t bench_expected(bench_t *b);    /* deliveries of these */
 void bench_rest(bench_t *b, uint64_t ns);
 uint64_t bench_cpu_since(bench_t *b, uint64_t before);
 
@@ -214,7 +227,8 @@ uint64_t bench_cpu_since(bench_t *b, uint64_t before);
 
 void bench_forget(bench_t *b);
 
-/* Messages at a fixed rate, in turn by each publisher. */
+/* Messages at a fixed rate, in turn by each publisher, or where servers are
+   apart, by one of each at the same time. */
 
 void bench_fixed(bench_t *b);
 void bench_fixed_rate(bench_t *b, double seconds);
@@ -299,6 +313,7 @@ typedef struct {
 } bench_memory_t;
 
 uint64_t bench_proc_cpu(pid_t root);    /* ns, of all their threads */
+uint64_t bench_proc_redis(pid_t root);  /* of those that are Redis */
 bench_memory_t bench_proc_memory(pid_t root);
 
 

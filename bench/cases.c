@@ -16,6 +16,16 @@ typedef struct {
 } bench_case_t;
 
 
+/* What there was when the measurement began. */
+
+typedef struct {
+    uint64_t     cpu;
+    uint64_t     redis;
+    uint64_t     posted;
+    uint64_t     expected;
+} bench_begun_t;
+
+
 static void bench_opened(bench_t *b, bench_conn_t *c,
     const unsigned char *data, size_t len);
 static void bench_ended(bench_t *b, bench_conn_t *c);
@@ -23,7 +33,8 @@ static void bench_ended(bench_t *b, bench_conn_t *c);
 static void bench_backlog(bench_t *b);
 static void bench_backlog_for(bench_t *b, double seconds);
 static void bench_backlog_next(bench_t *b, bench_post_t *p);
-static void bench_events(bench_t *b, uint64_t cpu, uint64_t sent);
+static void bench_events_begin(bench_t *b, bench_begun_t *begun);
+static void bench_events(bench_t *b, const bench_begun_t *begun);
 
 static void bench_handshake(bench_t *b);
 static void bench_handshake_opened(bench_t *b, bench_conn_t *c,
@@ -125,7 +136,7 @@ bench_drain(bench_t *b)
     seen = b->delivered;
     since = bench_clock();
 
-    while (b->delivered < bench_posted(b) * (uint64_t) b->conf.clients) {
+    while (b->delivered < bench_expected(b)) {
         bench_turn(b, bench_clock() + BENCH_SECOND / 10);
 
         if (b->delivered != seen) {
@@ -150,6 +161,24 @@ bench_posted(bench_t *b)
 
     for (i = 0; i < b->conf.publishers; i++) {
         n += b->posts[i].n;
+    }
+
+    return n;
+}
+
+
+uint64_t
+bench_expected(bench_t *b)
+{
+    int       i;
+    uint64_t  n;
+
+    n = 0;
+
+    for (i = 0; i < b->conf.publishers; i++) {
+        n += (uint64_t) b->posts[i].n
+             * (b->conf.apart ? b->there[i % b->conf.servers]
+                              : (uint32_t) b->conf.clients);
     }
 
     return n;
@@ -191,42 +220,40 @@ void
 bench_forget(bench_t *b)
 {
     memset(&b->latency, 0, sizeof(bench_hist_t));
+    memset(&b->near, 0, sizeof(bench_hist_t));
     memset(&b->far, 0, sizeof(bench_hist_t));
     memset(&b->reply, 0, sizeof(bench_hist_t));
     b->replies = 0;
 }
 
 
-/* Messages at a fixed rate, in turn by each publisher. */
-
 void
 bench_fixed(bench_t *b)
 {
-    uint64_t  cpu, sent;
+    bench_begun_t  begun;
 
     bench_posts_open(b);
     bench_open_all(b);
 
     bench_fixed_rate(b, b->conf.seconds / 4);
     bench_drain(b);
-    bench_forget(b);
 
-    sent = bench_posted(b);
-    cpu = bench_proc_cpu(b->conf.pid);
+    bench_events_begin(b, &begun);
 
     bench_fixed_rate(b, b->conf.seconds);
     bench_drain(b);
 
-    bench_events(b, bench_cpu_since(b, cpu), bench_posted(b) - sent);
+    bench_events(b, &begun);
 }
 
 
 void
 bench_fixed_rate(bench_t *b, double seconds)
 {
-    int       i, n;
+    int       i, k, n, together;
     uint64_t  start, due;
 
+    together = b->conf.apart ? b->conf.servers : 1;
     n = (int) (seconds * b->conf.rate);
     start = bench_clock() + BENCH_SECOND / 100;
 
@@ -237,7 +264,9 @@ bench_fixed_rate(bench_t *b, double seconds)
             bench_turn(b, due);
         }
 
-        bench_post(b, &b->posts[i % b->conf.publishers], due);
+        for (k = i * together; k < (i + 1) * together; k++) {
+            bench_post(b, &b->posts[k % b->conf.publishers], due);
+        }
     }
 }
 
@@ -247,7 +276,7 @@ bench_fixed_rate(bench_t *b, double seconds)
 static void
 bench_backlog(bench_t *b)
 {
-    uint64_t  cpu, sent;
+    bench_begun_t  begun;
 
     b->answered = bench_backlog_next;
 
@@ -255,14 +284,12 @@ bench_backlog(bench_t *b)
     bench_open_all(b);
 
     bench_backlog_for(b, b->conf.seconds / 4);
-    bench_forget(b);
 
-    sent = bench_posted(b);
-    cpu = bench_proc_cpu(b->conf.pid);
+    bench_events_begin(b, &begun);
 
     bench_backlog_for(b, b->conf.seconds);
 
-    bench_events(b, bench_cpu_since(b, cpu), bench_posted(b) - sent);
+    bench_events(b, &begun);
 }
 
 
@@ -301,24 +328,44 @@ bench_backlog_next(bench_t *b, bench_post_t *p)
 
 
 static void
-bench_events(bench_t *b, uint64_t cpu, uint64_t sent)
+bench_events_begin(bench_t *b, bench_begun_t *begun)
 {
+    bench_forget(b);
+
+    begun->posted = bench_posted(b);
+    begun->expected = bench_expected(b);
+    begun->redis = bench_proc_redis(b->conf.pid);
+    begun->cpu = bench_proc_cpu(b->conf.pid);
+}
+
+
+static void
+bench_events(bench_t *b, const bench_begun_t *begun)
+{
+    double  cpu, redis, sent, expected;
+
+    cpu = (double) bench_cpu_since(b, begun->cpu) / 1000;
+    redis = (double) (bench_proc_redis(b->conf.pid) - begun->redis) / 1000;
+    sent = (double) (bench_posted(b) - begun->posted);
+    expected = (double) (bench_expected(b) - begun->expected);
+
     bench_audit_end(b);
 
     printf("{\"case\":\"%s\",\"peer\":\"%s\",\"clients\":%d,"
-           "\"messages\":%llu,\"bytes\":%.1f,\"cpu_us\":%.4f,"
+           "\"messages\":%.0f,\"bytes\":%.1f,\"cpu_us\":%.4f,"
+           "\"redis_us\":%.4f,\"per_second\":%.1f,"
            "\"p50_us\":%.1f,\"p99_us\":%.1f,\"max_us\":%.1f,"
-           "\"far_p50_us\":%.1f,\"far_p99_us\":%.1f,\"per_second\":%.1f,"
+           "\"near_p50_us\":%.1f,\"near_p99_us\":%.1f,"
+           "\"far_p50_us\":%.1f,\"far_p99_us\":%.1f,"
            "\"lost\":%llu,\"doubled\":%llu,\"reordered\":%llu,"
            "\"orders\":%llu,\"errors\":%llu}\n",
-           b->conf.test, b->conf.peer->name, b->conf.clients,
-           (unsigned long long) sent,
+           b->conf.test, b->conf.peer->name, b->conf.clients, sent,
            (double) b->bytes / (double) (b->delivered + b->doubled),
-           (double) cpu / 1000 / (double) sent / b->conf.clients,
+           cpu / expected, redis / sent, sent / b->conf.seconds,
            bench_hist_at(&b->latency, 0.5), bench_hist_at(&b->latency, 0.99),
            bench_hist_at(&b->latency, 1),
+           bench_hist_at(&b->near, 0.5), bench_hist_at(&b->near, 0.99),
            bench_hist_at(&b->far, 0.5), bench_hist_at(&b->far, 0.99),
-           (double) sent / b->conf.seconds,
            (unsigned long long) b->lost, (unsigned long long) b->doubled,
            (unsigned long long) b->reordered,
            (unsigned long long) bench_audit_orders(b),

@@ -71,7 +71,14 @@ main(int argc, char **argv)
     for (i = 0; i < b->conf.clients + BENCH_EXTRA; i++) {
         b->conns[i].id = i;
         b->conns[i].fd = -1;
-        b->conns[i].server = i % b->conf.servers;
+
+        /* at each as many of every role */
+
+        b->conns[i].server = i / 2 % b->conf.servers;
+
+        if (i < b->conf.clients) {
+            b->there[b->conns[i].server]++;
+        }
     }
 
     ok = bench_run(b);
@@ -208,12 +215,13 @@ bench_options(bench_conf_t *conf, char **argv)
     }
 
     if (conf->peer == NULL || conf->test == NULL || conf->servers == 0
-        || conf->publishers < 1 || conf->publishers > BENCH_PUBLISHERS)
+        || conf->publishers < 1 || conf->publishers > BENCH_PUBLISHERS
+        || (conf->apart && conf->publishers % conf->servers))
     {
         bench_fail("usage: load case=NAME peer=NAME port=N[,N...] [pid=N] "
                    "[clients=N] [publishers=1..%d] [count=N] [depth=N] "
                    "[rate=N] [seconds=N] [watchers=N] [changes=N] [leave=N] "
-                   "[resumes=N]",
+                   "[resumes=N] [apart=0|1]",
                    BENCH_PUBLISHERS);
     }
 }
@@ -266,6 +274,9 @@ bench_option(bench_conf_t *conf, const char *name, const char *value)
 
     } else if (strcmp(name, "resumes") == 0) {
         conf->resumes = atof(value);
+
+    } else if (strcmp(name, "apart") == 0) {
+        conf->apart = (atoi(value) != 0);
 
     } else {
         return false;

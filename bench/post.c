@@ -101,14 +101,15 @@ bench_post(bench_t *b, bench_post_t *p, uint64_t due)
 {
     if (p->n == p->size) {
         p->size = p->size ? p->size * 2 : 1024;
-        p->due = realloc(p->due, p->size * sizeof(uint64_t));
+        p->sent = realloc(p->sent, p->size * sizeof(bench_sent_t));
 
-        if (p->due == NULL) {
+        if (p->sent == NULL) {
             bench_fail("no memory");
         }
     }
 
-    p->due[p->n++] = due;
+    memset(&p->sent[p->n], 0, sizeof(bench_sent_t));
+    p->sent[p->n++].due = due;
 
     if (!bench_post_send(b, p) && b->failed == NULL) {
         bench_fail("a publisher cannot send: %s", strerror(errno));

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 
 #define BENCH_PROCESSES  64
@@ -12,6 +13,7 @@
 
 static void bench_proc_find(pid_t root);
 static pid_t bench_proc_parent(pid_t pid);
+static bool bench_proc_is(pid_t pid, const char *name);
 static uint64_t bench_proc_threads(pid_t pid);
 
 
@@ -30,6 +32,25 @@ bench_proc_cpu(pid_t root)
 
     for (i = 0; i < bench_npids; i++) {
         sum += bench_proc_threads(bench_pids[i]);
+    }
+
+    return sum;
+}
+
+
+uint64_t
+bench_proc_redis(pid_t root)
+{
+    int       i;
+    uint64_t  sum;
+
+    sum = 0;
+    bench_proc_find(root);
+
+    for (i = 0; i < bench_npids; i++) {
+        if (bench_proc_is(bench_pids[i], "redis-server")) {
+            sum += bench_proc_threads(bench_pids[i]);
+        }
     }
 
     return sum;
@@ -134,6 +155,27 @@ bench_proc_parent(pid_t pid)
     fclose(fp);
 
     return found == 1 ? parent : 0;
+}
+
+
+static bool
+bench_proc_is(pid_t pid, const char *name)
+{
+    int    n;
+    FILE  *fp;
+    char   path[64], found[32];
+
+    snprintf(path, sizeof(path), "/proc/%d/comm", (int) pid);
+
+    fp = fopen(path, "r");
+    if (fp == NULL) {
+        return false;
+    }
+
+    n = fscanf(fp, "%31s", found);
+    fclose(fp);
+
+    return n == 1 && strcmp(found, name) == 0;
 }
 
 

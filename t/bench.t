@@ -27,7 +27,7 @@ my $t = need_conductor(Test::Nginx->new()->has(qw/ http /));
 skip_all('the load client is not built: make build/bench/load')
     unless -x $load;
 
-$t->plan(17);
+$t->plan(21);
 
 $t->write_file_expand('nginx.conf', conductor_conf(<<'EOF_CONF'));
 
@@ -54,8 +54,17 @@ http {
         event task-status-changed { channel c; }
     }
 
+    conductor_hub apart {
+        zone     8m;
+        history  events=10000 size=4m;
+
+        channel c  { default on; }
+        event task-status-changed { channel c; }
+    }
+
     server {
         listen 127.0.0.1:8080 reuseport;
+        listen 127.0.0.1:8081 reuseport;
 
         location /ws {
             conductor                 h;
@@ -64,6 +73,17 @@ http {
         }
 
         location /publish { conductor_publish h; }
+    }
+
+    server {
+        listen 127.0.0.1:8082 reuseport;
+
+        location /ws {
+            conductor          apart;
+            conductor_jwt_key  HS256 "the bench's own secret of enough bytes";
+        }
+
+        location /publish { conductor_publish apart; }
     }
 }
 
@@ -94,6 +114,25 @@ is($r->{messages}, 1000, 'and all of them are answered');
                                   changes=100 seconds=1 /);
 is("$status $r->{changes} " . join(' ', @$r{qw/ lost doubled errors /}),
     '0 100 0 0 0', 'presence: each watcher gets each change, once');
+
+# several servers: 8080 and 8081 are of one hub, 8082 is not
+
+my @fixed = qw/ peer=conductor case=fixed clients=40 rate=50 seconds=0.5 /;
+
+($status, $r) = load(@fixed, 'port=' . port(8080) . ',' . port(8081));
+is("$status $r->{messages} " . faults($r), '0 25 0 0 0 0',
+    'two servers that are one hub');
+ok($r->{near_p99_us} > 0 && $r->{far_p99_us} > 0,
+    'it is known when the last client of each has a message');
+
+($status, $r) = load(@fixed, 'port=' . port(8080) . ',' . port(8082),
+    'apart=1');
+is("$status $r->{messages} " . faults($r), '0 50 0 0 0 0',
+    'two servers apart, each gets all messages');
+
+($status, $r) = load(@fixed, 'port=' . port(8080) . ',' . port(8081),
+    'apart=1');
+is("$status $r->{errors}", '3 1240', 'what servers apart do not have is wrong');
 
 # a server that does it wrong: the second message twice, the third never, the
 # fourth after the fifth

@@ -50,47 +50,87 @@ sub report {
     cpu_table(\%runs, \@peers, \@beside) if grep { $runs{$_} } @beside;
     memory_table($runs{memory}, \@peers) if $runs{memory};
     resumes_table($runs{resumes}{conductor}) if $runs{resumes};
-    hub_table(\%runs, @peers) if $runs{hub};
+    hub_tables(\%runs, @peers) if $runs{hub};
     presence_table(\%runs, grep { /^presence/ && $runs{$_} } @$order);
 }
 
 
-# Two servers that are one hub through Redis, beside one without.
-sub hub_table {
+# Two servers that are one hub through Redis, beside two without.
+sub hub_tables {
     my ($runs, @peers) = @_;
-
-    print "\n| server | CPU of a delivery, µs | alone, µs | × alone | 90 %"
-        . " | target | to the other server p50, ms | p99, ms | alone p99, ms"
-        . " | p99 more, ms | 90 % | target | events/s"
-        . " | lost / doubled / reordered |\n";
-    print '|---|', '---:|' x 3, '---|---|', '---:|' x 4, '---|---|',
-        "---:|---|\n";
+    my %pairs;      # peer => [ [ hub, apart ] of each round ]
 
     for my $peer (@peers) {
-        my ($two, $one) = map { $runs->{$_}{$peer} } qw/ hub hub-local /;
-        my @rounds = grep { $two->{$_} && $one->{$_} } keys %{$two || {}}
-            or next;
-        my @cpu = map { $two->{$_}{cpu_us} / $one->{$_}{cpu_us} } @rounds;
-        my @more = map { ($two->{$_}{far_p99_us} - $one->{$_}{p99_us}) / 1000 }
-                       @rounds;
-        my @all = (values %$two, values %{$runs->{'hub-events'}{$peer} || {}});
-        my @events = map { $_->{per_second} }
-                         values %{$runs->{'hub-events'}{$peer} || {}};
-        my $ours = $peer eq 'conductor';
+        my ($hub, $apart) = map { $runs->{$_}{$peer} } qw/ hub hub-apart /;
 
-        printf "| %s | %.2f | %.2f | %.2f | %.2f-%.2f | %s | %.2f | %.2f"
-            . " | %.2f | %.2f | %.2f-%.2f | %s | %.0f | %s |\n", $peer,
-            median_of('cpu_us', values %$two),
-            median_of('cpu_us', values %$one), median(@cpu), interval(@cpu),
-            $ours ? verdict((interval(@cpu))[0], $target{hub}) : '',
-            median_of('far_p50_us', values %$two) / 1000,
-            median_of('far_p99_us', values %$two) / 1000,
-            median_of('p99_us', values %$one) / 1000, median(@more),
-            interval(@more),
-            $ours ? verdict((interval(@more))[0], $target{'hub-p99'}) : '',
-            median(@events ? @events : 0),
+        $pairs{$peer} = [ map { [ $hub->{$_}, $apart->{$_} ] }
+                          grep { $apart->{$_} } keys %{$hub || {}} ];
+    }
+
+    @peers = grep { @{$pairs{$_}} } @peers;
+
+    hub_cpu_table($runs, \%pairs, \@peers);
+    hub_latency_table(\%pairs, \@peers);
+}
+
+
+sub hub_cpu_table {
+    my ($runs, $pairs, $peers) = @_;
+
+    print "\n| server | CPU of a delivery, µs | apart, µs | × apart | 90 %"
+        . " | target | events/s | CPU of an event, µs | Redis' part"
+        . " | lost / doubled / reordered |\n";
+    print '|---|', '---:|' x 3, '---|---|', '---:|' x 3, "---|\n";
+
+    for my $peer (@$peers) {
+        my @pairs = @{$pairs->{$peer}};
+        my @more = map { $_->[0]{cpu_us} / $_->[1]{cpu_us} } @pairs;
+        my @events = values %{$runs->{'hub-events'}{$peer} || {}};
+        my @all = ((map { @$_ } @pairs), @events);
+
+        printf "| %s | %.2f | %.2f | %.2f | %.2f-%.2f | %s | %s | %s |\n",
+            $peer, (map { my $i = $_; median(map { $_->[$i]{cpu_us} } @pairs) }
+                    0, 1), median(@more), interval(@more),
+            hub_verdict($peer, 'hub', @more), !@events ? ' | | '
+            : sprintf('%.0f | %.0f | %.0f', median_of('per_second', @events),
+                  median(map { $_->{cpu_us} * $_->{clients} } @events),
+                  median_of('redis_us', @events)),
             join ' / ', map { sum($_, @all) } qw/ lost doubled reordered /;
     }
+}
+
+
+# From a publication to the last client.
+sub hub_latency_table {
+    my ($pairs, $peers) = @_;
+
+    print "\n| server | other server: p50, ms | p99, ms | its own: p50, ms"
+        . " | p99, ms | apart: p50, ms | p99, ms | p99 more than apart, ms"
+        . " | 90 % | target |\n";
+    print '|---|', '---:|' x 7, "---|---|\n";
+
+    for my $peer (@$peers) {
+        my @pairs = @{$pairs->{$peer}};
+        my @more = map { ($_->[0]{far_p99_us} - $_->[1]{near_p99_us}) / 1000 }
+                       @pairs;
+
+        printf "| %s | %s | %.2f | %.2f-%.2f | %s |\n", $peer,
+            join(' | ', map { my ($i, $name) = @$_;
+                sprintf '%.2f', median(map { $_->[$i]{$name} / 1000 } @pairs) }
+                [ 0, 'far_p50_us' ], [ 0, 'far_p99_us' ],
+                [ 0, 'near_p50_us' ], [ 0, 'near_p99_us' ],
+                [ 1, 'near_p50_us' ], [ 1, 'near_p99_us' ]),
+            median(@more), interval(@more),
+            hub_verdict($peer, 'hub-p99', @more);
+    }
+}
+
+
+sub hub_verdict {
+    my ($peer, $name, @values) = @_;
+
+    return $peer eq 'conductor'
+        ? verdict((interval(@values))[0], $target{$name}) : '';
 }
 
 

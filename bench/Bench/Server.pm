@@ -31,18 +31,19 @@ END {
 
 
 # Starts one and waits until it answers; servers => N starts so many that are
-# one hub, and their Redis.
+# one hub, and their Redis, or with apart => 1 know nothing of each other.
 sub start {
     my ($class, $peer, %options) = @_;
 
     my $servers = $options{servers} // 1;
+    my $redis = $servers > 1 && !$options{apart};
 
     my $self = bless { peer => $peer, ports => [ free_ports($servers + 1) ],
         dir => tempdir('bench-XXXXXX', TMPDIR => 1, CLEANUP => 1) }, $class;
 
     chmod 0755, $self->{dir};
 
-    my @command = $servers > 1 ? $self->hub($servers, %options)
+    my @command = $servers > 1 ? $self->several($servers, %options)
                                : $self->command(0, %options);
     my $pid = fork() // die "fork: $!\n";
 
@@ -60,10 +61,10 @@ sub start {
     $self->{pid} = $pid;
     $running{$pid} = $self;
 
-    my $redis = pop @{$self->{ports}};
-    $self->wait_for($_) for @{$self->{ports}}, $servers > 1 ? $redis : ();
+    my $last = pop @{$self->{ports}};
+    $self->wait_for($_) for @{$self->{ports}}, $redis ? $last : ();
 
-    if ($servers > 1) {
+    if ($redis) {
         $self->wait_joined($_) for @{$self->{ports}};
     }
 
@@ -108,16 +109,17 @@ sub wait_joined {
 }
 
 
-# Redis and servers, as one command.
-sub hub {
+# Servers, and their Redis, as one command.
+sub several {
     my ($self, $servers, %options) = @_;
-    my $redis = $self->{ports}[-1];
+    my $redis = $options{apart} ? undef : $self->{ports}[-1];
 
-    my @all = ([ 'redis-server', '--port', $redis, '--bind', '127.0.0.1',
-                 '--save', "''", '--dir', $self->{dir}, '--logfile',
-                 'redis.log' ],
-               map { [ $self->command($_, %options, redis => $redis) ] }
-                   0 .. $servers - 1);
+    my @all = map { [ $self->command($_, %options, redis => $redis) ] }
+                  0 .. $servers - 1;
+
+    unshift @all, [ 'redis-server', '--port', $redis, '--bind', '127.0.0.1',
+        '--save', "''", '--dir', $self->{dir}, '--logfile', 'redis.log' ]
+        if $redis;
 
     return ('sh', '-c', join ' & ', (map { "@$_" } @all), 'wait');
 }
@@ -131,7 +133,7 @@ sub command {
 
     my ($peer, $port) = ($self->{peer}, $self->{ports}[$i]);
     my $redis = $options{redis};
-    my $dir = $self->{dir} . ($redis ? "/$i" : '');
+    my $dir = "$self->{dir}/$i";
 
     return ("$out/bare", $port) if $peer eq 'bare';
     return ('node', "$root/bench/servers/ws.js", $port) if $peer eq 'ws';
@@ -181,8 +183,8 @@ sub client {
     }
 
     my $pid = open my $fh, '-|', 'taskset', '-c', $client_cpu, "$out/load",
-        "peer=$self->{peer}", 'port=' . join(',', @{$self->{ports}}), "pid=$self->{pid}",
-        @arguments or die "taskset: $!\n";
+        "peer=$self->{peer}", 'port=' . join(',', @{$self->{ports}}),
+        "pid=$self->{pid}", @arguments or die "taskset: $!\n";
 
     my $line = <$fh> // '';
     close $fh;
@@ -219,7 +221,7 @@ sub log {
 
     my @lines;
 
-    for my $file (glob "$self->{dir}/error.log $self->{dir}/?/error.log") {
+    for my $file (glob "$self->{dir}/*/error.log") {
         open my $fh, '<', $file or next;
         push @lines, <$fh>;
     }
