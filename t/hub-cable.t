@@ -123,7 +123,7 @@ ok($audit->run_until(sub { hub_is('connected', 0, @servers) }, 15),
    'so are two that were cut off at once') or diag($audit->summary());
 
 $audit->cut(60);
-ok($audit->settle(30), 'all events come to all clients')
+ok($audit->settle(), 'all events come to all clients')
     or diag($audit->summary());
 is_deeply($audit->verdict(faults => 1), {},
           'once each, and in the order of their publishers')

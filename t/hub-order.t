@@ -43,7 +43,7 @@ http {
         state    %%TESTDIR%%/state;
         history  events=20000 size=6m;
         drain    200ms;
-        redis    redis://127.0.0.1:8379 timeout=500ms;
+        redis    redis://127.0.0.1:8379 timeout=20s;
 
         channel c { default on; }
         event e { channel c; publish_roles system; }
@@ -78,6 +78,8 @@ ok($audit->come(), 'clients come to all of them');
 for my $i (0 .. 2) {
     $audit->publisher($_, server => $i, count => 150) for qw/ http ws /;
 }
+
+$audit->publisher('redis', redis => $redis, count => 150) for 1 .. 2;
 
 $audit->more(200);
 $audit->cut(50);

@@ -157,11 +157,11 @@ sub more {
 # are lost.
 sub settle {
     my ($self, $timeout) = @_;
-    my $end = Test::Conductor::Audit::Source::now() + ($timeout // 20);
+    my $end = Test::Conductor::Audit::Source::now() + ($timeout // 60);
 
     $self->run_until(sub {
         !grep { !$_->done() } @{$self->{publishers}};
-    }, $timeout // 20) or return 0;
+    }, $timeout // 60) or return 0;
 
     my $all = 4 * $self->accepted();
 
