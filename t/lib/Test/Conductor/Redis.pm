@@ -229,10 +229,12 @@ sub publish {
 sub info {
     my ($self, $field) = @_;
 
-    # one that becomes the master ends its connections
+    # one that becomes the master ends its connections, a new one too
 
-    return $self->client()->do('INFO', 'all') =~ /^\Q$field\E:(.*?)\r?$/m
-           ? $1 : undef;
+    my $text = eval { $self->client()->do('INFO', 'all') }
+               // $self->client()->do('INFO', 'all');
+
+    return $text =~ /^\Q$field\E:(.*?)\r?$/m ? $1 : undef;
 }
 
 
