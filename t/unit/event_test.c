@@ -331,6 +331,25 @@ test_payload(void)
 }
 
 
+static bool
+opens(cdr_str_t type, cdr_str_t fields, const char *want)
+{
+    bool      same;
+    size_t    size;
+    uint8_t  *p;
+
+    size = cdr_event_open(NULL, type, fields);
+    p = malloc(size);
+
+    same = cdr_event_open(p, type, fields) == size && size == strlen(want)
+           && memcmp(p, want, size) == 0;
+
+    free(p);
+
+    return same;
+}
+
+
 static void
 test_encode(void)
 {
@@ -369,6 +388,12 @@ test_encode(void)
     ok(encodes(&v, "{\"type\":\"quo\\\"te\",\"timestamp\":0,"
                    "\"eventId\":\"1700000000000-3\"}"),
        "an event may have no fields and a name that is escaped");
+
+    ok(opens(str("free"), p, "{\"type\":\"free\",\"a\":1,\"b\":{\"x\":[]},"
+                             "\"c\":\"\xc3\xa4\"")
+       && opens(str("quo\"te"), (cdr_str_t) cdr_str_null,
+                "{\"type\":\"quo\\\"te\""),
+       "servers tell each other of it without its end");
 
     free((void *) p.data);
 }
