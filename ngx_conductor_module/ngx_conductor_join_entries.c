@@ -15,7 +15,7 @@ typedef struct {
     ngx_pool_t                   *pool;
     redisReply                  **entries;
     ngx_uint_t                    n;
-    ngx_uint_t                    appended;
+    ngx_uint_t                    news;     /* events and answers */
 
     cdr_stream_entry_t            entry[NGX_CONDUCTOR_JOIN_HOLD];
     ngx_conductor_ordered_t       event[NGX_CONDUCTOR_JOIN_HOLD];
@@ -40,7 +40,7 @@ static void ngx_conductor_join_read_index(ngx_conductor_join_own_t *own,
 static ngx_int_t ngx_conductor_join_read_append(
     ngx_conductor_join_own_t *own, cdr_stream_entry_t *e,
     ngx_conductor_ordered_t *ev);
-static void ngx_conductor_join_read_own(ngx_conductor_join_own_t *own,
+static ngx_uint_t ngx_conductor_join_read_own(ngx_conductor_join_own_t *own,
     cdr_stream_entry_t *e, cdr_log_pos_t *pos);
 static void ngx_conductor_join_read_passed(ngx_conductor_join_own_t *own,
     cdr_stream_entry_t *e);
@@ -87,7 +87,7 @@ ngx_conductor_join_read_batch(ngx_conductor_join_batch_t *b)
     ngx_conductor_join_own_t  *own;
 
     own = b->own;
-    b->appended = 0;
+    b->news = 0;
     next = 0;
 
     b->pool = ngx_create_pool(4096, own->join.log);
@@ -102,7 +102,7 @@ ngx_conductor_join_read_batch(ngx_conductor_join_batch_t *b)
         rc = ngx_conductor_join_read_take(b, &next);
     }
 
-    if (b->appended) {
+    if (b->news) {
         ngx_conductor_wake_all(own->join.hub);
     }
 
@@ -332,12 +332,12 @@ ngx_conductor_join_read_one(ngx_conductor_join_batch_t *b, ngx_uint_t i)
             }
 
             pos = b->event[i].fields.pos;
-            b->appended++;
+            b->news++;
         }
     }
 
     if (e->server == hub->zone->joining.server) {
-        ngx_conductor_join_read_own(own, e, &pos);
+        b->news += ngx_conductor_join_read_own(own, e, &pos);
     }
 
     ngx_conductor_join_read_passed(own, e);
@@ -412,14 +412,18 @@ ngx_conductor_join_read_append(ngx_conductor_join_own_t *own,
 }
 
 
-/* One of our own has come back; of a record, the last one counts. */
+/*
+ * One of our own has come back; of a record, the last one counts.  1: who waits
+ * for it has an answer, and is to be woken when there is no lock to wait for.
+ */
 
-static void
+static ngx_uint_t
 ngx_conductor_join_read_own(ngx_conductor_join_own_t *own,
     cdr_stream_entry_t *e, cdr_log_pos_t *pos)
 {
     uint32_t                  slot, marks;
     uint64_t                  now;
+    ngx_uint_t                answered;
     cdr_log_pos_t             place;
     cdr_outbox_rec_t         *rec;
     ngx_conductor_hub_t      *hub;
@@ -452,9 +456,10 @@ ngx_conductor_join_read_own(ngx_conductor_join_own_t *own,
     if (cdr_outbox_find(&hub->outbox, e->number, &rec) != CDR_OK
         || e->number != rec->n + rec->count - 1)
     {
-        return;
+        return 0;
     }
 
+    answered = 0;
     marks = atomic_load(&rec->marks);
 
     if (!(marks & (CDR_OUTBOX_PLACED|CDR_OUTBOX_REPEATED))) {
@@ -465,16 +470,15 @@ ngx_conductor_join_read_own(ngx_conductor_join_own_t *own,
         outcome.first.n -= ngx_min(outcome.first.n, rec->count - 1);
         outcome.lone = pos->local ? joining->server : 0;
 
-        if (ngx_conductor_outbox_finish(hub, rec, CDR_TICKET_DONE, &outcome,
-                                        &slot)
-            == NGX_OK)
-        {
-            ngx_conductor_wake_one(hub, slot);
-        }
+        answered = (ngx_conductor_outbox_finish(hub, rec, CDR_TICKET_DONE,
+                                                &outcome, &slot)
+                    == NGX_OK);
     }
 
     cdr_outbox_mark(&hub->outbox, rec,
                     CDR_OUTBOX_ORDERED|CDR_OUTBOX_RETURNED);
+
+    return answered;
 }
 
 
@@ -551,7 +555,7 @@ ngx_conductor_join_read_control(ngx_conductor_join_own_t *own,
         pos.local = 0;
 
         ngx_conductor_zone_lock(hub);
-        ngx_conductor_join_read_own(own, e, &pos);
+        (void) ngx_conductor_join_read_own(own, e, &pos);
         ngx_conductor_zone_unlock(hub);
     }
 }
