@@ -10,10 +10,15 @@
 #define NGX_CONDUCTOR_KEEP_AGAIN   1000             /* ms, after an error */
 #define NGX_CONDUCTOR_KEEP_LAST    500              /* ms, at the end */
 
+/* Bytes of an outbox that are used at most, so that there is room. */
+
+#define ngx_conductor_keep_most(fill)  ((fill)->size / 4 * 3)
+
 
 static void ngx_conductor_keep_start(ngx_conductor_join_t *join);
 static void ngx_conductor_keep_tick(ngx_conductor_join_t *join);
 static void ngx_conductor_keep_stop(ngx_conductor_join_t *join);
+static void ngx_conductor_keep_room(ngx_conductor_keep_t *k);
 static void ngx_conductor_keep_run(ngx_conductor_keep_t *k);
 static void ngx_conductor_keep_taken(ngx_conductor_keep_t *k);
 static ngx_uint_t ngx_conductor_keep_pending(ngx_conductor_hub_t *hub);
@@ -91,8 +96,60 @@ ngx_conductor_outbox_placed(ngx_conductor_hub_t *hub)
 
     for (k = ngx_conductor_keeps; k; k = k->next) {
         if (k->hub == hub) {
+            ngx_conductor_keep_room(k);
             ngx_conductor_keep_run(k);
         }
+    }
+}
+
+
+/*
+ * There is room for what comes: what was placed longest ago makes way, and the
+ * others will miss it.
+ */
+
+static void
+ngx_conductor_keep_room(ngx_conductor_keep_t *k)
+{
+    uint32_t              n;
+    uint64_t              dropped;
+    cdr_outbox_fill_t     fill;
+    ngx_conductor_hub_t  *hub;
+
+    hub = k->hub;
+    dropped = 0;
+
+    cdr_outbox_fill(&hub->outbox, &fill);
+
+    if (fill.records == 0) {
+        k->full = 0;
+    }
+
+    if (fill.used <= ngx_conductor_keep_most(&fill)) {
+        return;
+    }
+
+    ngx_conductor_zone_lock(hub);
+
+    do {
+        n = cdr_outbox_drop(&hub->outbox);
+        dropped += n;
+
+        cdr_outbox_fill(&hub->outbox, &fill);
+
+    } while (n && fill.used > ngx_conductor_keep_most(&fill));
+
+    (void) atomic_fetch_add(&hub->zone->joining.dropped, dropped);
+
+    ngx_conductor_zone_unlock(hub);
+
+    if (dropped && !k->full) {
+        k->full = 1;
+
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "the outbox of hub \"%V\" is full: the oldest events "
+                      "that Redis does not have are dropped, and clients of "
+                      "other servers will miss them", &hub->name);
     }
 }
 

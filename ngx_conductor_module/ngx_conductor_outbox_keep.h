@@ -43,6 +43,7 @@ struct ngx_conductor_keep_s {
     unsigned                      there:1;  /* may be, at the beginning */
     unsigned                      whole:1;  /* to be written anew */
     unsigned                      busy:1;   /* a job is posted */
+    unsigned                      full:1;   /* and said so */
 
     pthread_t                     id;
     pthread_mutex_t               mutex;

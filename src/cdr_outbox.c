@@ -7,6 +7,8 @@
 
 
 static uint64_t cdr_outbox_tail(const cdr_outbox_t *ob, uint64_t at);
+static cdr_outbox_rec_t *cdr_outbox_place(cdr_outbox_t *ob, uint64_t head,
+    size_t rest);
 static void cdr_outbox_ticket(cdr_outbox_t *ob, cdr_outbox_rec_t *rec);
 static void cdr_outbox_pop(cdr_outbox_t *ob, uint64_t at,
     const cdr_outbox_rec_t *rec);
@@ -54,21 +56,11 @@ cdr_outbox_begin(cdr_outbox_t *ob, size_t len, uint32_t count,
         return CDR_FULL;
     }
 
-    if (rest) {
-        r = (cdr_outbox_rec_t *) (ob->data + head % ob->size);
-        r->size = (uint32_t) rest;
-        r->kind = CDR_OUTBOX_FILLER;
-    }
-
-    r = (cdr_outbox_rec_t *) (ob->data + (head + rest) % ob->size);
-
-    memset(r, 0, sizeof(cdr_outbox_rec_t));
+    r = cdr_outbox_place(ob, head, rest);
 
     r->size = (uint32_t) size;
     r->count = count;
     r->len = (uint32_t) len;
-    r->number = cdr_outbox_get(&shm->number) + 1;
-    r->n = cdr_outbox_get(&shm->n) + 1;
 
     if (asker) {
         slip = &ob->slips[shm->free - 1];
@@ -85,6 +77,30 @@ cdr_outbox_begin(cdr_outbox_t *ob, size_t len, uint32_t count,
     *items = (uint8_t *) (r + 1);
 
     return CDR_OK;
+}
+
+
+/* An empty record at the head, or behind a filler of so many bytes there. */
+
+static cdr_outbox_rec_t *
+cdr_outbox_place(cdr_outbox_t *ob, uint64_t head, size_t rest)
+{
+    cdr_outbox_rec_t  *r;
+
+    if (rest) {
+        r = (cdr_outbox_rec_t *) (ob->data + head % ob->size);
+        r->size = (uint32_t) rest;
+        r->kind = CDR_OUTBOX_FILLER;
+    }
+
+    r = (cdr_outbox_rec_t *) (ob->data + (head + rest) % ob->size);
+
+    memset(r, 0, sizeof(cdr_outbox_rec_t));
+
+    r->number = cdr_outbox_get(&ob->shm->number) + 1;
+    r->n = cdr_outbox_get(&ob->shm->n) + 1;
+
+    return r;
 }
 
 
