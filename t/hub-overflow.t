@@ -108,6 +108,7 @@ while (my $m = $there->recv_json()) {
 
 is($told && "$told->{recovered} $told->{reason}", '0 gap',
    'clients of the other one are told of a gap');
+
 # what was on its way when the cable was pulled may have arrived
 
 my @tail = pop @got;
