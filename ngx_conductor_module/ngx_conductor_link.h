@@ -164,6 +164,7 @@ void ngx_conductor_peer_probe(ngx_conductor_peer_t *peer, ngx_uint_t quiet);
 
 /* The link of a hub. */
 
+#define NGX_CONDUCTOR_LINK_TICK    1000     /* ms */
 #define NGX_CONDUCTOR_LINK_SEEDS   32
 #define NGX_CONDUCTOR_LINK_TOLD    4        /* reasons */
 #define NGX_CONDUCTOR_LINK_HOPS    5        /* from node to node of a cluster */
@@ -244,6 +245,14 @@ ngx_int_t ngx_conductor_find_check(ngx_conductor_link_own_t *own);
 
 ngx_int_t ngx_conductor_find_moved(ngx_conductor_link_own_t *own,
     const char *text);
+
+
+/*
+ * ngx_conductor_redis_watch.c: once a second, and with an error as an answer:
+ * is it still one to work with?
+ */
+
+void ngx_conductor_link_tick(ngx_event_t *ev);
 
 
 #endif /* NGX_CONDUCTOR_LINK_H_INCLUDED */

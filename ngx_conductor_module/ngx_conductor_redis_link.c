@@ -3,8 +3,7 @@
 #include "ngx_conductor_link.h"
 
 
-#define NGX_CONDUCTOR_LINK_TICK   1000      /* ms */
-#define NGX_CONDUCTOR_LINK_FIRST  100       /* until the second round */
+#define NGX_CONDUCTOR_LINK_FIRST  100       /* ms until the second round */
 #define NGX_CONDUCTOR_LINK_STEPS  6         /* doubled so often */
 #define NGX_CONDUCTOR_LINK_GOOD   5000      /* up for so long: all is well */
 
@@ -26,8 +25,6 @@ static void ngx_conductor_link_lost(ngx_conductor_link_own_t *own,
 static void ngx_conductor_link_down(ngx_conductor_link_own_t *own);
 static void ngx_conductor_link_event(ngx_event_t *ev);
 static void ngx_conductor_link_timer(ngx_event_t *ev);
-static void ngx_conductor_link_tick(ngx_event_t *ev);
-static void ngx_conductor_link_sentinel(ngx_conductor_link_own_t *own);
 static void ngx_conductor_link_next(ngx_conductor_link_own_t *own,
     ngx_uint_t stage, ngx_conductor_place_t *place, const char *reason);
 static void ngx_conductor_link_go(ngx_conductor_link_own_t *own);
@@ -153,52 +150,6 @@ ngx_conductor_link_fail(ngx_conductor_link_t *link, const char *reason)
     if (link->up) {
         ngx_conductor_peer_fail(&own->commands, reason);
     }
-}
-
-
-ngx_int_t
-ngx_conductor_link_error(ngx_conductor_link_t *link, redisReply *reply)
-{
-    ngx_uint_t                 i;
-    ngx_conductor_link_own_t  *own;
-
-    static const char  *again[] = {
-        "READONLY ", "LOADING ", "MOVED ", "CLUSTERDOWN ", "NOAUTH ",
-        "WRONGPASS ", "MASTERDOWN ", "UNBLOCKED ", NULL
-    };
-
-    static const char  *busy[] = {
-        "OOM ", "MISCONF ", "NOREPLICAS ", "BUSY ", "TRYAGAIN ", "ASK ",
-        "NOPERM ", NULL
-    };
-
-    own = link->own;
-
-    if (reply->type != REDIS_REPLY_ERROR) {
-        return NGX_OK;
-    }
-
-    for (i = 0; busy[i]; i++) {
-        if (ngx_strncmp(reply->str, busy[i], ngx_strlen(busy[i])) == 0) {
-            return NGX_BUSY;
-        }
-    }
-
-    for (i = 0; again[i]; i++) {
-
-        if (ngx_strncmp(reply->str, again[i], ngx_strlen(again[i])) != 0) {
-            continue;
-        }
-
-        if (link->up && !own->commands.failed) {
-            (void) ngx_conductor_find_moved(own, reply->str);
-            ngx_conductor_link_fail(link, reply->str);
-        }
-
-        return NGX_AGAIN;
-    }
-
-    return NGX_OK;
 }
 
 
@@ -579,56 +530,6 @@ ngx_conductor_link_timer(ngx_event_t *ev)
     ngx_conductor_peer_fail(own->commands.state == NGX_CONDUCTOR_PEER_READY
                                 ? &own->commands : &own->sentinel,
                             "it does not answer");
-}
-
-
-static void
-ngx_conductor_link_tick(ngx_event_t *ev)
-{
-    ngx_conductor_link_own_t  *own;
-
-    own = ev->data;
-
-    ngx_add_timer(&own->tick, NGX_CONDUCTOR_LINK_TICK);
-
-    if (!own->link->up) {
-        return;
-    }
-
-    ngx_conductor_peer_probe(&own->commands, 0);
-    ngx_conductor_peer_probe(&own->subscriber, 0);
-    ngx_conductor_peer_probe(&own->reader, 1);
-
-    if (own->conf->sentinel.len) {
-        ngx_conductor_link_sentinel(own);
-    }
-}
-
-
-/* Is it still the master?  One Sentinel after the other is asked. */
-
-static void
-ngx_conductor_link_sentinel(ngx_conductor_link_own_t *own)
-{
-    switch (own->sentinel.state) {
-
-    case NGX_CONDUCTOR_PEER_CLOSED:
-        own->watch = (own->watch + 1) % own->nseeds;
-        ngx_conductor_peer_open(&own->sentinel, &own->seeds[own->watch]);
-        break;
-
-    case NGX_CONDUCTOR_PEER_READY:
-        ngx_conductor_peer_probe(&own->sentinel, 1);
-
-        if (own->asked == 0 && !own->sentinel.failed) {
-            (void) ngx_conductor_find_ask(own);
-        }
-
-        break;
-
-    default:
-        break;
-    }
 }
 
 
