@@ -147,16 +147,26 @@ ngx_conductor_find_named(redisAsyncContext *ac, void *reply, void *data)
 
     if (r->type == REDIS_REPLY_ERROR) {
         ngx_conductor_find_error(own, r->str);
+        ngx_conductor_find_answered(own);
+        return;
+    }
 
-    } else if (r->type != REDIS_REPLY_ARRAY || r->elements != 2
-               || r->element[0]->type != REDIS_REPLY_STRING
-               || r->element[1]->type != REDIS_REPLY_STRING)
+    port = 0;
+
+    if (r->type == REDIS_REPLY_ARRAY && r->elements == 2
+        && r->element[0]->type == REDIS_REPLY_STRING
+        && r->element[0]->len < NGX_CONDUCTOR_PEER_HOST
+        && r->element[1]->type == REDIS_REPLY_STRING)
     {
+        port = ngx_atoi((u_char *) r->element[1]->str, r->element[1]->len);
+    }
+
+    /* a port of 0 would make a path of the host */
+
+    if (port < 1 || port > 65535) {
         ngx_conductor_find_error(own, "Sentinel knows no such master");
 
     } else {
-        port = ngx_atoi((u_char *) r->element[1]->str, r->element[1]->len);
-
         own->other = (port != own->target.port
                       || ngx_strcmp(own->target.host, r->element[0]->str)
                          != 0);
