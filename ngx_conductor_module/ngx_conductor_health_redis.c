@@ -8,7 +8,6 @@
 #define NGX_CONDUCTOR_HEALTH_FIGURES  192       /* bytes at most */
 
 
-static ngx_uint_t ngx_conductor_health_joining(ngx_conductor_hub_t *hub);
 static void ngx_conductor_health_why(ngx_conductor_hub_t *hub,
     cdr_json_out_t *out);
 static void ngx_conductor_health_outbox(ngx_conductor_hub_t *hub,
@@ -18,7 +17,7 @@ static void ngx_conductor_health_outbox(ngx_conductor_hub_t *hub,
 ngx_uint_t
 ngx_conductor_health_alone(ngx_conductor_hub_t *hub)
 {
-    return ngx_conductor_health_joining(hub)
+    return hub->redis
            && atomic_load(&hub->zone->joining.state)
               != NGX_CONDUCTOR_REDIS_JOINED;
 }
@@ -32,7 +31,7 @@ ngx_conductor_health_redis(ngx_conductor_hub_t *hub, u_char *p)
     cdr_json_out_t            out = { p, 0 };
     ngx_conductor_joining_t  *joining;
 
-    if (!ngx_conductor_health_joining(hub)) {
+    if (hub->redis == NULL) {
         return ngx_sprintf(p, ",\"redis\":\"disabled\"");
     }
 
@@ -75,7 +74,7 @@ ngx_conductor_health_redis_figures(ngx_conductor_hub_t *hub, u_char *dst)
     cdr_json_out_t            out = { dst, 0 };
     ngx_conductor_joining_t  *joining;
 
-    if (!ngx_conductor_health_joining(hub)) {
+    if (hub->redis == NULL) {
         return 0;
     }
 
@@ -96,15 +95,6 @@ ngx_conductor_health_redis_figures(ngx_conductor_hub_t *hub, u_char *dst)
     cdr_json_put_lit(&out, "}");
 
     return out.len;
-}
-
-
-/* Is there somebody who talks to Redis? */
-
-static ngx_uint_t
-ngx_conductor_health_joining(ngx_conductor_hub_t *hub)
-{
-    return hub->redis != NULL && ngx_process != NGX_PROCESS_SINGLE;
 }
 
 

@@ -106,13 +106,6 @@ ngx_conductor_keeper_check(ngx_cycle_t *cycle)
                           "hub \"%V\" has its presence in memory only, and "
                           "writes to \"%V\" only when nginx ends",
                           &hub[i]->name, &hub[i]->state->name);
-
-            if (hub[i]->redis) {
-                ngx_log_error(NGX_LOG_WARN, cycle->log, 0,
-                              "with \"master_process off\" there is no "
-                              "keeper: hub \"%V\" does not use its Redis, "
-                              "and is a server alone", &hub[i]->name);
-            }
         }
     }
 

@@ -16,13 +16,9 @@
 #include "ngx_conductor_redis.h"
 
 
-/*
- * Is it the keeper that brings events into the log?  A process without master
- * has none: there a hub stays alone.
- */
+/* Is it the keeper that brings events into the log? */
 
-#define ngx_conductor_ordered(hub)                                            \
-    ((hub)->redis != NULL && ngx_process != NGX_PROCESS_SINGLE)
+#define ngx_conductor_ordered(hub)  ((hub)->redis != NULL)
 
 
 typedef struct ngx_conductor_offer_s  ngx_conductor_offer_t;

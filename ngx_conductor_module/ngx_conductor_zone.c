@@ -16,6 +16,8 @@
 
 static ngx_int_t ngx_conductor_zone_init(ngx_shm_zone_t *shm_zone,
     void *data);
+static void ngx_conductor_zone_single(ngx_conductor_hub_t *hub,
+    ngx_log_t *log);
 static ngx_int_t ngx_conductor_zone_create(ngx_conductor_hub_t *hub,
     ngx_log_t *log);
 static ngx_int_t ngx_conductor_zone_attach(ngx_conductor_hub_t *hub,
@@ -129,6 +131,8 @@ ngx_conductor_zone_init(ngx_shm_zone_t *shm_zone, void *data)
         return NGX_ERROR;
     }
 
+    ngx_conductor_zone_single(hub, shm_zone->shm.log);
+
     if (ohub) {
         hub->zone = ohub->zone;
 
@@ -173,6 +177,35 @@ ngx_conductor_zone_init(ngx_shm_zone_t *shm_zone, void *data)
     ngx_conductor_zone_label(hub);
 
     return NGX_OK;
+}
+
+
+/*
+ * It is the keeper that brings events into the log of a hub with Redis: without
+ * one this is a hub without, whose places are those of its lives.
+ */
+
+static void
+ngx_conductor_zone_single(ngx_conductor_hub_t *hub, ngx_log_t *log)
+{
+    ngx_core_conf_t  *ccf;
+
+    if (hub->redis == NULL) {
+        return;
+    }
+
+    ccf = (ngx_core_conf_t *) ngx_get_conf(hub->cycle->conf_ctx,
+                                           ngx_core_module);
+    if (ccf->master) {
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_WARN, log, 0,
+                  "with \"master_process off\" there is no keeper: hub \"%V\" "
+                  "does not use its Redis, and is a server alone",
+                  &hub->name);
+
+    hub->redis = NULL;
 }
 
 
