@@ -44,6 +44,7 @@ static void ngx_conductor_beat_own(ngx_conductor_guests_t *g,
     redisReply *reply);
 static void ngx_conductor_beat_server(ngx_conductor_guests_t *g,
     redisReply *reply, uint64_t server, uint64_t now);
+static cdr_str_t ngx_conductor_beat_label(u_char *dst, redisReply *name);
 static ngx_uint_t ngx_conductor_beat_missing(ngx_conductor_guests_t *g,
     redisReply *reply, uint64_t now);
 static ngx_uint_t ngx_conductor_beat_age(redisReply *servers,
@@ -196,6 +197,7 @@ ngx_conductor_beat_server(ngx_conductor_guests_t *g, redisReply *reply,
     cdr_guest_peer_t       peer;
     ngx_conductor_hub_t   *hub;
     ngx_conductor_peer_t  *p;
+    u_char                 buf[CDR_GUEST_LABEL_MAX];
 
     hub = g->hub;
     name = ngx_conductor_beat_find(reply->element[3], server);
@@ -207,8 +209,7 @@ ngx_conductor_beat_server(ngx_conductor_guests_t *g, redisReply *reply,
         return;
     }
 
-    label.data = (u_char *) name->str;
-    label.len = name->len;
+    label = ngx_conductor_beat_label(buf, name);
 
     ngx_conductor_zone_lock(hub);
 
@@ -243,6 +244,29 @@ ngx_conductor_beat_server(ngx_conductor_guests_t *g, redisReply *reply,
 
         p->behind = 1;
     }
+}
+
+
+/*
+ * A server's name is plain text; what whoever may write to Redis has put in its
+ * place does not get into frames and logs.
+ */
+
+static cdr_str_t
+ngx_conductor_beat_label(u_char *dst, redisReply *name)
+{
+    size_t     i;
+    cdr_str_t  label;
+
+    label.data = dst;
+    label.len = ngx_min(name->len, CDR_GUEST_LABEL_MAX);
+
+    for (i = 0; i < label.len; i++) {
+        dst[i] = (name->str[i] > ' ' && name->str[i] < 0x7f)
+                 ? (u_char) name->str[i] : '?';
+    }
+
+    return label;
 }
 
 
