@@ -22,6 +22,8 @@ static ngx_int_t ngx_conductor_join_revoked_sign(ngx_conductor_join_t *join,
     cdr_str_t field, cdr_str_t until, u_char *signature);
 static void ngx_conductor_join_revoked_reply(ngx_conductor_join_t *join,
     redisReply *reply, void *data);
+static ngx_uint_t ngx_conductor_join_revoked_some(ngx_conductor_join_t *join,
+    redisReply **all, ngx_uint_t n);
 static void ngx_conductor_join_revoked_tell(ngx_conductor_join_t *join,
     redisReply *reply);
 static ngx_int_t ngx_conductor_join_revoked_read(ngx_conductor_join_t *join,
@@ -281,10 +283,9 @@ static void
 ngx_conductor_join_revoked_reply(ngx_conductor_join_t *join,
     redisReply *reply, void *data)
 {
-    ngx_int_t                    rc;
-    ngx_uint_t                   i, hold, changed;
+    size_t                       n;
+    ngx_uint_t                   count, changed;
     redisReply                 **all;
-    ngx_conductor_revocation_t   r;
 
     if (reply == NULL || reply->type != REDIS_REPLY_ARRAY
         || reply->elements != 2
@@ -297,40 +298,61 @@ ngx_conductor_join_revoked_reply(ngx_conductor_join_t *join,
     ngx_conductor_join_revoked_tell(join, reply->element[0]);
 
     all = reply->element[1]->element;
+    n = reply->element[1]->elements / 2;
     changed = 0;
-    hold = 0;
 
-    for (i = 0; i + 1 < reply->element[1]->elements; i += 2) {
+    while (n) {
+        count = ngx_min(n, NGX_CONDUCTOR_REVOKED_HOLD);
+        changed |= ngx_conductor_join_revoked_some(join, all, count);
 
-        if (ngx_conductor_join_revoked_read(join, all[i], all[i + 1], &r)
-            != NGX_OK)
-        {
-            ngx_conductor_join_revoked_bad(join);
-            continue;
-        }
-
-        if (hold == 0) {
-            ngx_conductor_zone_lock(join->hub);
-        }
-
-        if (!ngx_conductor_join_revoked_passed(join, &r)) {
-            rc = ngx_conductor_join_revoked_set(join, &r, 0);
-            changed |= (rc == NGX_OK);
-        }
-
-        if (++hold == NGX_CONDUCTOR_REVOKED_HOLD) {
-            ngx_conductor_zone_unlock(join->hub);
-            hold = 0;
-        }
-    }
-
-    if (hold) {
-        ngx_conductor_zone_unlock(join->hub);
+        all += 2 * count;
+        n -= count;
     }
 
     if (changed) {
         ngx_conductor_wake_all(join->hub);
     }
+}
+
+
+/* Read, and their signatures checked, before the lock; has it changed any? */
+
+static ngx_uint_t
+ngx_conductor_join_revoked_some(ngx_conductor_join_t *join, redisReply **all,
+    ngx_uint_t n)
+{
+    ngx_uint_t                  i, count, changed;
+    ngx_conductor_revocation_t  r[NGX_CONDUCTOR_REVOKED_HOLD];
+
+    count = 0;
+    changed = 0;
+
+    for (i = 0; i < n; i++) {
+
+        if (ngx_conductor_join_revoked_read(join, all[2 * i], all[2 * i + 1],
+                                            &r[count])
+            == NGX_OK)
+        {
+            count++;
+
+        } else {
+            ngx_conductor_join_revoked_bad(join);
+        }
+    }
+
+    ngx_conductor_zone_lock(join->hub);
+
+    for (i = 0; i < count; i++) {
+        if (!ngx_conductor_join_revoked_passed(join, &r[i])
+            && ngx_conductor_join_revoked_set(join, &r[i], 0) == NGX_OK)
+        {
+            changed = 1;
+        }
+    }
+
+    ngx_conductor_zone_unlock(join->hub);
+
+    return changed;
 }
 
 
