@@ -5,6 +5,7 @@
 
 static ngx_conductor_join_own_t *ngx_conductor_join_new(
     ngx_conductor_hub_t *hub);
+static ngx_uint_t ngx_conductor_join_mine(ngx_conductor_join_own_t *own);
 static ngx_int_t ngx_conductor_join_take(ngx_conductor_join_own_t *own);
 static ngx_uint_t ngx_conductor_join_owned(ngx_conductor_hub_t *hub,
     uint32_t owner);
@@ -49,13 +50,8 @@ ngx_conductor_join_tick(ngx_conductor_join_t **join, ngx_conductor_hub_t *hub)
 
     own = ngx_conductor_join_own(*join);
 
-    if (!own->owner) {
-
-        if (ngx_conductor_join_take(own) != NGX_OK) {
-            return;
-        }
-
-        ngx_conductor_join_start(own);
+    if (!ngx_conductor_join_mine(own)) {
+        return;
     }
 
     ngx_conductor_join_sample(own);
@@ -84,7 +80,7 @@ ngx_conductor_join_tick(ngx_conductor_join_t **join, ngx_conductor_hub_t *hub)
 void
 ngx_conductor_join_woken(ngx_conductor_join_t *join)
 {
-    if (join && ngx_conductor_join_own(join)->owner) {
+    if (join && ngx_conductor_join_mine(ngx_conductor_join_own(join))) {
         ngx_conductor_join_turn(ngx_conductor_join_own(join));
     }
 }
@@ -147,6 +143,25 @@ ngx_conductor_join_new(ngx_conductor_hub_t *hub)
     own->join.log = ngx_cycle->log;
 
     return (ngx_conductor_join_sign_init(own) == NGX_OK) ? own : NULL;
+}
+
+
+/* Is it this keeper that is at it?  When the one before it stops, it is. */
+
+static ngx_uint_t
+ngx_conductor_join_mine(ngx_conductor_join_own_t *own)
+{
+    if (own->owner) {
+        return 1;
+    }
+
+    if (ngx_conductor_join_take(own) != NGX_OK) {
+        return 0;
+    }
+
+    ngx_conductor_join_start(own);
+
+    return 1;
 }
 
 
