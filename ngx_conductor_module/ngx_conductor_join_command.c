@@ -249,6 +249,25 @@ ngx_conductor_join_refused(ngx_conductor_join_own_t *own, redisReply *reply,
 
 
 ngx_int_t
+ngx_conductor_join_reply_place(cdr_log_pos_t *pos, redisReply *reply)
+{
+    cdr_str_t  text;
+
+    pos->local = 0;
+
+    if (reply->type != REDIS_REPLY_STRING) {
+        return NGX_ERROR;
+    }
+
+    text.data = (u_char *) reply->str;
+    text.len = reply->len;
+
+    return (cdr_stream_place(text, &pos->ms, &pos->n) == CDR_OK)
+           ? NGX_OK : NGX_ERROR;
+}
+
+
+ngx_int_t
 ngx_conductor_join_subscribe(ngx_conductor_join_t *join, ngx_str_t *channel)
 {
     size_t       len[2];

@@ -24,8 +24,6 @@ static void ngx_conductor_join_greeted(ngx_conductor_join_t *join,
     redisReply *reply, void *data);
 static ngx_int_t ngx_conductor_join_hello_parse(
     ngx_conductor_join_hello_t *h, redisReply *reply);
-static ngx_int_t ngx_conductor_join_hello_place(cdr_log_pos_t *pos,
-    redisReply *reply);
 static void ngx_conductor_join_begin(ngx_conductor_join_own_t *own,
     ngx_conductor_join_hello_t *h);
 static ngx_uint_t ngx_conductor_join_forgotten(
@@ -166,8 +164,8 @@ ngx_conductor_join_hello_parse(ngx_conductor_join_hello_t *h,
     if (e[0]->type != REDIS_REPLY_INTEGER || e[0]->integer < 0
         || e[1]->type != REDIS_REPLY_STRING
         || e[1]->len >= NGX_CONDUCTOR_STREAM_NAME
-        || ngx_conductor_join_hello_place(&h->first, e[2]) != NGX_OK
-        || ngx_conductor_join_hello_place(&h->tail, e[3]) != NGX_OK
+        || ngx_conductor_join_reply_place(&h->first, e[2]) != NGX_OK
+        || ngx_conductor_join_reply_place(&h->tail, e[3]) != NGX_OK
         || e[4]->type != REDIS_REPLY_INTEGER
         || e[5]->type != REDIS_REPLY_INTEGER)
     {
@@ -181,25 +179,6 @@ ngx_conductor_join_hello_parse(ngx_conductor_join_hello_t *h,
     h->now = e[5]->integer;
 
     return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_conductor_join_hello_place(cdr_log_pos_t *pos, redisReply *reply)
-{
-    cdr_str_t  text;
-
-    pos->local = 0;
-
-    if (reply->type != REDIS_REPLY_STRING) {
-        return NGX_ERROR;
-    }
-
-    text.data = (u_char *) reply->str;
-    text.len = reply->len;
-
-    return (cdr_stream_place(text, &pos->ms, &pos->n) == CDR_OK)
-           ? NGX_OK : NGX_ERROR;
 }
 
 

@@ -19,8 +19,6 @@ static void ngx_conductor_join_offer_failed(ngx_conductor_join_own_t *own,
     redisReply *reply);
 static ngx_int_t ngx_conductor_join_offer_took(ngx_conductor_join_own_t *own,
     ngx_conductor_join_call_t *call, redisReply *reply);
-static ngx_int_t ngx_conductor_join_offer_place(cdr_log_pos_t *pos,
-    redisReply *reply);
 static cdr_outbox_rec_t *ngx_conductor_join_offer_find(
     ngx_conductor_hub_t *hub, cdr_outbox_cursor_t *cur, uint64_t n);
 static ngx_int_t ngx_conductor_join_offer_mark(ngx_conductor_join_own_t *own,
@@ -354,7 +352,7 @@ ngx_conductor_join_offer_took(ngx_conductor_join_own_t *own,
     hub = own->join.hub;
 
     if (reply->elements != call->nrecords + 1
-        || ngx_conductor_join_offer_place(&tail, reply->element[0]) != NGX_OK)
+        || ngx_conductor_join_reply_place(&tail, reply->element[0]) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -384,25 +382,6 @@ ngx_conductor_join_offer_took(ngx_conductor_join_own_t *own,
     own->tail = tail;
 
     return rc;
-}
-
-
-static ngx_int_t
-ngx_conductor_join_offer_place(cdr_log_pos_t *pos, redisReply *reply)
-{
-    cdr_str_t  text;
-
-    pos->local = 0;
-
-    if (reply->type != REDIS_REPLY_STRING) {
-        return NGX_ERROR;
-    }
-
-    text.data = (u_char *) reply->str;
-    text.len = reply->len;
-
-    return (cdr_stream_place(text, &pos->ms, &pos->n) == CDR_OK)
-           ? NGX_OK : NGX_ERROR;
 }
 
 

@@ -143,10 +143,12 @@ void ngx_conductor_join_alone(ngx_conductor_join_own_t *own,
 void ngx_conductor_join_up(ngx_conductor_join_own_t *own);
 
 
-/* ngx_conductor_join_command.c: an error reply, as a text that ends */
+/* ngx_conductor_join_command.c: an error reply, as a text that ends; a place */
 
 ngx_int_t ngx_conductor_join_refused(ngx_conductor_join_own_t *own,
     redisReply *reply, u_char *text);
+ngx_int_t ngx_conductor_join_reply_place(cdr_log_pos_t *pos,
+    redisReply *reply);
 
 
 /* ngx_conductor_join_sign.c */
