@@ -43,6 +43,7 @@ http {
 
     conductor_jwt_key     HS256 "$secret";
     conductor_limit_conn  off;
+    conductor_ping        off;
 
     server {
         listen 127.0.0.1:8080;
