@@ -194,6 +194,11 @@ ngx_int_t ngx_conductor_join_name(ngx_conductor_join_t *join,
  *   ms, n            the place of the entry that was added last
  *   id()             the same as text
  *   finish()         to be called last, if something was added
+ *   purge()          removes entries at a place that is none
+ *
+ * Whoever writes to Redis may put entries near the end of all places, behind
+ * which there would be none: a place is below 2^48 (ms) and 2^53, and what is
+ * not is removed.
  *
  * Numbers are to be printed by num(x): Lua's own way loses digits.
  */
@@ -205,26 +210,49 @@ ngx_int_t ngx_conductor_join_name(ngx_conductor_join_t *join,
     "local function above(place)\n"                                           \
     "  local m, k = string.match(place or '', '^(%d+)-(%d+)$')\n"             \
     "  m, k = tonumber(m), tonumber(k)\n"                                     \
-    "  if m and (m > ms or m == ms and k > n) then ms, n = m, k end\n"        \
+    "  if m and k >= 9007199254740992 then m, k = m + 1, 0 end\n"             \
+    "  if m and m < 281474976710656\n"                                        \
+    "     and (m > ms or m == ms and k > n) then ms, n = m, k end\n"          \
+    "end\n"                                                                   \
+    "local function purge()\n"                                                \
+    "  local e\n"                                                             \
+    "  repeat\n"                                                              \
+    "    e = redis.call('XREVRANGE', KEYS[1], '+', '281474976710656-0',\n"    \
+    "                   'COUNT', 100)\n"                                      \
+    "    for i = 1, #e do redis.call('XDEL', KEYS[1], e[i][1]) end\n"         \
+    "  until #e == 0\n"                                                       \
     "end\n"                                                                   \
     "local function begin()\n"                                                \
     "  local t = redis.call('TIME')\n"                                        \
     "  ms = t[1] * 1000 + math.floor(t[2] / 1000)\n"                          \
     "  above(redis.call('HGET', KEYS[2], 'last'))\n"                          \
-    "  count = tonumber(redis.call('HGET', KEYS[2], 'count') or '0')\n"       \
+    "  count = tonumber(redis.call('HGET', KEYS[2], 'count') or '0') or 0\n"  \
+    "  if not (count >= 0 and count < 9007199254740992) then count = 0 end\n" \
     "end\n"                                                                   \
     "local function append(max, ...)\n"                                       \
     "  n = n + 1\n"                                                           \
     "  return redis.pcall('XADD', KEYS[1], 'MAXLEN', '~', max, id(),\n"       \
     "                     'i', num(count + 1), ...)\n"                        \
     "end\n"                                                                   \
+    "local function higher()\n"                                               \
+    "  local i = redis.call('XINFO', 'STREAM', KEYS[1])\n"                    \
+    "  local last\n"                                                          \
+    "  for k = 1, #i, 2 do\n"                                                 \
+    "    if i[k] == 'last-generated-id' then last = i[k + 1] end\n"           \
+    "  end\n"                                                                 \
+    "  above(last)\n"                                                         \
+    "  if tonumber(string.match(last, '^%d+')) >= 281474976710656 then\n"     \
+    "    purge()\n"                                                           \
+    "    last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)\n"     \
+    "    above(last[1] and last[1][1])\n"                                     \
+    "    redis.call('XSETID', KEYS[1], id())\n"                               \
+    "  end\n"                                                                 \
+    "end\n"                                                                   \
     "local function add(max, ...)\n"                                          \
     "  local r = append(max, ...)\n"                                          \
-    "  if r.err and string.find(r.err, 'equal or smaller', 1, true) then\n"   \
-    "    local i = redis.call('XINFO', 'STREAM', KEYS[1])\n"                  \
-    "    for k = 1, #i, 2 do\n"                                               \
-    "      if i[k] == 'last-generated-id' then above(i[k + 1]) end\n"         \
-    "    end\n"                                                               \
+    "  if r.err and (string.find(r.err, 'equal or smaller', 1, true)\n"       \
+    "                or string.find(r.err, 'exhausted', 1, true)) then\n"     \
+    "    higher()\n"                                                          \
     "    r = append(max, ...)\n"                                              \
     "  end\n"                                                                 \
     "  count = count + (r.err and 0 or 1)\n"                                  \

@@ -28,6 +28,8 @@ static ngx_int_t ngx_conductor_join_read_batch(ngx_conductor_join_batch_t *b);
 static ngx_int_t ngx_conductor_join_read_parse(ngx_conductor_join_batch_t *b);
 static const char *ngx_conductor_join_read_entry(
     ngx_conductor_join_batch_t *b, redisReply *reply, ngx_uint_t i);
+static ngx_uint_t ngx_conductor_join_read_number(
+    ngx_conductor_join_own_t *own, cdr_stream_entry_t *e);
 static void ngx_conductor_join_read_event(ngx_conductor_join_own_t *own,
     cdr_stream_entry_t *e, ngx_conductor_ordered_t *ev);
 static ngx_uint_t ngx_conductor_join_read_gap(cdr_stream_entry_t *e);
@@ -194,7 +196,36 @@ ngx_conductor_join_read_entry(ngx_conductor_join_batch_t *b,
         return error;
     }
 
-    return ngx_conductor_join_sign_check(b->own, &b->entry[i]);
+    error = ngx_conductor_join_sign_check(b->own, &b->entry[i]);
+
+    return error ? error
+           : ngx_conductor_join_read_number(b->own, &b->entry[i])
+             ? "has a number that nobody can have given it" : NULL;
+}
+
+
+/*
+ * A number that is too high would have all later ones dropped.  It begins with
+ * the clock of its server, or of Redis for what is of none.
+ */
+
+static ngx_uint_t
+ngx_conductor_join_read_number(ngx_conductor_join_own_t *own,
+    cdr_stream_entry_t *e)
+{
+    uint64_t              now;
+    ngx_conductor_hub_t  *hub;
+
+    hub = own->join.hub;
+
+    if (e->server == hub->zone->joining.server) {
+        return e->number > cdr_outbox_n(&hub->outbox);
+    }
+
+    now = e->server ? ngx_max(e->ms, ngx_conductor_now()) : e->ms;
+
+    return e->number >> 10 > now + (e->server ? NGX_CONDUCTOR_JOIN_CLOCK
+                                              : NGX_CONDUCTOR_JOIN_AGAIN);
 }
 
 
@@ -311,7 +342,10 @@ ngx_conductor_join_read_one(ngx_conductor_join_batch_t *b, ngx_uint_t i)
 
     if (b->error[i]) {
         ngx_conductor_join_read_bad(own, e, b->error[i]);
-        return NGX_OK;
+
+        /* nothing is behind one without a place, and scripts remove it */
+
+        return (e->ms | e->n) ? NGX_OK : NGX_ERROR;
     }
 
     pos.ms = e->ms;
@@ -579,5 +613,7 @@ ngx_conductor_join_read_bad(ngx_conductor_join_own_t *own,
                       &hub->name, e->ms, e->n, &own->join.conf->base, error);
     }
 
-    ngx_conductor_join_read_passed(own, e);
+    if (e->ms | e->n) {
+        ngx_conductor_join_read_passed(own, e);
+    }
 }

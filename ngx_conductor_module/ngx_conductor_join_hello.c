@@ -40,12 +40,14 @@ void
 ngx_conductor_join_hello(ngx_conductor_join_own_t *own)
 {
     u_char                    *p;
-    ngx_str_t                  argv[6];
+    ngx_str_t                  argv[8];
     ngx_conductor_hub_t       *hub;
     ngx_conductor_joining_t   *joining;
     u_char                     log[256], heads[256], server[NGX_INT64_LEN],
                                session[NGX_INT64_LEN],
-                               last[CDR_STREAM_PLACE_LEN], name[33];
+                               last[CDR_STREAM_PLACE_LEN], name[33],
+                               n[NGX_INT64_LEN],
+                               came[NGX_INT64_LEN];
     u_char                     random[16];
 
     hub = own->join.hub;
@@ -86,8 +88,21 @@ ngx_conductor_join_hello(ngx_conductor_join_own_t *own)
     argv[5].data = name;
     argv[5].len = ngx_hex_dump(name, random, sizeof(random)) - name;
 
+    argv[6].data = n;
+    argv[6].len = ngx_sprintf(n, "%uL", cdr_outbox_n(&hub->outbox)) - n;
+
+    ngx_conductor_zone_lock(hub);
+
+    argv[7].data = came;
+    argv[7].len = ngx_sprintf(came, "%uL",
+                              cdr_source_highest(&hub->sources,
+                                                 joining->server))
+                  - came;
+
+    ngx_conductor_zone_unlock(hub);
+
     if (ngx_conductor_join_script(&own->join, &ngx_conductor_join_script_hello,
-                                  ngx_conductor_join_greeted, NULL, 2, 6,
+                                  ngx_conductor_join_greeted, NULL, 2, 8,
                                   argv)
         != NGX_OK)
     {

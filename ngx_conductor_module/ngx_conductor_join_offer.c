@@ -469,6 +469,10 @@ ngx_conductor_join_repeated(ngx_conductor_join_own_t *own,
         return NGX_ERROR;
     }
 
+    /* of the same body; of another one it is of no use */
+
+    outcome.answer.count = rec->count;
+
     if (!(atomic_load(&rec->marks) & CDR_OUTBOX_PLACED)
         && ngx_conductor_outbox_finish(hub, rec, CDR_TICKET_REPEATED,
                                        &outcome, &slot)

@@ -17,6 +17,9 @@
 #define NGX_CONDUCTOR_JOIN_AGAIN    30000   /* ms of the stream that are read
                                                and told again */
 #define NGX_CONDUCTOR_JOIN_RETRY    1000    /* ms */
+#define NGX_CONDUCTOR_JOIN_SOON     100     /* ms */
+#define NGX_CONDUCTOR_JOIN_CLOCK    86400000        /* ms that clocks of servers
+                                                       may differ */
 #define NGX_CONDUCTOR_JOIN_PROBE    1000    /* ms between calls */
 #define NGX_CONDUCTOR_JOIN_HUNG     4000    /* ms of reading in vain */
 #define NGX_CONDUCTOR_JOIN_HOLD     64      /* events in a hold of the lock */

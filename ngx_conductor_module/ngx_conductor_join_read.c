@@ -88,7 +88,7 @@ ngx_conductor_join_came(redisAsyncContext *ac, void *r, void *privdata)
     if (reply->type != REDIS_REPLY_NIL
         && ngx_conductor_join_read_reply(own, reply) != NGX_OK)
     {
-        own->read_at = ngx_current_msec + NGX_CONDUCTOR_JOIN_RETRY;
+        own->read_at = ngx_current_msec + NGX_CONDUCTOR_JOIN_SOON;
         return;
     }
 

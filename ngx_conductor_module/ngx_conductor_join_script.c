@@ -6,15 +6,23 @@
 /* The place of the stream's last entry. */
 
 #define NGX_CONDUCTOR_LUA_TAIL                                                \
-    "local function tail()\n"                                                 \
+    "local tail\n"                                                            \
+    "function tail()\n"                                                       \
     "  local e = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)\n"    \
+    "  if e[1] and tonumber(string.match(e[1][1], '^%d+'))\n"                 \
+    "              >= 281474976710656 then\n"                                 \
+    "    purge()\n"                                                           \
+    "    return tail()\n"                                                     \
+    "  end\n"                                                                 \
     "  return e[1] and e[1][1] or '0-0'\n"                                    \
     "end\n"
 
 
 /*
  * KEYS   the stream, heads
- * ARGV   server, session, its last place, a name for a new stream
+ * ARGV   server, session, its last place, a name for a new stream, the highest
+ *        n that it has given, and the highest that it has read: what is said
+ *        of a higher one than it has given is not believed
  *
  * Begins a session of a server; no place from now on is below its last.
  * Returns its highest n, as a number; the name of the stream, which a Redis
@@ -39,9 +47,10 @@
                                                                               \
     "local t = redis.call('TIME')\n"                                          \
     "local head = redis.call('HGET', KEYS[2], ARGV[1]) or ''\n"               \
-    "local top = string.match(head, '^(%d+) ') or '0'\n"                      \
+    "local top = tonumber(string.match(head, '^(%d+) ') or '0')\n"            \
+    "if top > tonumber(ARGV[5]) then top = tonumber(ARGV[6]) end\n"           \
     "redis.call('HSET', KEYS[2], ARGV[1],\n"                                  \
-    "           top .. ' ' .. ARGV[2] .. ' 1 ' .. t[1] .. '000')\n"           \
+    "           num(top) .. ' ' .. ARGV[2] .. ' 1 ' .. t[1] .. '000')\n"      \
     "redis.call('HSETNX', KEYS[2], 'stream', ARGV[4])\n"                      \
                                                                               \
     "above(redis.call('HGET', KEYS[2], 'last'))\n"                            \
@@ -50,7 +59,7 @@
                                                                               \
     "local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)\n"     \
     "local there = redis.call('XRANGE', KEYS[1], ARGV[3], ARGV[3])\n"         \
-    "return { tonumber(top), redis.call('HGET', KEYS[2], 'stream'),\n"        \
+    "return { top, redis.call('HGET', KEYS[2], 'stream'),\n"                  \
     "         first[1] and first[1][1] or '0-0', tail(), #there,\n"           \
     "         t[1] * 1000 + math.floor(t[2] / 1000) }\n"
 
@@ -107,7 +116,12 @@
     "  local count = tonumber(ARGV[at + 5])\n"                                \
     "  if ARGV[at + 2] == '0' then key = nil end\n"                           \
     "  at = at + 6\n"                                                         \
-    "  local used = key and flags % 2 == 0 and redis.call('GET', key)\n"      \
+    "  local used = key and flags % 2 == 0 and redis.pcall('GET', key)\n"     \
+    "  if used and (type(used) ~= 'string' or\n"                              \
+    "     not string.match(used, '^%x+ %d+ %d+ %d+$')) then\n"                \
+    "    redis.call('DEL', key)\n"                                            \
+    "    used = nil\n"                                                        \
+    "  end\n"                                                                 \
     "  if first + count - 1 <= top then\n"                                    \
     "    out[#out + 1] = { 1 }\n"                                             \
     "  elseif used then\n"                                                    \

@@ -58,7 +58,12 @@ cdr_stream_entry(cdr_stream_entry_t *e, cdr_str_t id,
 
     memset(e, 0, sizeof(cdr_stream_entry_t));
 
-    if (cdr_stream_place(id, &e->ms, &e->n) != CDR_OK) {
+    if (cdr_stream_place(id, &e->ms, &e->n) != CDR_OK
+        || e->ms >= CDR_STREAM_MS_END || e->n >= CDR_STREAM_N_END)
+    {
+        e->ms = 0;
+        e->n = 0;
+
         *error = "has no place";
         return CDR_ERROR;
     }

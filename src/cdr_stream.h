@@ -14,6 +14,11 @@
 #include "cdr_log.h"
 
 
+/* What is not below these is no place: there is room behind all others. */
+
+#define CDR_STREAM_MS_END     ((uint64_t) 1 << 48)
+#define CDR_STREAM_N_END      ((uint64_t) 1 << 53)
+
 #define CDR_STREAM_FIELDS     7         /* that are known */
 #define CDR_STREAM_PLACE_LEN  41        /* the longest "ms-n" */
 #define CDR_STREAM_HASH_LEN   32        /* of a cdr_idem_hash_t in hex */
