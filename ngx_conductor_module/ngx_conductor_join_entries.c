@@ -38,7 +38,7 @@ static ngx_int_t ngx_conductor_join_read_take(ngx_conductor_join_batch_t *b,
 static ngx_int_t ngx_conductor_join_read_one(ngx_conductor_join_batch_t *b,
     ngx_uint_t i);
 static void ngx_conductor_join_read_index(ngx_conductor_join_own_t *own,
-    cdr_stream_entry_t *e);
+    cdr_stream_entry_t *e, ngx_uint_t fresh);
 static ngx_int_t ngx_conductor_join_read_append(
     ngx_conductor_join_own_t *own, cdr_stream_entry_t *e,
     ngx_conductor_ordered_t *ev);
@@ -338,7 +338,10 @@ ngx_conductor_join_read_one(ngx_conductor_join_batch_t *b, ngx_uint_t i)
     hub = own->join.hub;
     e = &b->entry[i];
 
-    ngx_conductor_join_read_index(own, e);
+    ngx_conductor_join_read_index(own, e,
+                                  b->error[i] == NULL
+                                  && e->number > cdr_source_highest(
+                                                &hub->sources, e->server));
 
     if (b->error[i]) {
         ngx_conductor_join_read_bad(own, e, b->error[i]);
@@ -380,17 +383,25 @@ ngx_conductor_join_read_one(ngx_conductor_join_batch_t *b, ngx_uint_t i)
 }
 
 
-/* Is there one between it and the one before that is gone? */
+/*
+ * Is there one between it and the one before that is gone?  The index is not
+ * signed: that of an entry that is no news can only be the next one.
+ */
 
 static void
 ngx_conductor_join_read_index(ngx_conductor_join_own_t *own,
-    cdr_stream_entry_t *e)
+    cdr_stream_entry_t *e, ngx_uint_t fresh)
 {
     ngx_conductor_joining_t  *joining;
 
     joining = &own->join.hub->zone->joining;
 
+    if (!fresh && e->index != joining->last_index + 1) {
+        e->index = 0;
+    }
+
     if (joining->last_index && e->index
+        && e->index != joining->last_index
         && e->index != joining->last_index + 1
         && (e->ms > joining->last_ms
             || (e->ms == joining->last_ms && e->n > joining->last_n)))

@@ -20,7 +20,7 @@ select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
 my $t = need_conductor(Test::Nginx->new()->has(qw/ http /)
-                           ->has_daemon('redis-server'))->plan(15);
+                           ->has_daemon('redis-server'))->plan(18);
 
 my $redis = redis($t);
 
@@ -96,6 +96,20 @@ $redis->do('XADD', '{conductor:h}:log', '*', 'o', '7.2', 't', time() . '000',
            'e', '{"type":"e","n":2}', 'm', 'x' x 43);
 is(rejects($b, 2), 2, 'what is not is not');
 
+$redis->do('XADD', '{conductor:h}:log', '*', 'o', '7.9', 't', time() . '000',
+           'i', 99, 'e', '{"type":"e","n":2}');
+is(rejects($b, 3), 3, 'nor that something is missing');
+
+my ($signed) = map { $_->[1] } grep { grep { $_ eq 'm' } @{$_->[1]} }
+               @{$redis->do('XRANGE', '{conductor:h}:log', '-', '+')};
+my %again = (@$signed, i => 999);
+$redis->do('XADD', '{conductor:h}:log', '*', %again);
+
+publish($a, { type => 'e', n => 4 });
+is($h->recv_until('e')->{n}, 4, 'what was signed once is not taken again');
+is(scalar(grep { $_->{type} eq 'resumed' } @{$h->skipped()}), 0,
+    'and nobody is told of a gap');
+
 # Other programs.
 
 is($redis->publish('c', { type => 'e', n => 3 }), 0,
@@ -110,7 +124,7 @@ ok(wait_for(sub { !let_in($b, 'eve') }), 'on all servers');
 
 $redis->do('XADD', '{conductor:h}:log', '*', 'o', '7.3', 't', time() . '000',
            'c', '{"do":"drain","server":"node-2","on":true}');
-is(rejects($b, 3), 3, 'nobody else can ask for that');
+is(rejects($b, 4), 4, 'nobody else can ask for that');
 is((health($b, probe => 'ready'))[0], 200, 'nor drain a server');
 
 # The table of them that is in Redis.
@@ -128,7 +142,7 @@ unlike($name, qr/eve/, 'who it is is not to be read');
 $redis->do('HSET', '{conductor:h}:revocations', $name, $forged);
 $redis->do('CLIENT', 'KILL', 'TYPE', 'normal');
 
-is(rejects($b, 4), 4, 'what is changed there is not believed');
+is(rejects($b, 5), 5, 'what is changed there is not believed');
 ok(!let_in($b, 'eve'), 'who was revoked still is');
 ok($h->sync() && $open->sync(), 'and nobody has lost a connection');
 
