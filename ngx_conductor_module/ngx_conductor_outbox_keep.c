@@ -60,6 +60,7 @@ ngx_conductor_keep_start(ngx_conductor_join_t *join)
     k->hub = join->hub;
     k->there = 1;
     k->whole = 1;
+    k->again = ngx_current_msec;
     k->fd = -1;
     k->dir.fd = -1;
     k->dir.out = -1;
