@@ -23,6 +23,10 @@ static ngx_int_t ngx_conductor_join_args_add(ngx_conductor_join_args_t *args,
     const void *data, size_t len);
 static ngx_int_t ngx_conductor_join_args_number(
     ngx_conductor_join_args_t *args, uint64_t n);
+static ngx_int_t ngx_conductor_join_args_call(ngx_conductor_join_args_t *args,
+    redisCallbackFn *handler);
+static void ngx_conductor_join_args_put(const char **text, size_t *len,
+    ngx_array_t *from);
 
 
 ngx_int_t
@@ -466,9 +470,34 @@ ngx_int_t
 ngx_conductor_join_args_send(ngx_conductor_join_args_t *args,
     redisCallbackFn *handler)
 {
-    ngx_int_t                   rc;
-    ngx_str_t                   log, heads, *arg;
-    ngx_uint_t                  i, n, nkeys;
+    ngx_int_t                  rc;
+    ngx_conductor_join_own_t  *own;
+
+    own = args->own;
+    rc = ngx_conductor_join_args_call(args, handler);
+
+    if (rc == NGX_OK) {
+        args->call = NULL;          /* the handler's */
+
+        own->loaded = 1;
+        own->call++;
+        own->ncalls++;
+        own->sent = ngx_conductor_clock();
+        own->ahead += args->events;
+    }
+
+    ngx_conductor_join_args_free(args);
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_conductor_join_args_call(ngx_conductor_join_args_t *args,
+    redisCallbackFn *handler)
+{
+    ngx_str_t                   log, heads;
+    ngx_uint_t                  n, nkeys;
     const char                **text;
     size_t                     *len;
     ngx_conductor_join_own_t   *own;
@@ -486,7 +515,6 @@ ngx_conductor_join_args_send(ngx_conductor_join_args_t *args,
         || ngx_conductor_join_name(&own->join, args->pool, &heads, "heads")
            != NGX_OK)
     {
-        ngx_conductor_join_args_free(args);
         return NGX_ERROR;
     }
 
@@ -507,32 +535,31 @@ ngx_conductor_join_args_send(ngx_conductor_join_args_t *args,
     text[4] = (char *) heads.data;
     len[4] = heads.len;
 
-    for (i = 0; i < args->keys.nelts + args->argv.nelts; i++) {
+    ngx_conductor_join_args_put(text + 5, len + 5, &args->keys);
 
-        arg = (i < args->keys.nelts)
-              ? (ngx_str_t *) args->keys.elts + i
-              : (ngx_str_t *) args->argv.elts + i - args->keys.nelts;
-
-        text[5 + i] = (char *) arg->data;
-        len[5 + i] = arg->len;
-    }
+    n = 3 + nkeys;
+    ngx_conductor_join_args_put(text + n, len + n, &args->argv);
+    n += args->argv.nelts;
 
     args->call->clock = ngx_conductor_clock();
 
-    rc = redisAsyncCommandArgv(own->join.link->commands, handler, args->call,
-                               (int) n, text, len);
+    return (redisAsyncCommandArgv(own->join.link->commands, handler,
+                                  args->call, (int) n, text, len)
+            == REDIS_OK)
+           ? NGX_OK : NGX_ERROR;
+}
 
-    if (rc == REDIS_OK) {
-        args->call = NULL;          /* the handler's */
 
-        own->loaded = 1;
-        own->call++;
-        own->ncalls++;
-        own->sent = ngx_conductor_clock();
-        own->ahead += args->events;
+static void
+ngx_conductor_join_args_put(const char **text, size_t *len, ngx_array_t *from)
+{
+    ngx_str_t   *arg;
+    ngx_uint_t   i;
+
+    arg = from->elts;
+
+    for (i = 0; i < from->nelts; i++) {
+        text[i] = (const char *) arg[i].data;
+        len[i] = arg[i].len;
     }
-
-    ngx_conductor_join_args_free(args);
-
-    return (rc == REDIS_OK) ? NGX_OK : NGX_ERROR;
 }
