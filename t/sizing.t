@@ -83,7 +83,7 @@ my ($factor, $index, $fixed) = $page =~
     /^zone = ([\d.]+) \* \(clients \* each \+ size \+ (\d+) \* events \+ ([\d.]+)m\)$/m;
 my %each;
 @each{'off', 'memory'} = $page =~
-    /^- `each` is (\d+) bytes, with \[presence\]\(presence\.md\) (\d+);$/m;
+    /^- `each` is (\d+) bytes, with \[presence\]\(presence\.md\) (\d+), and/m;
 
 ok($factor && $each{memory}, 'the page has a formula for the zone');
 
