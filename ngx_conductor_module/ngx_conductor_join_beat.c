@@ -14,7 +14,8 @@
  * ARGV   this server, its name, ms that it is remembered
  *
  * Returns the time; whether this server's reviewers are there; and the first
- * three.
+ * three, of the servers that were there last: of so many names as anybody may
+ * have put there.
  */
 
 #define NGX_CONDUCTOR_LUA_BEAT                                                \
@@ -31,10 +32,19 @@
     "  redis.call('HDEL', KEYS[2], old[i])\n"                                 \
     "  redis.call('HDEL', KEYS[3], old[i])\n"                                 \
     "end\n"                                                                   \
-    "return { num(now), own,\n"                                               \
-    "         redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES'),\n"          \
-    "         redis.call('HGETALL', KEYS[2]),\n"                              \
-    "         redis.call('HGETALL', KEYS[3]) }\n"
+    "redis.call('ZREMRANGEBYSCORE', KEYS[1], num(now + 60000), '+inf')\n"     \
+    "local there = redis.call('ZREVRANGE', KEYS[1], 0, 255, 'WITHSCORES')\n"  \
+    "local names, versions = {}, {}\n"                                        \
+    "for i = 1, #there, 2 do\n"                                               \
+    "  for k, list in pairs({ [2] = names, [3] = versions }) do\n"            \
+    "    local is = redis.call('HGET', KEYS[k], there[i])\n"                  \
+    "    if is then\n"                                                        \
+    "      list[#list + 1] = there[i]\n"                                      \
+    "      list[#list + 1] = is\n"                                            \
+    "    end\n"                                                               \
+    "  end\n"                                                                 \
+    "end\n"                                                                   \
+    "return { num(now), own, there, names, versions }\n"
 
 
 static void ngx_conductor_beat_reply(ngx_conductor_join_t *join,

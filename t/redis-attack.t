@@ -20,7 +20,7 @@ select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
 my $t = need_conductor(Test::Nginx->new()->has(qw/ http /)
-                           ->has_daemon('redis-server'))->plan(17);
+                           ->has_daemon('redis-server'))->plan(18);
 
 my $redis = redis($t);
 
@@ -106,6 +106,13 @@ ok(goes_on(), 'an entry at a place behind which there is almost none');
 
 $redis->do('XADD', "${base}log", "$most-$most", 'x', 'y');
 ok(goes_on(), 'and one at the last of all');
+
+# Servers.
+
+$redis->do('ZADD', "${base}servers", map { ('9007199254740991', $_) }
+                                     1 .. 5000);
+ok(wait_for(sub { $redis->do('ZCARD', "${base}servers") == 2 }),
+    'servers of a time to come are none');
 
 # Keys.
 
