@@ -91,9 +91,9 @@ $clients[3]{got} = substr($clients[3]{got}, 4) . substr $clients[3]{got}, 0, 4;
 is_deeply($audit->verdict(), { lost => 1, doubled => 1, reordered => 1,
                                  disordered => 1 }, 'one that comes late');
 
-$audit->identified(1, 'x');
-$audit->identified(2, 'x');
+$audit->identified(1, '1-1');
+$audit->identified(2, '1-1');
 is($audit->verdict()->{ids}, 1, 'an id of two events');
 
-$audit->identified(1, 'y');
+$audit->identified(1, '1-2');
 is($audit->verdict()->{ids}, 2, 'and an event of two ids');

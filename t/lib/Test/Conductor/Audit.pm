@@ -217,7 +217,7 @@ sub verdict {
         $self->one_client(\@got, \@accepted, \%place, \%sum);
     }
 
-    $sum{ids} = $self->odd_ids();
+    $sum{ids} = () = $self->odd_ids();
     $sum{told} += $_ for 0, values %{$self->{told}};
     delete $sum{disordered} if $opt{faults};
 
