@@ -17,8 +17,7 @@ static void ngx_conductor_fanout_targeted(ngx_conductor_hub_t *hub);
 static void ngx_conductor_fanout_gap(ngx_conductor_hub_t *hub);
 static void ngx_conductor_fanout_marked(ngx_conductor_hub_t *hub,
     ngx_conductor_turn_t *turn);
-static void ngx_conductor_fanout_tell(ngx_conductor_hub_t *hub,
-    ngx_conductor_turn_t *turn);
+static void ngx_conductor_fanout_tell(ngx_conductor_hub_t *hub);
 
 
 static ngx_conductor_turn_t  ngx_conductor_turn;
@@ -236,7 +235,7 @@ ngx_conductor_fanout_gap(ngx_conductor_hub_t *hub)
 
     hub->lost = 1;
 
-    ngx_conductor_fanout_tell(hub, NULL);
+    ngx_conductor_fanout_tell(hub);
 }
 
 
@@ -253,7 +252,7 @@ ngx_conductor_fanout_marked(ngx_conductor_hub_t *hub,
     ngx_conductor_session_t  *s;
 
     if (turn->marks & NGX_CONDUCTOR_EVENT_GAP) {
-        ngx_conductor_fanout_tell(hub, turn);
+        ngx_conductor_fanout_tell(hub);
     }
 
     if (!(turn->marks & NGX_CONDUCTOR_EVENT_OLD)) {
@@ -273,17 +272,16 @@ ngx_conductor_fanout_marked(ngx_conductor_hub_t *hub,
 }
 
 
-/*
- * Those who are live have missed something: but for a gap of a turn, those
- * who had what was there.
- */
+/* Those who are live have missed something. */
 
 static void
-ngx_conductor_fanout_tell(ngx_conductor_hub_t *hub, ngx_conductor_turn_t *turn)
+ngx_conductor_fanout_tell(ngx_conductor_hub_t *hub)
 {
+    cdr_str_t                 id;
     ngx_queue_t              *q, *next;
-    ngx_conductor_known_t    *known;
     ngx_conductor_session_t  *s;
+
+    id = ngx_conductor_event_id(hub);
 
     for (q = ngx_queue_head(&hub->sessions);
          q != ngx_queue_sentinel(&hub->sessions);
@@ -296,18 +294,9 @@ ngx_conductor_fanout_tell(ngx_conductor_hub_t *hub, ngx_conductor_turn_t *turn)
             continue;
         }
 
-        known = s->group->known;
-
-        if (turn && known
-            && ngx_conductor_known_had(known, turn->server, turn->number))
-        {
-            continue;
-        }
-
         s->live_seq = hub->cursor.seq;
 
-        ngx_conductor_replay_answer(s, CDR_RESUME_GAP, 0,
-                                    ngx_conductor_live_id(s));
+        ngx_conductor_replay_answer(s, CDR_RESUME_GAP, 0, id);
         (void) ngx_conductor_output_flush(s);
     }
 }
