@@ -1,0 +1,253 @@
+#!/usr/bin/perl
+
+# The examples of two servers behind a load balancer, with traffic: nothing is
+# sticky, and clients whose server stops, drains or dies miss nothing.
+
+use warnings;
+use strict;
+
+use Test::More;
+
+BEGIN { use FindBin; chdir($FindBin::Bin); }
+
+use lib 'lib';
+use Test::Nginx;
+use Test::Conductor;
+use Test::Conductor::Redis;
+
+select STDERR; $| = 1;
+select STDOUT; $| = 1;
+
+my $t = need_conductor(Test::Nginx->new()->has(qw/ http proxy realip /))
+    ->has_daemon('redis-server')->plan(23);
+
+my $key = $ENV{JWT_SECRET} = 'a secret of at least thirty-two bytes';
+my $system = jwt({ sub => 'tasks', role => 'system' }, key => $key);
+
+# The examples as they are, but for where everything is: Redis on 8379, the
+# balancer on 8080, the servers on 8081 and 8082, and there only for the
+# machine itself 8181 and 8182.
+
+my %there = ('10.0.0.5:6379' => '127.0.0.1:8379', '10.0.0.10' => '127.0.0.1',
+             '10.0.0.11:5111' => '127.0.0.1:8081',
+             '10.0.0.12:5111' => '127.0.0.1:8082',
+             'listen  80;' => 'listen 127.0.0.1:8080;');
+
+my $redis = redis($t);
+my @server = map { $t->another() } 1, 2;
+
+for my $n (1, 2) {
+    example($server[$n - 1], 'several-server.conf', %there,
+            'node-1' => "node-$n", 'listen  5111;' => "listen 127.0.0.1:808$n;",
+            'listen  127.0.0.1:5112;' => "listen 127.0.0.1:818$n;",
+            'conductor_hub reviews {' => 'conductor_hub reviews { drain 200ms;');
+    $server[$n - 1]{number} = 8080 + $n;
+}
+
+example($t, 'several-balancer.conf', %there);
+$t->run();
+
+ok(wait_for(sub { joined($t) }),
+   'the balancer leads to two servers that are one hub');
+
+###############################################################################
+
+# Clients of 30 addresses, each with a token of its own.
+
+my @client = map { { token => jwt({ sub => "user$_", role => 'architect' },
+                                  key => $key),
+                     source => "127.0.2.$_", got => [] } } 1 .. 30;
+my @ids;
+
+come($t, $_) for @client;
+
+is(scalar(grep { $_->{ws}->is_open() } @client), 30,
+   'clients connect through it');
+is(join(' ', servers_of(@client)), 'node-1 node-2', 'to both of the servers');
+is(ws_connect($t, '/')->status(), 401, 'but for those without a token');
+
+# What one publishes through it, all get.
+
+events($t, 20);
+ok(all_have(), 'events that are published through it come to all');
+is((publish($t, task(0), token => $client[0]{token}))[0], 403,
+   'but for those whose role may not publish');
+
+my @answers = map { (publish($_, task(0), token => $system, key => 'k'))[1] }
+                  $t, @server, $t;
+
+push @ids, $answers[0]{eventIds}[0];
+is_deeply([ map { $_->{eventIds}[0] } @answers ], [ ($ids[-1]) x 4 ],
+          'one that is repeated with its key is not done again at any server');
+
+# Limits see the clients' own addresses: 10 of each, not 10 of the balancer.
+
+my @more = map { ws_connect($t, '/', source => '127.0.3.1',
+                            token => $client[0]{token}) } 1 .. 30;
+my %by = (101 => 0, 429 => 0);
+
+$by{$_->status()}++ for @more;
+cmp_ok($by{101}, '<=', 20, 'an address has its limit, on each server');
+cmp_ok($by{429}, '>=', 10, 'and is refused beyond it');
+$_->vanish() for @more;
+
+# One server is stopped.
+
+kill 'QUIT', $server[0]->read_file('nginx.pid');
+events($t, 20);
+$server[0]->stop();
+events($t, 20);
+
+ok(all_have(), 'when one server stops its clients come back and miss nothing');
+is(join(' ', servers_of(@client)), 'node-2', 'on the other one');
+is((health($t))[0], 200, 'and what asks the balancer is answered');
+
+# It comes back, and the other one drains.
+
+$server[0]->run();
+ok(wait_for(sub { joined($t) }), 'the server is started again');
+ok(wait_for(sub { at($t, 1) }, 15), 'the balancer finds it by itself');
+is((api($t, 'POST', '/admin/drain', port => 8182))[0], 200,
+   'an administrator drains the other one, from that machine');
+events($t, 20);
+ok(wait_for(sub { (health($server[1]))[1]{connections} == 0 }),
+   'it sends all of its clients on');
+events($t, 5);
+ok(all_have(), 'they come back, though it still listens, and miss nothing');
+is(join(' ', servers_of(@client)), 'node-1', 'on the first one');
+is((api($t, 'POST', '/admin/drain', token => $system))[0], 426,
+   'nobody can do that through the balancer');
+
+# One is killed.
+
+is((api($t, 'DELETE', '/admin/drain', port => 8182))[0], 200,
+   'the drain is taken back');
+kill 'KILL', -$server[0]{master};
+events($t, 20);
+ok(all_have(), 'when a server is killed its clients miss nothing');
+
+# One order for all, by the ids that publishers were told.
+
+is(scalar(grep { "@{$_->{got}}" eq "@ids" } @client), 30,
+   'every client got each event once, in one order');
+is(scalar(map { $_->{ws}->faults() } @client), 0, 'and nothing else was wrong');
+
+###############################################################################
+
+# Gives a server one of the examples, with some things put for others.
+sub example {
+    my ($s, $name, %for) = @_;
+
+    open my $f, '<', "../conf-examples/$name" or die "$name: $!\n";
+    my $conf = do { local $/; <$f> };
+
+    $conf =~ s/^load_module .*\n//m;
+    $conf =~ s/^(?:user|pid|error_log|worker_rlimit_nofile) .*\n//mg;
+    $conf =~ s/^worker_processes .*\n/%%TEST_GLOBALS%%
+daemon off;
+worker_processes %%WORKERS%%;
+/m;
+    $conf =~ s/^http \{\n/$&%%TEST_GLOBALS_HTTP%%\n/m;
+    $conf =~ s{/var/(?:log/nginx|lib/conductor)/}{%%TESTDIR%%/example-}g;
+
+    for (sort keys %for) {
+        $conf =~ s/\Q$_\E/$for{$_}/g;
+    }
+
+    $s->write_file_expand('nginx.conf', conductor_conf($conf));
+    $s->run() if $s->{testdir} ne $t->testdir();
+}
+
+
+sub task {
+    return { type => 'task-status-changed', taskId => "T$_[0]",
+             featureSlug => 'search', oldStatus => 'InProgress',
+             newStatus => 'InReview' };
+}
+
+
+# Publishes so many events through the balancer, until each is accepted.
+sub events {
+    my ($t, $n) = @_;
+
+    for my $i (1 .. $n) {
+        my ($status, $answer) = (0);
+
+        # as publishers do, whose server ends
+
+        for (1 .. 100) {
+            ($status, $answer) = publish($t, task($i), token => $system,
+                                         key => 'event ' . @ids);
+            last if $status == 200;
+            select undef, undef, undef, 0.1;
+        }
+
+        die "event refused: $status\n" if $status != 200;
+        push @ids, $answer->{eventIds}[0];
+    }
+}
+
+
+# A client comes, for the first time or again.
+sub come {
+    my ($t, $c) = @_;
+    my $since = $c->{since} ? "?since=$c->{since}" : '';
+
+    my $ws = wait_for(sub {
+        my $ws = ws_connect($t, "/$since", token => $c->{token},
+                            source => $c->{source});
+        $ws->is_open() ? $ws : undef;
+    }) or die "a client is not let in\n";
+
+    my $welcome = $ws->recv_until('welcome');
+
+    $c->{since} //= $welcome->{lastEventId};
+    $c->{server} = $welcome->{server};
+    $c->{ws} = $ws;
+}
+
+
+# Reads until all clients have had all events that were published, or too many.
+sub all_have {
+    for my $c (@client) {
+        until (@{$c->{got}} && $c->{got}[-1] eq $ids[-1]) {
+            my $m = $c->{ws}->recv_json();
+
+            if (!$m) {
+                return 0 if !$c->{ws}->expect_close();
+                come($t, $c);
+
+            } elsif (($m->{type} // '') eq 'task-status-changed') {
+                push @{$c->{got}}, $c->{since} = $m->{eventId};
+
+            } elsif (($m->{type} // '') eq 'resumed') {
+                return 0 if !$m->{recovered};
+            }
+        }
+    }
+
+    return 1;
+}
+
+
+sub servers_of {
+    my %servers = map { $_->{server} => 1 } @_;
+    return sort keys %servers;
+}
+
+
+# Whether both servers are there, as the balancer hears from any.
+sub joined {
+    my $h = (health($_[0]))[1];
+    return ref $h && $h->{redis} eq 'connected' && $h->{servers} == 2;
+}
+
+
+# Whether the balancer sends someone to this server.
+sub at {
+    my ($t, $n) = @_;
+    my %c = (token => $client[0]{token}, source => '127.0.4.1');
+
+    come($t, \%c);
+    return $c{server} eq "node-$n";
+}
