@@ -113,19 +113,31 @@ $(foreach cc,$(COMPILERS),$(eval $(call compiler,$(cc))))
 
 STEPPED       = $(patsubst t/unit/%_test.c,build/gcc/%_step,\
 		$(shell grep -l cdr_step.h t/unit/*_test.c))
+STEP_FLAGS    = -std=gnu11 -g -O1 -DCDR_STEP -Isrc -It/unit -MMD -MP
 
-build/gcc/%_step: t/unit/%_test.c $(wildcard src/*.c)
+build/gcc/step/%.o: src/%.c
 	@mkdir -p $(@D)
-	@gcc -std=gnu11 -g -O1 -DCDR_STEP -Isrc -It/unit -MMD -MP $(LINK)
+	@gcc $(STEP_FLAGS) -c -o $@ $<
+
+build/gcc/step/libcdr.a: $(CORE:%=build/gcc/step/%.o)
+	@rm -f $@
+	@ar rc $@ $^
+
+build/gcc/%_step: t/unit/%_test.c build/gcc/step/libcdr.a
+	@gcc $(STEP_FLAGS) $(LINK)
 
 # The store once more, on the library that encrypts, where that is installed.
 
 ENCRYPTED     = $(if $(wildcard /usr/include/sqlcipher/sqlite3.h),yes)
 CIPHER        = $(if $(ENCRYPTED),$(patsubst t/unit/%_test.c,\
 		build/gcc/%_cipher,$(wildcard t/unit/store*_test.c)))
+STORE         = $(filter cdr_store%,$(CORE))
 
-build/gcc/%_cipher: t/unit/%_test.c $(wildcard src/cdr_store*.c)
+build/gcc/cipher/%.o: src/%.c
 	@mkdir -p $(@D)
+	@gcc $(TEST_FLAGS) -DCDR_SQLCIPHER -c -o $@ $<
+
+build/gcc/%_cipher: t/unit/%_test.c $(STORE:%=build/gcc/cipher/%.o)
 	@gcc $(TEST_FLAGS) -DCDR_SQLCIPHER $(subst -lsqlite3,-lsqlcipher,$(LINK))
 
 programs      = $(UNITS:%=build/$(1)/%_test) $(FUZZERS:%=build/$(1)/%_replay)
@@ -137,8 +149,8 @@ build/fuzz/obj/%.o: src/%.c
 build/fuzz/%_fuzz: t/fuzz/%_fuzz.c $(CORE:%=build/fuzz/obj/%.o)
 	@clang $(FUZZ_FLAGS) -fsanitize=fuzzer $(LINK)
 
--include $(wildcard build/gcc/*.d build/clang/*.d build/fuzz/*.d \
-	build/fuzz/obj/*.d)
+-include $(wildcard build/gcc/*.d build/gcc/*/*.d build/clang/*.d \
+	build/fuzz/*.d build/fuzz/obj/*.d)
 
 
 # The tests.  harness prints the sum of what its arguments say in TAP.
