@@ -7,6 +7,8 @@
 #define NGX_CONDUCTOR_LEVEL_MAX  32         /* characters */
 
 
+static ngx_int_t ngx_conductor_admin_revoked(ngx_conductor_admin_t *a,
+    ngx_uint_t jti, cdr_str_t value, uint64_t until);
 static ngx_int_t ngx_conductor_admin_until(ngx_conductor_admin_t *a,
     ngx_conductor_field_t *field, uint64_t *until);
 static ngx_int_t ngx_conductor_admin_notified(ngx_conductor_admin_t *a,
@@ -63,7 +65,6 @@ ngx_conductor_admin_disconnect(ngx_conductor_admin_t *a)
 ngx_int_t
 ngx_conductor_admin_revoke(ngx_conductor_admin_t *a)
 {
-    u_char             *p;
     uint64_t            until;
     ngx_str_t           name;
     cdr_str_t           value;
@@ -93,22 +94,11 @@ ngx_conductor_admin_revoke(ngx_conductor_admin_t *a)
     value = field[jti].value;
     kind = jti ? CDR_REVOKE_JTI : CDR_REVOKE_USER;
 
-    p = ngx_pnalloc(a->request->pool,
-                    sizeof("{\"user\":,\"until\":,\"issued\":}\n")
-                    + value.len + 2 * NGX_INT64_LEN);
-
-    if (p == NULL || ngx_conductor_admin_text(a, value, &name) != NGX_OK) {
+    if (ngx_conductor_admin_revoked(a, jti, value, until) != NGX_OK
+        || ngx_conductor_admin_text(a, value, &name) != NGX_OK)
+    {
         return NGX_ERROR;
     }
-
-    a->answer.data = p;
-
-    p = ngx_sprintf(p, jti ? "{\"jti\":" : "{\"user\":");
-    p += cdr_json_canonical(p, value);
-    p = ngx_sprintf(p, ",\"until\":%uL,\"issued\":%uL}\n", until,
-                    ngx_conductor_now());
-
-    a->answer.len = p - a->answer.data;
 
     if (ngx_conductor_revoke(a->hub, kind, &name, until) != NGX_OK) {
         return ngx_conductor_admin_wrong(a, NGX_HTTP_SERVICE_UNAVAILABLE,
@@ -126,6 +116,34 @@ ngx_conductor_admin_revoke(ngx_conductor_admin_t *a)
                             : (jti ? "lifted the revocation of jti"
                                    : "lifted the revocation of user"),
                             &name);
+
+    return NGX_OK;
+}
+
+
+/* The answer, if all goes well. */
+
+static ngx_int_t
+ngx_conductor_admin_revoked(ngx_conductor_admin_t *a, ngx_uint_t jti,
+    cdr_str_t value, uint64_t until)
+{
+    u_char  *p;
+
+    p = ngx_pnalloc(a->request->pool,
+                    sizeof("{\"user\":,\"until\":,\"issued\":}\n")
+                    + value.len + 2 * NGX_INT64_LEN);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    a->answer.data = p;
+
+    p = ngx_sprintf(p, jti ? "{\"jti\":" : "{\"user\":");
+    p += cdr_json_canonical(p, value);
+    p = ngx_sprintf(p, ",\"until\":%uL,\"issued\":%uL}\n", until,
+                    ngx_conductor_now());
+
+    a->answer.len = p - a->answer.data;
 
     return NGX_OK;
 }

@@ -11,6 +11,8 @@
 #include "ngx_conductor_append.h"
 
 
+static ngx_int_t ngx_conductor_key_find(ngx_conductor_session_t *s,
+    cdr_command_t *cmd);
 static void ngx_conductor_key_make(ngx_conductor_session_t *s,
     cdr_command_t *cmd, ngx_uint_t kind);
 static void ngx_conductor_key_answer(ngx_conductor_session_t *s,
@@ -31,7 +33,6 @@ static ngx_conductor_idem_t  ngx_conductor_key_idem;
 ngx_int_t
 ngx_conductor_key_begin(ngx_conductor_session_t *s, cdr_command_t *cmd)
 {
-    ngx_int_t              rc;
     ngx_conductor_idem_t  *idem;
 
     if (cmd->key.len == 0 || cmd->type == CDR_COMMAND_PING) {
@@ -51,28 +52,7 @@ ngx_conductor_key_begin(ngx_conductor_session_t *s, cdr_command_t *cmd)
         idem->share = CDR_IDEM_SMALL;
     }
 
-    ngx_conductor_zone_lock(s->hub);
-
-    /* the last one is that under which the command is kept */
-
-    ngx_conductor_key_make(s, cmd, (cmd->type == CDR_COMMAND_PUBLISH)
-                                   ? NGX_CONDUCTOR_IDEM_CONNECTION
-                                   : NGX_CONDUCTOR_IDEM_USER);
-
-    rc = ngx_conductor_idem_find(idem);
-
-    if (rc == NGX_DECLINED && cmd->type == CDR_COMMAND_PUBLISH) {
-        ngx_conductor_key_make(s, cmd, NGX_CONDUCTOR_IDEM_USER);
-        rc = ngx_conductor_idem_find(idem);
-
-    } else if (rc == NGX_DECLINED) {
-        ngx_conductor_key_make(s, cmd, NGX_CONDUCTOR_IDEM_CONNECTION);
-        rc = ngx_conductor_idem_reserve(idem, 1);
-    }
-
-    ngx_conductor_zone_unlock(s->hub);
-
-    switch (rc) {
+    switch (ngx_conductor_key_find(s, cmd)) {
 
     case NGX_OK:
     case NGX_DECLINED:
@@ -92,6 +72,39 @@ ngx_conductor_key_begin(ngx_conductor_session_t *s, cdr_command_t *cmd)
                             "too many commands with a key are under way");
         return NGX_DECLINED;
     }
+}
+
+
+/* What is kept under its keys; the last one is that under which it will be. */
+
+static ngx_int_t
+ngx_conductor_key_find(ngx_conductor_session_t *s, cdr_command_t *cmd)
+{
+    ngx_int_t              rc;
+    ngx_conductor_idem_t  *idem;
+
+    idem = &ngx_conductor_key_idem;
+
+    ngx_conductor_zone_lock(s->hub);
+
+    ngx_conductor_key_make(s, cmd, (cmd->type == CDR_COMMAND_PUBLISH)
+                                   ? NGX_CONDUCTOR_IDEM_CONNECTION
+                                   : NGX_CONDUCTOR_IDEM_USER);
+
+    rc = ngx_conductor_idem_find(idem);
+
+    if (rc == NGX_DECLINED && cmd->type == CDR_COMMAND_PUBLISH) {
+        ngx_conductor_key_make(s, cmd, NGX_CONDUCTOR_IDEM_USER);
+        rc = ngx_conductor_idem_find(idem);
+
+    } else if (rc == NGX_DECLINED) {
+        ngx_conductor_key_make(s, cmd, NGX_CONDUCTOR_IDEM_CONNECTION);
+        rc = ngx_conductor_idem_reserve(idem, 1);
+    }
+
+    ngx_conductor_zone_unlock(s->hub);
+
+    return rc;
 }
 
 

@@ -14,6 +14,8 @@
 #define NGX_CONDUCTOR_ZONE_MIN      (2 * 1024 * 1024)
 
 
+static ngx_conductor_hub_t *ngx_conductor_hub_create(ngx_conf_t *cf,
+    ngx_str_t *name);
 static char *ngx_conductor_hub_defaults(ngx_conf_t *cf,
     ngx_conductor_hub_t *hub);
 static char *ngx_conductor_hub_zone(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -22,6 +24,8 @@ static char *ngx_conductor_hub_name(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_conductor_hub_history(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+static char *ngx_conductor_hub_history_option(ngx_conf_t *cf,
+    ngx_conductor_hub_t *hub, ngx_str_t *value);
 static ngx_uint_t ngx_conductor_hub_history_twice(ngx_conductor_hub_t *hub,
     ngx_str_t *value);
 static char *ngx_conductor_hub_drain(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -190,6 +194,29 @@ ngx_conductor_hub_get(ngx_conf_t *cf, ngx_str_t *name)
         }
     }
 
+    hub = ngx_conductor_hub_create(cf, name);
+    if (hub == NULL) {
+        return NULL;
+    }
+
+    hubp = ngx_array_push(&cmcf->hubs);
+    if (hubp == NULL) {
+        return NULL;
+    }
+
+    *hubp = hub;
+
+    return hub;
+}
+
+
+/* A hub of which nothing is known but its name. */
+
+static ngx_conductor_hub_t *
+ngx_conductor_hub_create(ngx_conf_t *cf, ngx_str_t *name)
+{
+    ngx_conductor_hub_t  *hub;
+
     hub = ngx_pcalloc(cf->pool, sizeof(ngx_conductor_hub_t));
     if (hub == NULL) {
         return NULL;
@@ -227,13 +254,6 @@ ngx_conductor_hub_get(ngx_conf_t *cf, ngx_str_t *name)
     {
         return NULL;
     }
-
-    hubp = ngx_array_push(&cmcf->hubs);
-    if (hubp == NULL) {
-        return NULL;
-    }
-
-    *hubp = hub;
 
     return hub;
 }
@@ -437,10 +457,9 @@ ngx_conductor_hub_history(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_conductor_hub_t *hub = conf;
 
-    ssize_t     size;
-    ngx_int_t   n;
-    ngx_str_t  *value, rest;
-    ngx_uint_t  i;
+    char        *rv;
+    ngx_str_t   *value;
+    ngx_uint_t   i;
 
     if (hub->history_events != NGX_CONF_UNSET_UINT
         || hub->history_size != NGX_CONF_UNSET_SIZE
@@ -452,53 +471,67 @@ ngx_conductor_hub_history(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     value = cf->args->elts;
 
     for (i = 1; i < cf->args->nelts; i++) {
+        rv = ngx_conductor_hub_history_option(cf, hub, &value[i]);
 
-        if (ngx_conductor_hub_history_twice(hub, &value[i])) {
-            return ngx_conductor_conf_error(cf, &value[i],
-                                            "it is given twice");
+        if (rv != NGX_CONF_OK) {
+            return rv;
         }
-
-        if (ngx_conductor_option(&value[i], "events=", &rest) == NGX_OK) {
-            n = ngx_atoi(rest.data, rest.len);
-
-            if (n == NGX_ERROR || n < 16 || n > 10000000) {
-                return ngx_conductor_conf_error(cf, &value[i],
-                    "the number of events is 16 to 10000000");
-            }
-
-            hub->history_events = n;
-            continue;
-        }
-
-        if (ngx_conductor_option(&value[i], "size=", &rest) == NGX_OK) {
-            size = ngx_parse_size(&rest);
-
-            if (size == NGX_ERROR || size < 64 * 1024) {
-                return ngx_conductor_conf_error(cf, &value[i],
-                    "the size is a number with k or m, at least 64k");
-            }
-
-            hub->history_size = size;
-            continue;
-        }
-
-        if (ngx_conductor_option(&value[i], "age=", &rest) == NGX_OK) {
-            n = ngx_parse_time(&rest, 1);
-
-            if (n == NGX_ERROR || n == 0) {
-                return ngx_conductor_conf_error(cf, &value[i],
-                                                "the age is a time above 0");
-            }
-
-            hub->history_age = n;
-            continue;
-        }
-
-        return ngx_conductor_conf_error(cf, &value[i],
-                                 "expected \"events=\", \"size=\" or \"age=\"");
     }
 
     return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_conductor_hub_history_option(ngx_conf_t *cf, ngx_conductor_hub_t *hub,
+    ngx_str_t *value)
+{
+    ssize_t    size;
+    ngx_int_t  n;
+    ngx_str_t  rest;
+
+    if (ngx_conductor_hub_history_twice(hub, value)) {
+        return ngx_conductor_conf_error(cf, value, "it is given twice");
+    }
+
+    if (ngx_conductor_option(value, "events=", &rest) == NGX_OK) {
+        n = ngx_atoi(rest.data, rest.len);
+
+        if (n == NGX_ERROR || n < 16 || n > 10000000) {
+            return ngx_conductor_conf_error(cf, value,
+                "the number of events is 16 to 10000000");
+        }
+
+        hub->history_events = n;
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_conductor_option(value, "size=", &rest) == NGX_OK) {
+        size = ngx_parse_size(&rest);
+
+        if (size == NGX_ERROR || size < 64 * 1024) {
+            return ngx_conductor_conf_error(cf, value,
+                "the size is a number with k or m, at least 64k");
+        }
+
+        hub->history_size = size;
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_conductor_option(value, "age=", &rest) == NGX_OK) {
+        n = ngx_parse_time(&rest, 1);
+
+        if (n == NGX_ERROR || n == 0) {
+            return ngx_conductor_conf_error(cf, value,
+                                            "the age is a time above 0");
+        }
+
+        hub->history_age = n;
+        return NGX_CONF_OK;
+    }
+
+    return ngx_conductor_conf_error(cf, value,
+                                "expected \"events=\", \"size=\" or \"age=\"");
 }
 
 

@@ -11,6 +11,8 @@ static int ngx_conductor_message_parse(ngx_conductor_session_t *s,
     u_char *data, size_t len);
 static ngx_int_t ngx_conductor_message_allowed(ngx_conductor_session_t *s,
     u_char *data, size_t len);
+static void ngx_conductor_message_refuse(ngx_conductor_session_t *s,
+    u_char *data, size_t len, uint64_t retry);
 static ngx_int_t ngx_conductor_message_excess(ngx_conductor_session_t *s,
     cdr_rate_t *rate);
 static void ngx_conductor_message_echo(ngx_conductor_session_t *s,
@@ -193,10 +195,7 @@ ngx_conductor_message_allowed(ngx_conductor_session_t *s, u_char *data,
     size_t len)
 {
     int                        rc;
-    u_char                    *p;
-    size_t                     size;
     uint64_t                   retry;
-    cdr_str_t                  id;
     cdr_rate_limits_t          limits;
     cdr_registry_entry_t      *e;
     ngx_conductor_loc_conf_t  *conf;
@@ -232,10 +231,24 @@ ngx_conductor_message_allowed(ngx_conductor_session_t *s, u_char *data,
         return NGX_DECLINED;
     }
 
+    ngx_conductor_message_refuse(s, data, len, retry);
+
+    return NGX_DECLINED;
+}
+
+
+static void
+ngx_conductor_message_refuse(ngx_conductor_session_t *s, u_char *data,
+    size_t len, uint64_t retry)
+{
+    u_char     *p;
+    size_t      size;
+    cdr_str_t   id;
+
     id.data = NULL;
     id.len = 0;
 
-    if (conf->protocol == NGX_CONDUCTOR_NATIVE) {
+    if (s->conf->protocol == NGX_CONDUCTOR_NATIVE) {
 
         /* only for the id of the answer */
 
@@ -255,8 +268,6 @@ ngx_conductor_message_allowed(ngx_conductor_session_t *s, u_char *data,
         ngx_conductor_count(s->hub, CDR_FIGURE_ERRORS + CDR_ERR_RATE_LIMITED,
                             1);
     }
-
-    return NGX_DECLINED;
 }
 
 

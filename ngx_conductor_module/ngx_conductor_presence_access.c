@@ -6,43 +6,22 @@
 #define NGX_CONDUCTOR_METHODS  "GET, HEAD, OPTIONS"
 
 
+static ngx_int_t ngx_conductor_presence_methods(ngx_http_request_t *r,
+    ngx_int_t *rc);
+
+
 ngx_int_t
 ngx_conductor_presence_ask(ngx_http_request_t *r, uint32_t *hidden,
     ngx_int_t *rc)
 {
     cdr_str_t                  role;
-    ngx_str_t                  value;
     ngx_conductor_ctx_t       *ctx;
     ngx_conductor_view_t      *view;
     ngx_conductor_loc_conf_t  *lcf;
 
     *hidden = 0;
-    *rc = ngx_conductor_cors(r, NGX_CONDUCTOR_METHODS);
 
-    if (*rc == NGX_DONE) {
-        *rc = ngx_conductor_send_preflight(r);
-        return NGX_DONE;
-    }
-
-    if (*rc == NGX_ERROR) {
-        *rc = NGX_HTTP_INTERNAL_SERVER_ERROR;
-        return NGX_DONE;
-    }
-
-    *rc = ngx_http_discard_request_body(r);
-
-    if (*rc != NGX_OK) {
-        return NGX_DONE;
-    }
-
-    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
-        ngx_str_set(&value, NGX_CONDUCTOR_METHODS);
-
-        *rc = (ngx_conductor_add_header(r, "Allow", &value) == NGX_OK)
-              ? ngx_conductor_presence_wrong(r, NGX_HTTP_NOT_ALLOWED,
-                                             "presence is read by GET", NULL)
-              : NGX_HTTP_INTERNAL_SERVER_ERROR;
-
+    if (ngx_conductor_presence_methods(r, rc) != NGX_OK) {
         return NGX_DONE;
     }
 
@@ -79,6 +58,46 @@ ngx_conductor_presence_ask(ngx_http_request_t *r, uint32_t *hidden,
     }
 
     return NGX_OK;
+}
+
+
+/* By which methods it is asked, from other origins too; as above. */
+
+static ngx_int_t
+ngx_conductor_presence_methods(ngx_http_request_t *r, ngx_int_t *rc)
+{
+    ngx_str_t  value;
+
+    *rc = ngx_conductor_cors(r, NGX_CONDUCTOR_METHODS);
+
+    if (*rc == NGX_DONE) {
+        *rc = ngx_conductor_send_preflight(r);
+        return NGX_DONE;
+    }
+
+    if (*rc == NGX_ERROR) {
+        *rc = NGX_HTTP_INTERNAL_SERVER_ERROR;
+        return NGX_DONE;
+    }
+
+    *rc = ngx_http_discard_request_body(r);
+
+    if (*rc != NGX_OK) {
+        return NGX_DONE;
+    }
+
+    if (r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD)) {
+        return NGX_OK;
+    }
+
+    ngx_str_set(&value, NGX_CONDUCTOR_METHODS);
+
+    *rc = (ngx_conductor_add_header(r, "Allow", &value) == NGX_OK)
+          ? ngx_conductor_presence_wrong(r, NGX_HTTP_NOT_ALLOWED,
+                                         "presence is read by GET", NULL)
+          : NGX_HTTP_INTERNAL_SERVER_ERROR;
+
+    return NGX_DONE;
 }
 
 

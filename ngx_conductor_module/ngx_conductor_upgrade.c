@@ -35,6 +35,8 @@ static ngx_uint_t ngx_conductor_handshake_check(ngx_http_request_t *r,
     ngx_conductor_ctx_t *ctx, ngx_conductor_handshake_t *hs);
 static ngx_uint_t ngx_conductor_admit(ngx_http_request_t *r,
     ngx_conductor_loc_conf_t *lcf, const char **detail);
+static ngx_uint_t ngx_conductor_admit_session(ngx_http_request_t *r,
+    ngx_conductor_loc_conf_t *lcf, ngx_conductor_identity_t *id);
 static ngx_uint_t ngx_conductor_admit_identity(ngx_http_request_t *r,
     ngx_conductor_loc_conf_t *lcf, ngx_conductor_identity_t *id,
     const char **detail);
@@ -273,8 +275,6 @@ ngx_conductor_admit(ngx_http_request_t *r, ngx_conductor_loc_conf_t *lcf,
     const char **detail)
 {
     ngx_uint_t                 reason;
-    ngx_conductor_ctx_t       *ctx;
-    ngx_conductor_session_t   *s;
     ngx_conductor_identity_t  *id;
 
     if (ngx_exiting || ngx_terminate || ngx_conductor_draining(lcf->hub)) {
@@ -309,6 +309,18 @@ ngx_conductor_admit(ngx_http_request_t *r, ngx_conductor_loc_conf_t *lcf,
     if (reason != NGX_CONDUCTOR_ADMITTED) {
         return reason;
     }
+
+    return ngx_conductor_admit_session(r, lcf, id);
+}
+
+
+static ngx_uint_t
+ngx_conductor_admit_session(ngx_http_request_t *r,
+    ngx_conductor_loc_conf_t *lcf, ngx_conductor_identity_t *id)
+{
+    ngx_uint_t                reason;
+    ngx_conductor_ctx_t      *ctx;
+    ngx_conductor_session_t  *s;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_conductor_module);
 

@@ -5,6 +5,8 @@
 
 static ngx_int_t ngx_conductor_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_conductor_variable_identity(ngx_http_request_t *r,
+    uintptr_t data, ngx_str_t *s);
 
 
 enum {
@@ -56,10 +58,8 @@ static ngx_int_t
 ngx_conductor_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
     uintptr_t data)
 {
-    ngx_str_t                  s;
-    ngx_conductor_ctx_t       *ctx;
-    ngx_conductor_identity_t  *id;
-    ngx_conductor_loc_conf_t  *lcf;
+    ngx_str_t             s;
+    ngx_conductor_ctx_t  *ctx;
 
     ngx_str_null(&s);
 
@@ -68,22 +68,8 @@ ngx_conductor_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
     case NGX_CONDUCTOR_VAR_USER:
     case NGX_CONDUCTOR_VAR_ROLE:
 
-        lcf = ngx_http_get_module_loc_conf(r->main, ngx_http_conductor_module);
-
-        if (lcf->auth == NGX_CONF_UNSET_UINT
-            || (lcf->auth == NGX_CONDUCTOR_AUTH_JWT && lcf->policy == NULL))
-        {
-            break;
-        }
-
-        id = ngx_conductor_identity(r);
-
-        if (id == NULL) {
+        if (ngx_conductor_variable_identity(r, data, &s) != NGX_OK) {
             return NGX_ERROR;
-        }
-
-        if (id->rc == NGX_OK) {
-            s = (data == NGX_CONDUCTOR_VAR_USER) ? id->user : id->role;
         }
 
         break;
@@ -115,6 +101,37 @@ ngx_conductor_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
     v->valid = 1;
     v->no_cacheable = 0;
     v->not_found = 0;
+
+    return NGX_OK;
+}
+
+
+/* Empty where nobody is asked who he is, or who he says is not believed. */
+
+static ngx_int_t
+ngx_conductor_variable_identity(ngx_http_request_t *r, uintptr_t data,
+    ngx_str_t *s)
+{
+    ngx_conductor_identity_t  *id;
+    ngx_conductor_loc_conf_t  *lcf;
+
+    lcf = ngx_http_get_module_loc_conf(r->main, ngx_http_conductor_module);
+
+    if (lcf->auth == NGX_CONF_UNSET_UINT
+        || (lcf->auth == NGX_CONDUCTOR_AUTH_JWT && lcf->policy == NULL))
+    {
+        return NGX_OK;
+    }
+
+    id = ngx_conductor_identity(r);
+
+    if (id == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (id->rc == NGX_OK) {
+        *s = (data == NGX_CONDUCTOR_VAR_USER) ? id->user : id->role;
+    }
 
     return NGX_OK;
 }
