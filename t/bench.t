@@ -3,6 +3,8 @@
 # The load client of the bench: it counts what there is, and finds what is
 # lost, doubled or in a wrong order.
 
+# Runs alone: it offers events at a rate that the machine must keep.
+
 use warnings;
 use strict;
 

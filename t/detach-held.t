@@ -2,6 +2,8 @@
 
 # Requests that somebody holds when their connection wants to leave them.
 
+# Runs alone: what is held must be held at a certain moment.
+
 use warnings;
 use strict;
 

@@ -2,6 +2,8 @@
 
 # Slow readers: what they get, what ends them, and that it costs nobody else.
 
+# Runs alone: it looks at what is late.
+
 use warnings;
 use strict;
 

@@ -2,6 +2,8 @@
 
 # What an idle connection costs beside nginx's own slot for it.
 
+# Runs alone: it measures memory.
+
 use warnings;
 use strict;
 

@@ -2,6 +2,8 @@
 
 # All that one turn of a worker's loop brings a client goes out in one write.
 
+# Runs alone: what comes in one turn of a loop must be sent in its time.
+
 use warnings;
 use strict;
 

@@ -2,6 +2,8 @@
 
 # A worker that is overrun: its clients are told, and nothing is torn.
 
+# Runs alone: its publishers must be faster than a worker.
+
 use warnings;
 use strict;
 

@@ -2,6 +2,8 @@
 
 # A large hub is told what a tick brought in one message.
 
+# Runs alone: it counts the ticks that changes come in.
+
 use warnings;
 use strict;
 

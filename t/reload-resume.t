@@ -3,6 +3,8 @@
 # Clients that come back after reloads and killed workers have every event
 # once and in order, and the server has what it had before.
 
+# Runs alone: it measures memory, while many clients come back.
+
 use warnings;
 use strict;
 

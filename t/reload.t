@@ -2,6 +2,8 @@
 
 # A reload: clients are sent on over the drain time, and events go on.
 
+# Runs alone: it looks at when clients are sent on.
+
 use warnings;
 use strict;
 

@@ -2,6 +2,8 @@
 
 # A worker whose loop stands still: the probe of liveness finds it.
 
+# Runs alone: a worker that has no processor seems to stand still.
+
 use warnings;
 use strict;
 
