@@ -23,6 +23,8 @@ static ngx_uint_t ngx_conductor_foreign_logged(ngx_conductor_heard_t *h,
     cdr_str_t type, cdr_str_t payload);
 static ngx_int_t ngx_conductor_foreign_send(ngx_conductor_heard_t *h,
     ngx_str_t *text, ngx_conductor_join_reply_pt handler, ngx_pool_t *pool);
+static void ngx_conductor_foreign_args(ngx_conductor_heard_t *h,
+    ngx_str_t *arg, u_char *p);
 static ngx_int_t ngx_conductor_foreign_keys(ngx_conductor_heard_t *h,
     ngx_str_t *argv, ngx_pool_t *pool);
 
@@ -314,13 +316,9 @@ static ngx_int_t
 ngx_conductor_foreign_send(ngx_conductor_heard_t *h, ngx_str_t *text,
     ngx_conductor_join_reply_pt handler, ngx_pool_t *pool)
 {
-    u_char                *p;
-    ngx_str_t              argv[NGX_CONDUCTOR_FOREIGN_KEYS
-                                + NGX_CONDUCTOR_FOREIGN_ARGS], *arg;
-    ngx_uint_t             i;
-    ngx_conductor_join_t  *join;
-
-    join = h->join;
+    u_char     *p;
+    ngx_str_t   argv[NGX_CONDUCTOR_FOREIGN_KEYS
+                     + NGX_CONDUCTOR_FOREIGN_ARGS];
 
     p = ngx_pnalloc(pool, 9 * NGX_INT64_LEN + CDR_STREAM_PLACE_LEN);
 
@@ -330,7 +328,29 @@ ngx_conductor_foreign_send(ngx_conductor_heard_t *h, ngx_str_t *text,
         return NGX_ERROR;
     }
 
-    arg = &argv[NGX_CONDUCTOR_FOREIGN_KEYS];
+    ngx_conductor_foreign_args(h, &argv[NGX_CONDUCTOR_FOREIGN_KEYS], p);
+
+    argv[NGX_CONDUCTOR_FOREIGN_KEYS + 7] = *text;
+
+    return ngx_conductor_join_script(h->join,
+                                     &ngx_conductor_join_script_foreign,
+                                     handler, h, NGX_CONDUCTOR_FOREIGN_KEYS,
+                                     NGX_CONDUCTOR_FOREIGN_KEYS
+                                     + NGX_CONDUCTOR_FOREIGN_ARGS,
+                                     argv);
+}
+
+
+/* All arguments but the text. */
+
+static void
+ngx_conductor_foreign_args(ngx_conductor_heard_t *h, ngx_str_t *arg,
+    u_char *p)
+{
+    ngx_uint_t             i;
+    ngx_conductor_join_t  *join;
+
+    join = h->join;
 
     for (i = 0; i < 7; i++) {
         arg[i].data = p;
@@ -368,14 +388,6 @@ ngx_conductor_foreign_send(ngx_conductor_heard_t *h, ngx_str_t *text,
 
         arg[i].len = p - arg[i].data;
     }
-
-    arg[7] = *text;
-
-    return ngx_conductor_join_script(join, &ngx_conductor_join_script_foreign,
-                                     handler, h, NGX_CONDUCTOR_FOREIGN_KEYS,
-                                     NGX_CONDUCTOR_FOREIGN_KEYS
-                                     + NGX_CONDUCTOR_FOREIGN_ARGS,
-                                     argv);
 }
 
 

@@ -59,6 +59,8 @@
 static void ngx_conductor_tell_changes(ngx_conductor_guests_t *g);
 static ngx_int_t ngx_conductor_tell_change(ngx_conductor_guests_t *g,
     ngx_uint_t n);
+static ngx_int_t ngx_conductor_tell_fields(ngx_conductor_guests_t *g,
+    ngx_uint_t n, u_char *p, ngx_uint_t *argc, ngx_uint_t *set);
 static void ngx_conductor_tell_begin(ngx_conductor_guests_t *g);
 static void ngx_conductor_tell_rest(ngx_conductor_guests_t *g);
 static ngx_int_t ngx_conductor_tell_part(ngx_conductor_guests_t *g,
@@ -178,15 +180,12 @@ ngx_conductor_tell_changes(ngx_conductor_guests_t *g)
 static ngx_int_t
 ngx_conductor_tell_change(ngx_conductor_guests_t *g, ngx_uint_t n)
 {
-    u_char                *p, count[NGX_INT_T_LEN];
-    u_char                 version[NGX_INT64_LEN], before[NGX_INT64_LEN];
-    ngx_str_t             *argv;
-    ngx_uint_t             i, argc, set;
-    ngx_conductor_told_t  *told;
+    u_char      *p, count[NGX_INT_T_LEN];
+    u_char       version[NGX_INT64_LEN], before[NGX_INT64_LEN];
+    ngx_str_t   *argv;
+    ngx_uint_t   i, argc, set;
 
     argv = ngx_conductor_tell_argv;
-    argc = 8;
-    set = 0;
 
     g->version++;
 
@@ -196,30 +195,10 @@ ngx_conductor_tell_change(ngx_conductor_guests_t *g, ngx_uint_t n)
 
     if (p == NULL
         || ngx_conductor_told_message(g, ngx_conductor_told, n,
-                                      &argv[5]) != NGX_OK)
+                                      &argv[5]) != NGX_OK
+        || ngx_conductor_tell_fields(g, n, p, &argc, &set) != NGX_OK)
     {
         return NGX_ERROR;
-    }
-
-    for (i = 0; i < n; i++) {
-        told = &ngx_conductor_told[i];
-
-        if (told->line.len) {
-
-            if (ngx_conductor_told_value(g, told, &p) != NGX_OK) {
-                return NGX_ERROR;
-            }
-
-            argv[argc++] = told->field;
-            argv[argc++] = told->value;
-            set++;
-        }
-    }
-
-    for (i = 0; i < n; i++) {
-        if (ngx_conductor_told[i].line.len == 0) {
-            argv[argc++] = ngx_conductor_told[i].field;
-        }
     }
 
     argv[0] = g->own;
@@ -242,6 +221,47 @@ ngx_conductor_tell_change(ngx_conductor_guests_t *g, ngx_uint_t n)
     for (i = 0; i < n; i++) {
         g->told[ngx_conductor_told_index[i]] = ngx_conductor_told_sums[i];
     }
+
+    return NGX_OK;
+}
+
+
+/* Arguments: those that are set with their values, those who are gone. */
+
+static ngx_int_t
+ngx_conductor_tell_fields(ngx_conductor_guests_t *g, ngx_uint_t n, u_char *p,
+    ngx_uint_t *argc, ngx_uint_t *set)
+{
+    ngx_str_t             *arg;
+    ngx_uint_t             i;
+    ngx_conductor_told_t  *told;
+
+    arg = &ngx_conductor_tell_argv[NGX_CONDUCTOR_TELL_FIXED];
+    *set = 0;
+
+    for (i = 0; i < n; i++) {
+        told = &ngx_conductor_told[i];
+
+        if (told->line.len == 0) {
+            continue;
+        }
+
+        if (ngx_conductor_told_value(g, told, &p) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        *arg++ = told->field;
+        *arg++ = told->value;
+        (*set)++;
+    }
+
+    for (i = 0; i < n; i++) {
+        if (ngx_conductor_told[i].line.len == 0) {
+            *arg++ = ngx_conductor_told[i].field;
+        }
+    }
+
+    *argc = arg - ngx_conductor_tell_argv;
 
     return NGX_OK;
 }
