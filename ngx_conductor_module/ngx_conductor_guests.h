@@ -34,12 +34,14 @@
 #define NGX_CONDUCTOR_GUESTS_HOLD    64     /* guests in a hold of the lock */
 
 
+/* How the hash of another server is read. */
+
 typedef struct {
     uint64_t                      server;   /* as its hash was asked for */
     uint64_t                      wanted;   /* version that there is */
     unsigned                      reading:1;
     unsigned                      behind:1; /* as the last beat said */
-} ngx_conductor_peer_t;
+} ngx_conductor_reading_t;
 
 
 typedef struct {
@@ -81,7 +83,7 @@ typedef struct {
     unsigned                      full:1;   /* no room: said so */
     unsigned                      wrong:1;  /* what could not be read: said */
 
-    ngx_conductor_peer_t          peers[CDR_GUEST_SERVERS];
+    ngx_conductor_reading_t       peers[CDR_GUEST_SERVERS];
 } ngx_conductor_guests_t;
 
 

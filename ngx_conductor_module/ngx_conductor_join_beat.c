@@ -199,15 +199,15 @@ static void
 ngx_conductor_beat_server(ngx_conductor_guests_t *g, redisReply *reply,
     uint64_t server, uint64_t now)
 {
-    int                    rc;
-    uint32_t               index;
-    uint64_t               version;
-    cdr_str_t              label;
-    redisReply            *name, *value;
-    cdr_guest_peer_t       peer;
-    ngx_conductor_hub_t   *hub;
-    ngx_conductor_peer_t  *p;
-    u_char                 buf[CDR_GUEST_LABEL_MAX];
+    int                       rc;
+    uint32_t                  index;
+    uint64_t                  version;
+    cdr_str_t                 label;
+    redisReply               *name, *value;
+    cdr_guest_peer_t          peer;
+    ngx_conductor_hub_t      *hub;
+    ngx_conductor_reading_t  *p;
+    u_char                    buf[CDR_GUEST_LABEL_MAX];
 
     hub = g->hub;
     name = ngx_conductor_beat_find(reply->element[3], server);

@@ -28,6 +28,8 @@ static void ngx_conductor_peers_hash(ngx_conductor_join_t *join,
     redisReply *reply, void *data);
 static ngx_int_t ngx_conductor_peers_all(ngx_conductor_guests_t *g,
     uint32_t index, redisReply *reply);
+static uint64_t ngx_conductor_peers_fields(ngx_conductor_guests_t *g,
+    ngx_str_t *key, redisReply *reply);
 static ngx_int_t ngx_conductor_peers_value(ngx_conductor_guests_t *g,
     ngx_str_t *key, redisReply *field, redisReply *value, cdr_str_t *line);
 static ngx_int_t ngx_conductor_peers_name(ngx_conductor_guests_t *g,
@@ -137,10 +139,10 @@ ngx_conductor_peers_apply(ngx_conductor_guests_t *g, uint32_t index,
 void
 ngx_conductor_peers_read(ngx_conductor_guests_t *g, uint32_t index)
 {
-    u_char                 buf[NGX_INT64_LEN + 512];
-    ngx_str_t              argv[2];
-    cdr_guest_peer_t       peer;
-    ngx_conductor_peer_t  *p;
+    u_char                    buf[NGX_INT64_LEN + 512];
+    ngx_str_t                 argv[2];
+    cdr_guest_peer_t          peer;
+    ngx_conductor_reading_t  *p;
 
     p = &g->peers[index];
 
@@ -224,11 +226,11 @@ static void
 ngx_conductor_peers_hash(ngx_conductor_join_t *join, redisReply *reply,
     void *data)
 {
-    uint32_t                 index;
-    ngx_int_t                rc;
-    cdr_guest_peer_t         peer;
-    ngx_conductor_peer_t    *p;
-    ngx_conductor_guests_t  *g;
+    uint32_t                  index;
+    ngx_int_t                 rc;
+    cdr_guest_peer_t          peer;
+    ngx_conductor_reading_t  *p;
+    ngx_conductor_guests_t   *g;
 
     g = ngx_conductor_guests(join);
     index = (uint32_t) (uintptr_t) data;
@@ -263,14 +265,11 @@ ngx_conductor_peers_all(ngx_conductor_guests_t *g, uint32_t index,
     redisReply *reply)
 {
     u_char                buf[NGX_INT64_LEN + 512];
-    size_t                i;
     uint64_t              version;
-    cdr_str_t             line;
     ngx_str_t             key;
     ngx_conductor_hub_t  *hub;
 
     hub = g->hub;
-    version = 0;
 
     if (ngx_conductor_peers_name(g, g->peers[index].server, &key, buf,
                                  sizeof(buf))
@@ -285,26 +284,7 @@ ngx_conductor_peers_all(ngx_conductor_guests_t *g, uint32_t index,
 
     ngx_conductor_lines_begin(g, index);
 
-    for (i = 0; i + 1 < reply->elements; i += 2) {
-
-        if (reply->element[i]->len == sizeof("version") - 1
-            && ngx_memcmp(reply->element[i]->str, "version",
-                          sizeof("version") - 1)
-               == 0)
-        {
-            line.data = (u_char *) reply->element[i + 1]->str;
-            line.len = reply->element[i + 1]->len;
-            (void) cdr_guest_number(line, &version);
-            continue;
-        }
-
-        if (ngx_conductor_peers_value(g, &key, reply->element[i],
-                                      reply->element[i + 1], &line)
-            == NGX_OK)
-        {
-            ngx_conductor_lines_add(line);
-        }
-    }
+    version = ngx_conductor_peers_fields(g, &key, reply);
 
     ngx_conductor_lines_flush();
 
@@ -327,6 +307,43 @@ ngx_conductor_peers_all(ngx_conductor_guests_t *g, uint32_t index,
     ngx_conductor_watch_wake(hub);
 
     return NGX_OK;
+}
+
+
+/* All lines of a hash; returns its version, or 0 if it has none. */
+
+static uint64_t
+ngx_conductor_peers_fields(ngx_conductor_guests_t *g, ngx_str_t *key,
+    redisReply *reply)
+{
+    size_t      i;
+    uint64_t    version;
+    cdr_str_t   line;
+
+    version = 0;
+
+    for (i = 0; i + 1 < reply->elements; i += 2) {
+
+        if (reply->element[i]->len == sizeof("version") - 1
+            && ngx_memcmp(reply->element[i]->str, "version",
+                          sizeof("version") - 1)
+               == 0)
+        {
+            line.data = (u_char *) reply->element[i + 1]->str;
+            line.len = reply->element[i + 1]->len;
+            (void) cdr_guest_number(line, &version);
+            continue;
+        }
+
+        if (ngx_conductor_peers_value(g, key, reply->element[i],
+                                      reply->element[i + 1], &line)
+            == NGX_OK)
+        {
+            ngx_conductor_lines_add(line);
+        }
+    }
+
+    return version;
 }
 
 
