@@ -32,6 +32,18 @@ typedef struct {
 } ngx_conductor_field_t;
 
 
+/* A notification; the strings are values of JSON. */
+
+typedef struct {
+    cdr_str_t                     level;
+    cdr_str_t                     message;
+    cdr_str_t                     to;
+    uint32_t                      flags;      /* 0: to all, or whom "to" is */
+    struct ngx_conductor_offer_s *offer;      /* of a hub with Redis; with its
+                                                 handler */
+} ngx_conductor_notice_t;
+
+
 /*
  * ngx_conductor_action.c: NGX_OK with the answer; NGX_DONE: it comes later;
  * NGX_DECLINED with status and error; NGX_ERROR without memory
@@ -42,6 +54,16 @@ ngx_int_t ngx_conductor_admin_revoke(ngx_conductor_admin_t *a);
 ngx_int_t ngx_conductor_admin_notify(ngx_conductor_admin_t *a);
 ngx_int_t ngx_conductor_admin_drain(ngx_conductor_admin_t *a);
 ngx_int_t ngx_conductor_admin_undrain(ngx_conductor_admin_t *a);
+
+
+/* ngx_conductor_notify.c: notifications of an administrator */
+
+#define NGX_CONDUCTOR_NOTIFICATION  "admin-notification"
+#define NGX_CONDUCTOR_ADMIN_CHANNEL  "admin:notifications"
+
+ngx_int_t ngx_conductor_notify(ngx_conductor_hub_t *hub,
+    ngx_conductor_notice_t *notice, u_char *id, size_t *len,
+    ngx_pool_t *pool);
 
 
 /*

@@ -1,5 +1,6 @@
 /* The channels and events of a hub, as its block names them. */
 
+#include "ngx_conductor_admin.h"
 #include "ngx_conductor_hub.h"
 #include "ngx_conductor_presence.h"
 

@@ -6,6 +6,7 @@
  * and its first field "to", which no client gets, says for whom.
  */
 
+#include "ngx_conductor_admin.h"
 #include "ngx_conductor_offer.h"
 
 #include <cdr_json.h>
