@@ -2,6 +2,8 @@
 
 # Clients that come back leave nothing behind.
 
+# Runs alone: it measures memory.
+
 use warnings;
 use strict;
 
