@@ -12,6 +12,7 @@ static ngx_uint_t ngx_conductor_join_owned(ngx_conductor_hub_t *hub,
 static void ngx_conductor_join_start(ngx_conductor_join_own_t *own);
 static void ngx_conductor_join_sample(ngx_conductor_join_own_t *own);
 static ngx_uint_t ngx_conductor_join_late(ngx_conductor_join_own_t *own);
+static const char *ngx_conductor_join_silent(ngx_conductor_join_own_t *own);
 static void ngx_conductor_join_look(ngx_conductor_join_own_t *own);
 static void ngx_conductor_join_idle(ngx_conductor_join_own_t *own);
 static ngx_uint_t ngx_conductor_join_responsive(
@@ -64,7 +65,7 @@ ngx_conductor_join_tick(ngx_conductor_join_t **join, ngx_conductor_hub_t *hub)
         && ngx_conductor_join_state(hub) != NGX_CONDUCTOR_REDIS_ALONE
         && ngx_current_msec - own->lost >= own->join.conf->timeout)
     {
-        ngx_conductor_join_alone(own, "Redis cannot be reached");
+        ngx_conductor_join_alone(own, ngx_conductor_join_silent(own));
     }
 
     for (hook = ngx_conductor_join_hooks; *hook; hook++) {
@@ -320,7 +321,7 @@ ngx_conductor_join_turn(ngx_conductor_join_own_t *own)
     hub = own->join.hub;
 
     if (ngx_conductor_join_late(own)) {
-        ngx_conductor_join_alone(own, "Redis did not answer in time");
+        ngx_conductor_join_alone(own, ngx_conductor_join_silent(own));
     }
 
     if (ngx_conductor_join_state(hub) != NGX_CONDUCTOR_REDIS_JOINED
@@ -407,6 +408,17 @@ ngx_conductor_join_late(ngx_conductor_join_own_t *own)
     }
 
     return 0;
+}
+
+
+/* Why there was no answer in time. */
+
+static const char *
+ngx_conductor_join_silent(ngx_conductor_join_own_t *own)
+{
+    return own->linked ? "Redis did not answer in time"
+           : own->why[0] ? (char *) own->why
+           : "Redis cannot be reached";
 }
 
 
@@ -525,6 +537,8 @@ ngx_conductor_join_unlinked(void *data, const char *reason)
     ngx_conductor_join_own_t *own = data;
 
     ngx_conductor_join_hook_t  **hook;
+
+    (void) ngx_cpystrn(own->why, (u_char *) reason, NGX_CONDUCTOR_KEEPER_TEXT);
 
     if (own->linked) {
         own->linked = 0;

@@ -237,6 +237,10 @@ ngx_int_t
 ngx_conductor_join_refused(ngx_conductor_join_own_t *own, redisReply *reply,
     u_char *text)
 {
+    ngx_int_t  rc;
+
+    rc = ngx_conductor_link_error(own->join.link, reply);
+
     if (text) {
         (void) ngx_snprintf(text, NGX_CONDUCTOR_KEEPER_TEXT, "%*s%Z",
                             ngx_min((size_t) reply->len,
@@ -244,7 +248,7 @@ ngx_conductor_join_refused(ngx_conductor_join_own_t *own, redisReply *reply,
                             reply->str);
     }
 
-    return ngx_conductor_link_error(own->join.link, reply);
+    return rc;
 }
 
 

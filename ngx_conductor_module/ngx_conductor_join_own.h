@@ -57,6 +57,7 @@ struct ngx_conductor_join_own_s {
 
     cdr_sign_t                    sign;
     ngx_msec_t                    lost;     /* since when there is no link */
+    u_char                        why[NGX_CONDUCTOR_KEEPER_TEXT];
     u_char                        said[NGX_CONDUCTOR_KEEPER_TEXT];
     ngx_conductor_join_sample_t   samples[NGX_CONDUCTOR_JOIN_SAMPLES];
     ngx_uint_t                    sample;   /* the newest */

@@ -187,7 +187,8 @@ void ngx_conductor_link_fail(ngx_conductor_link_t *link, const char *reason);
  * alone; NGX_AGAIN: the link goes down, or elsewhere (READONLY, LOADING, MOVED,
  * CLUSTERDOWN, NOAUTH ...), the command is to be repeated when it is up again;
  * NGX_BUSY: Redis cannot do it now (OOM, MISCONF, NOREPLICAS, BUSY): the link
- * stays, the owner tries again later.
+ * stays, the owner tries again later.  Of an error in a script the reply keeps
+ * what Redis says, and not where in the script.
  */
 
 ngx_int_t ngx_conductor_link_error(ngx_conductor_link_t *link,

@@ -3,6 +3,7 @@
 #include "ngx_conductor_link.h"
 
 
+static void ngx_conductor_link_plain(redisReply *reply);
 static void ngx_conductor_link_sentinel(ngx_conductor_link_own_t *own);
 
 
@@ -28,6 +29,8 @@ ngx_conductor_link_error(ngx_conductor_link_t *link, redisReply *reply)
         return NGX_OK;
     }
 
+    ngx_conductor_link_plain(reply);
+
     for (i = 0; busy[i]; i++) {
         if (ngx_strncmp(reply->str, busy[i], ngx_strlen(busy[i])) == 0) {
             return NGX_BUSY;
@@ -49,6 +52,38 @@ ngx_conductor_link_error(ngx_conductor_link_t *link, redisReply *reply)
     }
 
     return NGX_OK;
+}
+
+
+/*
+ * What a script died of, without the script.  Redis 7 has that behind the
+ * error, "OOM text script: HASH, on @user_script:85.", Redis 6 before it, "ERR
+ * Error running script (call to f_HASH): @user_script:85: @user_script: 85:
+ * -OOM text".
+ */
+
+static void
+ngx_conductor_link_plain(redisReply *reply)
+{
+    char  *p;
+
+    p = strstr(reply->str, " script: ");
+
+    if (p) {
+        *p = '\0';
+    }
+
+    p = strstr(reply->str, ": -");
+
+    if (p && strstr(reply->str, "@user_script:")) {
+        ngx_memmove(reply->str, p + 3, ngx_strlen(p + 3) + 1);
+    }
+
+    reply->len = ngx_strlen(reply->str);
+
+    while (reply->len && reply->str[reply->len - 1] == ' ') {
+        reply->str[--reply->len] = '\0';
+    }
 }
 
 

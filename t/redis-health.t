@@ -22,7 +22,7 @@ select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
 my $t = need_conductor(Test::Nginx->new()->has(qw/ http /)
-    ->has_daemon('redis-server'))->plan(25);
+    ->has_daemon('redis-server'))->plan(27);
 
 $t->write_file_expand('nginx.conf', conductor_conf(<<'EOF_CONF'));
 
@@ -108,9 +108,13 @@ ok(!exists +(health($t))[1]{redisFigures}, 'for those who ask for them');
 
 # it goes
 
+my $log = length $t->read_file('error.log');
+
 $redis->kill();
-$h = said($t, 'degraded');
-like($h->{redisError} // '', qr/\w{4}/, 'when it is gone there is a reason');
+ok(said($t, 'degraded'), 'when it is gone the hub is degraded');
+ok(said($t, 'degraded', qr/^127\.0\.0\.1:\d+: /), 'and says where and why');
+unlike(substr($t->read_file('error.log'), $log),
+    qr/alone: Redis cannot be reached/, 'in the log, too');
 
 # it wants a password
 
