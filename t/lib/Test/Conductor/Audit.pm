@@ -32,6 +32,7 @@ sub new {
         sources => {}, poll => [], events => {},
         clients => [], publishers => [], id_of => {}, event_of => {},
         cuts => 0, resumed => 0, told => {}, closes => {}, refusals => {},
+        twice => {},
     }, $class;
 
     for my $home (0 .. $#$servers) {
@@ -196,7 +197,8 @@ sub identified {
 #     doubled      that it got again
 #     unknown      that nobody published
 #     reordered    that came behind a later one of the same publisher
-#     ids          ids of two events, and plain ids beside another one
+#     ids          plain ids of two events, or beside another one of the same
+#                  event, and ids that a client was told twice
 #     told         times that a client was told of a gap
 #     disordered   that came behind a later one of the first client's order;
 #                  not with faults => 1
@@ -225,7 +227,9 @@ sub verdict {
 }
 
 
-# Ids of two events, and events of two plain ids, as texts.
+# Ids of two events, events of two plain ids, and ids told twice, as texts.
+# An id with "~" says what a client has had; who had more of the hub before
+# something of a server that was alone, and who had it after, had the same.
 sub odd_ids {
     my ($self) = @_;
     my ($event_of, $id_of) = @$self{qw/ event_of id_of /};
@@ -234,13 +238,15 @@ sub odd_ids {
     return (map { my $id = $_;
                   "$id of " . join ' ', map { $name->($_) }
                                             sort keys %{$event_of->{$id}} }
-            grep { keys %{$event_of->{$_}} > 1 } sort keys %$event_of),
+            grep { !/~/ && keys %{$event_of->{$_}} > 1 }
+            sort keys %$event_of),
            (map { my $event = $_;
                   $name->($event) . ' by ' . join ' ',
                       map { "$_ x $id_of->{$event}{$_}" }
                           sort keys %{$id_of->{$event}} }
             grep { 1 < grep { !/~/ } keys %{$id_of->{$_}} }
-            sort { $a <=> $b } keys %$id_of);
+            sort { $a <=> $b } keys %$id_of),
+           (map { "$_ twice" } sort keys %{$self->{twice}});
 }
 
 

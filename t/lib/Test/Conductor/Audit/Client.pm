@@ -13,7 +13,7 @@ sub new {
     my ($class, %opt) = @_;
 
     return bless { %opt, at => $opt{home}, due => 0, since => undef,
-                   got => '', ids => [], resumed => 0, open => 0 }, $class;
+                   got => '', ids => {}, resumed => 0, open => 0 }, $class;
 }
 
 
@@ -80,8 +80,9 @@ sub message {
         my ($id) = $text =~ /"eventId":"([^"]+)"/;
 
         $self->{got} .= pack 'N', $event;
-        $self->{since} = $id;
-        $self->{set}->identified($event, $id // 'none');
+        $self->{since} = $id //= 'none';
+        $self->{set}->identified($event, $id);
+        $self->{set}{twice}{$id} = 1 if $self->{ids}{$id}++;
         return;
     }
 
