@@ -52,6 +52,7 @@
 
 typedef struct ngx_conductor_buf_s      ngx_conductor_buf_t;
 typedef struct ngx_conductor_group_s    ngx_conductor_group_t;
+typedef struct ngx_conductor_known_s    ngx_conductor_known_t;
 typedef struct ngx_conductor_session_s  ngx_conductor_session_t;
 typedef struct ngx_conductor_restore_s  ngx_conductor_restore_t;
 
@@ -174,6 +175,7 @@ struct ngx_conductor_hub_s {
     ngx_queue_t                   groups;     /* ngx_conductor_group_t */
     ngx_conductor_group_t       **buckets;    /* the same, by what they see */
     ngx_array_t                   views;      /* ngx_conductor_role_view_t */
+    ngx_queue_t                   known;      /* ngx_conductor_known_t */
     ngx_queue_t                   sessions;
     ngx_conductor_watch_t         watch;
     unsigned                      outdated:1; /* the rules are not known */

@@ -32,6 +32,8 @@ static ngx_int_t ngx_conductor_resume_channel(ngx_conductor_session_t *s,
     ngx_conductor_wanted_t *wanted);
 static ngx_int_t ngx_conductor_resume_do(ngx_conductor_session_t *s,
     cdr_command_t *cmd, cdr_str_t since, ngx_conductor_wanted_t *wanted);
+static ngx_int_t ngx_conductor_resume_again(ngx_conductor_replay_t *r,
+    ngx_uint_t other);
 static ngx_int_t ngx_conductor_resume_exit(ngx_conductor_session_t *s,
     ngx_conductor_replay_t *r, ngx_conductor_wanted_t *wanted);
 static ngx_int_t ngx_conductor_resume_move(ngx_conductor_session_t *s,
@@ -220,7 +222,7 @@ ngx_conductor_command_resume(ngx_conductor_session_t *s, cdr_command_t *cmd)
         return;
     }
 
-    if (s->replay && !s->replay->holding) {
+    if (s->replay && !s->replay->holding && !s->replay->stays) {
         ngx_conductor_error(s, cmd, CDR_ERR_BUSY,
                             "missed events are on their way already");
         return;
@@ -403,21 +405,28 @@ ngx_conductor_resume_do(ngx_conductor_session_t *s, cdr_command_t *cmd,
         return NGX_OK;
     }
 
-    if (s->replay == NULL
+    if ((s->replay == NULL || s->replay->stays)
         && ((outcome != CDR_RESUME_RECOVERED && outcome != CDR_RESUME_GAP)
-            || (!wanted->given && !had.active && !had.waits
+            || (s->replay == NULL
+                && !wanted->given && !had.active && !had.waits
                 && place.cursor.seq >= s->live_seq
                 && place.cursor.seq <= s->hub->cursor.seq)))
     {
         /* it is live, and there is nothing that it missed, or can be given */
 
-        id = ngx_conductor_event_id(s->hub);
+        id = ngx_conductor_given_id(s);
         ngx_conductor_replay_answer(s, outcome, 0, id);
 
         return ngx_conductor_resume_move(s, wanted);
     }
 
     r = s->replay;
+
+    if (r && r->stays
+        && ngx_conductor_resume_again(r, wanted->given) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
 
     if (r == NULL) {
         r = ngx_conductor_replay_new(s);
@@ -445,6 +454,46 @@ ngx_conductor_resume_do(ngx_conductor_session_t *s, cdr_command_t *cmd,
 }
 
 
+/* It went on by itself, and wants to go back. */
+
+static ngx_int_t
+ngx_conductor_resume_again(ngx_conductor_replay_t *r, ngx_uint_t other)
+{
+    ngx_conductor_group_t    *g, *old;
+    ngx_conductor_session_t  *s;
+
+    s = r->session;
+    old = NULL;
+
+    if (other) {
+        g = s->group;
+        old = ngx_conductor_group_hold(s, g->channels, g->filters, NULL);
+
+        if (old == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    if (r->old) {
+        ngx_conductor_group_release(s->hub, r->old);
+    }
+
+    if (r->queued || r->ahead) {
+        ngx_queue_remove(&r->queue);
+        r->queued = 0;
+        r->ahead = 0;
+    }
+
+    r->old = old;
+    r->live = 1;
+    r->stays = 0;
+    r->got = s->live_seq;
+    r->left = r->place;
+
+    return NGX_OK;
+}
+
+
 /* A live client goes back. */
 
 static ngx_int_t
@@ -456,7 +505,7 @@ ngx_conductor_resume_exit(ngx_conductor_session_t *s,
     g = s->group;
 
     if (wanted->given) {
-        r->old = ngx_conductor_group_hold(s, g->channels, g->filters);
+        r->old = ngx_conductor_group_hold(s, g->channels, g->filters, NULL);
 
         if (r->old == NULL) {
             ngx_free(r);
@@ -468,7 +517,16 @@ ngx_conductor_resume_exit(ngx_conductor_session_t *s,
     r->got = s->live_seq;
     ngx_conductor_replay_here(s->hub, &r->left);
 
-    ngx_conductor_group_exit(s);
+    if (ngx_conductor_group_exit(s) != NGX_OK) {
+
+        if (r->old) {
+            ngx_conductor_group_release(s->hub, r->old);
+        }
+
+        ngx_free(r);
+        return NGX_ERROR;
+    }
+
     s->replay = r;
 
     return NGX_OK;

@@ -3,7 +3,7 @@
  * encoded and framed at the first of them, and compressed at most once.
  */
 
-#include "ngx_conductor_stage.h"
+#include "ngx_conductor_replay.h"
 
 #include <cdr_filter.h>
 
@@ -18,7 +18,8 @@ static ngx_conductor_encoding_t *ngx_conductor_stage_targeted(
     ngx_conductor_stage_t *st, ngx_conductor_staged_t *ev,
     ngx_conductor_group_t *g, ngx_conductor_session_t *s, ngx_int_t *rc);
 static ngx_conductor_encoding_t *ngx_conductor_stage_encoding(
-    ngx_conductor_stage_t *st, ngx_conductor_staged_t *ev, uint32_t class);
+    ngx_conductor_stage_t *st, ngx_conductor_staged_t *ev, uint32_t class,
+    ngx_conductor_known_t *known);
 static ngx_conductor_encoding_t *ngx_conductor_stage_new(
     ngx_conductor_stage_t *st);
 static ngx_int_t ngx_conductor_stage_encode(ngx_conductor_stage_t *st,
@@ -52,6 +53,8 @@ ngx_conductor_stage_event(ngx_conductor_stage_t *st, ngx_conductor_hub_t *hub,
     ev->seq = event->seq;
     ev->pos = event->fields.pos;
     ev->lone = event->fields.lone;
+    ev->server = event->fields.server;
+    ev->n = event->fields.n;
     ev->marks = event->fields.flags
                 & (NGX_CONDUCTOR_EVENT_OLD|NGX_CONDUCTOR_EVENT_GAP);
     ev->type = cdr_event_find(&hub->policy->catalogue, name);
@@ -135,7 +138,11 @@ ngx_conductor_stage_piece(ngx_conductor_stage_t *st, ngx_conductor_hub_t *hub,
         return NGX_DECLINED;
     }
 
-    enc = ngx_conductor_stage_encoding(st, ev, class);
+    if (g->known && ngx_conductor_known_had(g->known, ev->server, ev->n)) {
+        return NGX_DECLINED;
+    }
+
+    enc = ngx_conductor_stage_encoding(st, ev, class, g->known);
 
     if (enc == NULL) {
         return NGX_ERROR;
@@ -271,7 +278,9 @@ ngx_conductor_stage_targeted(ngx_conductor_stage_t *st,
     *rc = NGX_DECLINED;
 
     if (!(g->channels >> ev->type->channel & 1)
-        || !ngx_conductor_targeted_at(s, ev->flags, to))
+        || !ngx_conductor_targeted_at(s, ev->flags, to)
+        || (g->known
+            && ngx_conductor_known_had(g->known, ev->server, ev->n)))
     {
         return NULL;
     }
@@ -283,7 +292,7 @@ ngx_conductor_stage_targeted(ngx_conductor_stage_t *st,
         class = UINT32_MAX;
     }
 
-    enc = ngx_conductor_stage_encoding(st, ev, class);
+    enc = ngx_conductor_stage_encoding(st, ev, class, g->known);
 
     *rc = enc ? NGX_OK : NGX_ERROR;
 
@@ -319,11 +328,11 @@ ngx_conductor_stage_room(ngx_conductor_stage_t *st, size_t len)
 }
 
 
-/* An event as a class sees it; NULL without memory. */
+/* An event as a class sees it, for who had that; NULL without memory. */
 
 static ngx_conductor_encoding_t *
 ngx_conductor_stage_encoding(ngx_conductor_stage_t *st,
-    ngx_conductor_staged_t *ev, uint32_t class)
+    ngx_conductor_staged_t *ev, uint32_t class, ngx_conductor_known_t *known)
 {
     uint32_t                   i;
     ngx_conductor_encoding_t  *enc;
@@ -331,7 +340,7 @@ ngx_conductor_stage_encoding(ngx_conductor_stage_t *st,
     for (i = ev->encodings; i; i = enc->next) {
         enc = &st->encodings[i - 1];
 
-        if (enc->class == class) {
+        if (enc->class == class && enc->known == known) {
             return enc;
         }
     }
@@ -342,6 +351,7 @@ ngx_conductor_stage_encoding(ngx_conductor_stage_t *st,
     }
 
     enc->class = class;
+    enc->known = known;
     enc->tried = 0;
 
     if (ngx_conductor_stage_encode(st, ev, enc) != NGX_OK) {
@@ -384,6 +394,7 @@ ngx_conductor_stage_encode(ngx_conductor_stage_t *st,
     u_char            *p;
     size_t             start;
     cdr_event_view_t   view;
+    u_char             id[CDR_EVENT_ID_LEN];
 
     ngx_memzero(&view, sizeof(cdr_event_view_t));
 
@@ -395,6 +406,12 @@ ngx_conductor_stage_encode(ngx_conductor_stage_t *st,
     view.id.len = ev->id_len;
     view.mask = ev->type->mask;
     view.hidden = enc->class;
+
+    if (enc->known) {
+        view.id.data = id;
+        view.id.len = ngx_conductor_known_id(enc->known, id, &ev->pos,
+                                             ev->lone);
+    }
 
     enc->text_len = cdr_event_encode_size(&view);
 

@@ -17,7 +17,8 @@ static void ngx_conductor_fanout_targeted(ngx_conductor_hub_t *hub);
 static void ngx_conductor_fanout_gap(ngx_conductor_hub_t *hub);
 static void ngx_conductor_fanout_marked(ngx_conductor_hub_t *hub,
     ngx_conductor_turn_t *turn);
-static void ngx_conductor_fanout_tell(ngx_conductor_hub_t *hub);
+static void ngx_conductor_fanout_tell(ngx_conductor_hub_t *hub,
+    ngx_conductor_turn_t *turn);
 
 
 static ngx_conductor_turn_t  ngx_conductor_turn;
@@ -235,7 +236,7 @@ ngx_conductor_fanout_gap(ngx_conductor_hub_t *hub)
 
     hub->lost = 1;
 
-    ngx_conductor_fanout_tell(hub);
+    ngx_conductor_fanout_tell(hub, NULL);
 }
 
 
@@ -252,7 +253,7 @@ ngx_conductor_fanout_marked(ngx_conductor_hub_t *hub,
     ngx_conductor_session_t  *s;
 
     if (turn->marks & NGX_CONDUCTOR_EVENT_GAP) {
-        ngx_conductor_fanout_tell(hub);
+        ngx_conductor_fanout_tell(hub, turn);
     }
 
     if (!(turn->marks & NGX_CONDUCTOR_EVENT_OLD)) {
@@ -272,16 +273,17 @@ ngx_conductor_fanout_marked(ngx_conductor_hub_t *hub,
 }
 
 
-/* Those who are live have missed something. */
+/*
+ * Those who are live have missed something: but for a gap of a turn, those
+ * who had what was there.
+ */
 
 static void
-ngx_conductor_fanout_tell(ngx_conductor_hub_t *hub)
+ngx_conductor_fanout_tell(ngx_conductor_hub_t *hub, ngx_conductor_turn_t *turn)
 {
-    cdr_str_t                 id;
     ngx_queue_t              *q, *next;
+    ngx_conductor_known_t    *known;
     ngx_conductor_session_t  *s;
-
-    id = ngx_conductor_event_id(hub);
 
     for (q = ngx_queue_head(&hub->sessions);
          q != ngx_queue_sentinel(&hub->sessions);
@@ -294,9 +296,18 @@ ngx_conductor_fanout_tell(ngx_conductor_hub_t *hub)
             continue;
         }
 
+        known = s->group->known;
+
+        if (turn && known
+            && ngx_conductor_known_had(known, turn->server, turn->number))
+        {
+            continue;
+        }
+
         s->live_seq = hub->cursor.seq;
 
-        ngx_conductor_replay_answer(s, CDR_RESUME_GAP, 0, id);
+        ngx_conductor_replay_answer(s, CDR_RESUME_GAP, 0,
+                                    ngx_conductor_live_id(s));
         (void) ngx_conductor_output_flush(s);
     }
 }

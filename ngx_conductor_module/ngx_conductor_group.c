@@ -13,10 +13,9 @@
 #define NGX_CONDUCTOR_BUCKETS    1024       /* a power of two */
 
 
-static ngx_inline void ngx_conductor_member_put(ngx_conductor_member_t *m,
-    ngx_conductor_buf_t *buf);
-static void ngx_conductor_member_send(ngx_conductor_session_t *s,
-    ngx_conductor_buf_t *buf, ssize_t n, ngx_err_t err);
+static ngx_int_t ngx_conductor_group_put(ngx_conductor_session_t *s,
+    uint64_t channels, ngx_conductor_filters_t *filters,
+    ngx_conductor_known_t *known);
 static ngx_conductor_group_t *ngx_conductor_group_get(
     ngx_conductor_session_t *s, ngx_conductor_group_t *key);
 static ngx_conductor_group_t *ngx_conductor_group_new(
@@ -43,9 +42,17 @@ ngx_int_t
 ngx_conductor_group_join(ngx_conductor_session_t *s, uint64_t channels,
     ngx_conductor_filters_t *filters)
 {
+    return ngx_conductor_group_put(s, channels, filters, NULL);
+}
+
+
+static ngx_int_t
+ngx_conductor_group_put(ngx_conductor_session_t *s, uint64_t channels,
+    ngx_conductor_filters_t *filters, ngx_conductor_known_t *known)
+{
     ngx_conductor_group_t  *g;
 
-    g = ngx_conductor_group_hold(s, channels, filters);
+    g = ngx_conductor_group_hold(s, channels, filters, known);
 
     if (g == NULL) {
         return NGX_ERROR;
@@ -110,21 +117,41 @@ ngx_conductor_group_enter(ngx_conductor_session_t *s)
 }
 
 
-/* It gets none until it enters again, and keeps what it subscribed. */
+/*
+ * It gets none until it enters again, and keeps what it subscribed; what it
+ * had before is up to its replay.  NGX_ERROR without memory.
+ */
 
-void
+ngx_int_t
 ngx_conductor_group_exit(ngx_conductor_session_t *s)
 {
-    uint32_t  member;
+    uint32_t                member;
+    ngx_conductor_group_t  *g, *old;
+
+    old = s->group;
+    g = old;
+
+    if (old->known) {
+        g = ngx_conductor_group_hold(s, old->channels, old->filters, NULL);
+
+        if (g == NULL) {
+            return NGX_ERROR;
+        }
+
+    } else {
+        g->holders++;
+    }
 
     ngx_conductor_watch_end(s);
 
     member = s->member;
 
     s->member = NGX_CONDUCTOR_NO_MEMBER;
-    s->group->holders++;
+    s->group = g;
 
-    ngx_conductor_group_remove(s->hub, s->group, member);
+    ngx_conductor_group_remove(s->hub, old, member);
+
+    return NGX_OK;
 }
 
 
@@ -158,7 +185,7 @@ ngx_conductor_group_leave(ngx_conductor_session_t *s)
 
 ngx_conductor_group_t *
 ngx_conductor_group_hold(ngx_conductor_session_t *s, uint64_t channels,
-    ngx_conductor_filters_t *filters)
+    ngx_conductor_filters_t *filters, ngx_conductor_known_t *known)
 {
     ngx_conductor_group_t   *g, key;
 
@@ -174,6 +201,7 @@ ngx_conductor_group_hold(ngx_conductor_session_t *s, uint64_t channels,
 
     key.channels = channels;
     key.filters = filters;
+    key.known = known;
     key.level = s->pmd.on ? (uint8_t) s->conf->compress : 0;
     key.window = key.level ? s->pmd.server_max_window_bits : 0;
     key.hash = ngx_conductor_group_hash(s->hub, &key);
@@ -260,6 +288,17 @@ ngx_int_t
 ngx_conductor_group_move(ngx_conductor_session_t *s, uint64_t channels,
     ngx_conductor_filters_t *filters)
 {
+    return ngx_conductor_group_transfer(s, channels, filters,
+                                        s->group ? s->group->known : NULL);
+}
+
+
+/* And of others who had something before. */
+
+ngx_int_t
+ngx_conductor_group_transfer(ngx_conductor_session_t *s, uint64_t channels,
+    ngx_conductor_filters_t *filters, ngx_conductor_known_t *known)
+{
     uint32_t                member;
     ngx_int_t               rc;
     ngx_conductor_group_t  *old;
@@ -268,14 +307,14 @@ ngx_conductor_group_move(ngx_conductor_session_t *s, uint64_t channels,
     member = s->member;
 
     if (old == NULL) {
-        return ngx_conductor_group_join(s, channels, filters);
+        return ngx_conductor_group_put(s, channels, filters, known);
     }
 
     /* the filters may be the old group's, so that is left last */
 
     s->group = NULL;
 
-    rc = ngx_conductor_group_join(s, channels, filters);
+    rc = ngx_conductor_group_put(s, channels, filters, known);
 
     if (rc != NGX_OK || !ngx_conductor_watch_same(old, s)) {
         ngx_conductor_watch_end(s);
@@ -342,48 +381,6 @@ ngx_conductor_group_blocked(ngx_conductor_session_t *s, ngx_uint_t blocked)
 }
 
 
-/* From the end: who leaves is replaced by one who has been served. */
-
-void
-ngx_conductor_group_send(ngx_conductor_group_t *g, ngx_conductor_buf_t *buf)
-{
-    uint32_t  i;
-
-    for (i = g->n; i-- > 0; /* void */ ) {
-        ngx_conductor_member_put(&g->members[i], buf);
-    }
-}
-
-
-/*
- * The same in steps, for those who have their list: from *at members on, at
- * most "max" of them.  Returns how many it was for; *at is what is left.  Who
- * leaves between two steps may make another get the same twice.
- */
-
-ngx_uint_t
-ngx_conductor_group_tell(ngx_conductor_group_t *g, ngx_conductor_buf_t *buf,
-    uint32_t *at, ngx_uint_t max)
-{
-    uint32_t    i;
-    ngx_uint_t  n;
-
-    n = 0;
-
-    for (i = ngx_min(*at, g->n); i > 0 && max > 0; max--) {
-
-        if (!g->members[--i].unlisted) {
-            ngx_conductor_member_put(&g->members[i], buf);
-            n++;
-        }
-    }
-
-    *at = i;
-
-    return n;
-}
-
-
 void
 ngx_conductor_group_unlisted(ngx_conductor_session_t *s, ngx_uint_t unlisted)
 {
@@ -391,77 +388,6 @@ ngx_conductor_group_unlisted(ngx_conductor_session_t *s, ngx_uint_t unlisted)
 
     if (s->group && s->member != NGX_CONDUCTOR_NO_MEMBER) {
         s->group->members[s->member].unlisted = unlisted;
-    }
-}
-
-
-static ngx_inline void
-ngx_conductor_member_put(ngx_conductor_member_t *m, ngx_conductor_buf_t *buf)
-{
-    ssize_t    n;
-    ngx_err_t  err;
-
-    if (m->blocked || m->fd == -1) {
-        ngx_conductor_member_send(m->session, buf, 0, 0);
-        return;
-    }
-
-    n = send(m->fd, buf->data, buf->len, 0);
-
-    if (n == (ssize_t) buf->len) {
-        return;
-    }
-
-    err = (n == -1) ? ngx_socket_errno : 0;
-
-    ngx_conductor_member_send(m->session, buf, n, err);
-}
-
-
-/* A client that could not take all of it at once. */
-
-static void
-ngx_conductor_member_send(ngx_conductor_session_t *s,
-    ngx_conductor_buf_t *buf, ssize_t n, ngx_err_t err)
-{
-    ngx_connection_t  *c;
-
-    c = s->connection;
-
-    if (n == -1) {
-
-        if (err != NGX_EAGAIN && err != NGX_EINTR) {
-            ngx_conductor_session_dead(s, CDR_CLOSE_ABNORMAL);
-            ngx_conductor_output_lost(s, buf, 0);
-            return;
-        }
-
-        n = 0;
-
-        if (err == NGX_EAGAIN) {
-            c->write->ready = 0;
-        }
-
-    } else if (n > 0) {
-        c->write->ready = 0;
-    }
-
-    if (ngx_conductor_output_buf(s, buf, n) != NGX_OK) {
-
-        /* it is dead, or being closed for being slow */
-
-        return;
-    }
-
-    if (c->write->ready) {
-        (void) ngx_conductor_output_flush(s);
-        return;
-    }
-
-    ngx_conductor_group_blocked(s, 1);
-
-    if (ngx_handle_write_event(c->write, 0) != NGX_OK) {
-        ngx_conductor_session_dead(s, CDR_CLOSE_ABNORMAL);
     }
 }
 
@@ -513,6 +439,10 @@ ngx_conductor_group_new(ngx_conductor_session_t *s,
     *g = *key;
     g->view->refs++;
 
+    if (g->known) {
+        g->known->refs++;
+    }
+
     if (len) {
         g->filters = (ngx_conductor_filters_t *) &g[1];
         ngx_memcpy(g->filters, key->filters, len);
@@ -535,12 +465,13 @@ static uint32_t
 ngx_conductor_group_hash(ngx_conductor_hub_t *hub,
     ngx_conductor_group_t *key)
 {
-    uint64_t  part[4];
+    uint64_t  part[5];
 
     part[0] = key->channels;
     part[1] = (uintptr_t) key->view;
     part[2] = (uint64_t) key->level << 8 | key->window;
     part[3] = 0;
+    part[4] = (uintptr_t) key->known;
 
     if (key->filters) {
         part[3] = cdr_siphash(hub->zone->secret, key->filters->data,
@@ -557,7 +488,7 @@ ngx_conductor_group_eq(ngx_conductor_group_t *a, ngx_conductor_group_t *b)
 {
     if (a->hash != b->hash || a->view != b->view
         || a->channels != b->channels || a->level != b->level
-        || a->window != b->window)
+        || a->window != b->window || a->known != b->known)
     {
         return 0;
     }
@@ -590,6 +521,11 @@ ngx_conductor_group_free(ngx_conductor_hub_t *hub, ngx_conductor_group_t *g)
 
     ngx_queue_remove(&g->queue);
     ngx_conductor_view_unref(g->view);
+
+    if (g->known) {
+        ngx_conductor_known_unref(g->known);
+    }
+
     free(g->members);
     ngx_free(g);
 }

@@ -242,6 +242,7 @@ ngx_conductor_hub_create(ngx_conf_t *cf, ngx_str_t *name)
     hub->slot = NGX_CONDUCTOR_NO_SLOT;
 
     ngx_queue_init(&hub->groups);
+    ngx_queue_init(&hub->known);
     ngx_queue_init(&hub->watch.waiting);
     ngx_queue_init(&hub->sessions);
 

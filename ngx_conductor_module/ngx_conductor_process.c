@@ -400,6 +400,7 @@ ngx_conductor_posted_handler(ngx_event_t *ev)
         }
 
         ngx_conductor_watch(hub[i]);
+        ngx_conductor_known_turn(hub[i]);
     }
 
     ngx_conductor_replay_fanned();

@@ -307,26 +307,33 @@ ngx_conductor_replay_wait(ngx_conductor_replay_t *r)
 
 
 /*
- * It knows all that this worker does, and had events that are still to come:
- * it is recovered, but goes on by itself.
+ * It knows all that this worker does, and had events that are still to come,
+ * as too many others had other ones: it is recovered, but goes on by itself.
  */
 
 static void
 ngx_conductor_replay_stay(ngx_conductor_replay_t *r)
 {
-    uint64_t    count;
-    ngx_uint_t  asked;
+    uint64_t                  count;
+    ngx_uint_t                asked;
+    ngx_conductor_session_t  *s;
 
+    s = r->session;
     asked = r->asked;
     count = r->count;
 
+    if (!r->stays && (!r->live || r->start < s->live_seq)) {
+        s->live_seq = r->start;
+    }
+
+    r->stays = 1;
     r->asked = 0;
     r->count = 0;
 
     ngx_conductor_replay_park(r);
 
     if (asked) {
-        ngx_conductor_replay_answer(r->session, CDR_RESUME_RECOVERED, count,
+        ngx_conductor_replay_answer(s, CDR_RESUME_RECOVERED, count,
                                     ngx_conductor_replay_id(r));
     }
 }
@@ -358,7 +365,8 @@ ngx_conductor_replay_some(ngx_conductor_replay_t *r)
     }
 
     if (rc == NGX_OK
-        && ngx_conductor_had_left(s->hub, &r->had, r->place.cursor.seq))
+        && ngx_conductor_had_left(s->hub, &r->had, r->place.cursor.seq)
+        && ngx_conductor_known_hold(s, &r->had) != NGX_OK)
     {
         ngx_conductor_replay_stay(r);
 
@@ -470,7 +478,7 @@ ngx_conductor_replay_end(ngx_conductor_replay_t *r, uint32_t outcome)
     if (outcome != CDR_RESUME_RECOVERED) {
         s->live_seq = s->hub->cursor.seq;
 
-    } else if (!r->live || r->start < s->live_seq) {
+    } else if (!r->stays && (!r->live || r->start < s->live_seq)) {
         s->live_seq = r->start;
     }
 
@@ -480,7 +488,7 @@ ngx_conductor_replay_end(ngx_conductor_replay_t *r, uint32_t outcome)
     ngx_conductor_replay_free(s);
 
     if (asked) {
-        id = ngx_conductor_event_id(s->hub);
+        id = ngx_conductor_live_id(s);
         ngx_conductor_replay_answer(s, outcome, count, id);
     }
 

@@ -41,6 +41,17 @@ typedef struct {
 } ngx_conductor_had_t;
 
 
+/* What the members of a group had of other servers before they came. */
+
+struct ngx_conductor_known_s {
+    ngx_queue_t                   queue;      /* in hub->known */
+    uint32_t                      refs;
+    cdr_event_id_t                id;         /* its origins are that, growing
+                                                 by server; no place */
+    uint64_t                      over[CDR_EVENT_ID_ORIGINS];     /* as above */
+};
+
+
 /*
  * What a session needs that is not live.  One that was, and resumes, got all
  * behind "got" and up to "left" already, but for what it did not subscribe.
@@ -67,6 +78,7 @@ struct ngx_conductor_replay_s {
     unsigned                      queued:1;   /* for its turn */
     unsigned                      ahead:1;    /* of this worker, and waits */
     unsigned                      since:1;    /* it wants what is older */
+    unsigned                      stays:1;    /* it was given all there is */
     unsigned                      id_len:8;
     u_char                        id[CDR_EVENT_ID_LEN];
 };
@@ -168,11 +180,30 @@ void ngx_conductor_replay_forget(void);
 void ngx_conductor_replay_tick(void);
 
 
+/*
+ * ngx_conductor_known.c: live clients that have had what is still to come.
+ *
+ * Had: is an event of this origin one of that?  Id: that of an event, or of
+ * the last one, for them; returns its length, or with "live" the id until the
+ * next call, for any client that is live.  Turn: the fan-out has moved on.
+ */
+
+ngx_int_t ngx_conductor_known_hold(ngx_conductor_session_t *s,
+    ngx_conductor_had_t *had);
+void ngx_conductor_known_unref(ngx_conductor_known_t *known);
+ngx_uint_t ngx_conductor_known_had(ngx_conductor_known_t *known,
+    uint64_t server, uint64_t n);
+size_t ngx_conductor_known_id(ngx_conductor_known_t *known, u_char *text,
+    const cdr_log_pos_t *pos, uint64_t lone);
+cdr_str_t ngx_conductor_live_id(ngx_conductor_session_t *s);
+void ngx_conductor_known_turn(ngx_conductor_hub_t *hub);
+
+
 /* The position up to which a client has been given everything. */
 
 #define ngx_conductor_given_id(s)                                             \
     ((s)->replay ? ngx_conductor_replay_id((s)->replay)                       \
-                 : ngx_conductor_event_id((s)->hub))
+                 : ngx_conductor_live_id(s))
 
 
 #endif /* NGX_CONDUCTOR_REPLAY_H_INCLUDED */

@@ -6,7 +6,8 @@
  * Someone with the id "P~S.N" has had every event with a place up to P, and of
  * what the server S ordered alone, every event up to its N-th.  The others are
  * given in the order of this log.  As long as such events of S may still come,
- * the client reads the log by itself, and each id that it is told says so.
+ * the client is in a group of those who had the same, and each id that it is
+ * told says so; see ngx_conductor_known.c.
  */
 
 #include "ngx_conductor_replay.h"

@@ -88,6 +88,9 @@ struct ngx_conductor_group_s {
                                                  not */
     ngx_conductor_view_t         *view;
     ngx_conductor_filters_t      *filters;    /* NULL: none */
+    ngx_conductor_known_t        *known;      /* had before; NULL: nothing;
+                                                 only where all members are
+                                                 live */
 
     uint32_t                      holders;    /* that are no members */
     uint32_t                      n;
@@ -297,14 +300,18 @@ void ngx_conductor_output_drop(ngx_conductor_session_t *s, ngx_uint_t all);
 ngx_int_t ngx_conductor_group_join(ngx_conductor_session_t *s,
     uint64_t channels, ngx_conductor_filters_t *filters);
 ngx_int_t ngx_conductor_group_enter(ngx_conductor_session_t *s);
-void ngx_conductor_group_exit(ngx_conductor_session_t *s);
+ngx_int_t ngx_conductor_group_exit(ngx_conductor_session_t *s);
 void ngx_conductor_group_leave(ngx_conductor_session_t *s);
 ngx_conductor_group_t *ngx_conductor_group_hold(ngx_conductor_session_t *s,
-    uint64_t channels, ngx_conductor_filters_t *filters);
+    uint64_t channels, ngx_conductor_filters_t *filters,
+    ngx_conductor_known_t *known);
 void ngx_conductor_group_release(ngx_conductor_hub_t *hub,
     ngx_conductor_group_t *g);
 ngx_int_t ngx_conductor_group_move(ngx_conductor_session_t *s,
     uint64_t channels, ngx_conductor_filters_t *filters);
+ngx_int_t ngx_conductor_group_transfer(ngx_conductor_session_t *s,
+    uint64_t channels, ngx_conductor_filters_t *filters,
+    ngx_conductor_known_t *known);
 void ngx_conductor_groups_tidy(ngx_conductor_hub_t *hub);
 void ngx_conductor_group_send(ngx_conductor_group_t *g,
     ngx_conductor_buf_t *buf);

@@ -101,6 +101,8 @@ ngx_conductor_turn_take(ngx_conductor_turn_t *turn, ngx_conductor_staged_t *ev)
 
     if (ev->marks) {
         turn->marks |= NGX_CONDUCTOR_EVENT_GAP;
+        turn->server = ev->server;
+        turn->number = ev->n;
         return NGX_DONE;
     }
 

@@ -24,6 +24,7 @@ typedef struct {
 
 typedef struct {
     uint32_t                      class;
+    ngx_conductor_known_t        *known;      /* which its id says; NULL */
     uint32_t                      next;       /* of the event, 0: none */
     size_t                        text;       /* offset of the payload */
     size_t                        text_len;
@@ -37,6 +38,8 @@ typedef struct {
     uint64_t                      seq;
     cdr_log_pos_t                 pos;
     uint64_t                      lone;
+    uint64_t                      server;     /* its origin, */
+    uint64_t                      n;          /* as its how-manieth */
     const cdr_event_type_t       *type;       /* NULL: nobody sees it */
     uint32_t                      marks;      /* NGX_CONDUCTOR_EVENT_... */
     uint32_t                      flags;      /* NGX_CONDUCTOR_TO: */
@@ -72,6 +75,8 @@ typedef struct {
                                                  NGX_CONDUCTOR_EVENT_... */
     uint64_t                      old;        /* the last one of these; it is
                                                  before all that are sent */
+    uint64_t                      server;     /* of the gap, */
+    uint64_t                      number;     /* as its how-manieth event */
     ngx_conductor_stage_t         stage;
     ngx_conductor_staged_t        events[NGX_CONDUCTOR_STAGE_EVENTS];
 } ngx_conductor_turn_t;

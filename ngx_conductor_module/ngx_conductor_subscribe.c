@@ -293,7 +293,8 @@ ngx_conductor_resubscribe(ngx_conductor_session_t *s, unsigned *to,
 
     if (ngx_conductor_resubscribed(old, to, n, &channels, &filters) == NGX_OK)
     {
-        s->replay->old = ngx_conductor_group_hold(s, channels, filters);
+        s->replay->old = ngx_conductor_group_hold(s, channels, filters,
+                                                  NULL);
     }
 
     ngx_free(filters);
