@@ -340,7 +340,9 @@ ngx_conductor_stage_encoding(ngx_conductor_stage_t *st,
     for (i = ev->encodings; i; i = enc->next) {
         enc = &st->encodings[i - 1];
 
-        if (enc->class == class && enc->known == known) {
+        if (enc->class == class
+            && enc->serial == (known ? known->serial : 0))
+        {
             return enc;
         }
     }
@@ -352,6 +354,7 @@ ngx_conductor_stage_encoding(ngx_conductor_stage_t *st,
 
     enc->class = class;
     enc->known = known;
+    enc->serial = known ? known->serial : 0;
     enc->tried = 0;
 
     if (ngx_conductor_stage_encode(st, ev, enc) != NGX_OK) {

@@ -14,6 +14,9 @@
 #define NGX_CONDUCTOR_KNOWN_MAX  64
 
 
+static uint64_t  ngx_conductor_known_serial;
+
+
 static void ngx_conductor_known_left(ngx_conductor_hub_t *hub,
     ngx_conductor_had_t *had, cdr_event_id_t *left);
 static ngx_conductor_known_t *ngx_conductor_known_get(
@@ -131,6 +134,7 @@ ngx_conductor_known_get(ngx_conductor_hub_t *hub, const cdr_event_id_t *id)
     if (known) {
         known->id = *id;
         known->refs = 1;
+        known->serial = ++ngx_conductor_known_serial;
         ngx_queue_insert_tail(&hub->known, &known->queue);
     }
 

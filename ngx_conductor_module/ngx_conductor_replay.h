@@ -45,6 +45,7 @@ typedef struct {
 
 struct ngx_conductor_known_s {
     ngx_queue_t                   queue;      /* in hub->known */
+    uint64_t                      serial;     /* no other had or will have */
     uint32_t                      refs;
     cdr_event_id_t                id;         /* its origins are that, growing
                                                  by server; no place */

@@ -24,7 +24,9 @@ typedef struct {
 
 typedef struct {
     uint32_t                      class;
-    ngx_conductor_known_t        *known;      /* which its id says; NULL */
+    ngx_conductor_known_t        *known;      /* which its id says; NULL: none;
+                                                 good while it is made */
+    uint64_t                      serial;     /* of that; 0 */
     uint32_t                      next;       /* of the event, 0: none */
     size_t                        text;       /* offset of the payload */
     size_t                        text_len;
