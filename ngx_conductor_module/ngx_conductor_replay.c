@@ -364,9 +364,15 @@ ngx_conductor_replay_some(ngx_conductor_replay_t *r)
         }
     }
 
-    if (rc == NGX_OK
-        && ngx_conductor_had_left(s->hub, &r->had, r->place.cursor.seq)
-        && ngx_conductor_known_hold(s, &r->had) != NGX_OK)
+    if (rc == NGX_OK && r->place.cursor.seq < r->had.upto) {
+
+        /* it had some of what this worker has not yet passed on */
+
+        ngx_conductor_replay_park(r);
+
+    } else if (rc == NGX_OK
+               && ngx_conductor_had_left(s->hub, &r->had, r->place.cursor.seq)
+               && ngx_conductor_known_hold(s, &r->had) != NGX_OK)
     {
         ngx_conductor_replay_stay(r);
 

@@ -35,6 +35,9 @@ typedef struct {
                                               /* the log's head + 1, when
                                                  nothing of that was to come
                                                  any more; 0: it may */
+    uint64_t                      upto;       /* the last event of the log with
+                                                 a place that is not above its
+                                                 own */
     unsigned                      active:1;   /* there may be something */
     unsigned                      waits:1;    /* for this server to read so
                                                  far; no place yet */

@@ -70,6 +70,7 @@ ngx_conductor_resume_place(ngx_conductor_hub_t *hub, const cdr_event_id_t *id,
 
     (void) cdr_log_find(&hub->log, &upto, &cursor, &found);
 
+    had->upto = cursor.seq;
     had->active = (id->norigins || cursor.seq != place->cursor.seq);
 
     return CDR_RESUME_RECOVERED;

@@ -18,7 +18,7 @@ use Test::Conductor::Audit;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = need_conductor(Test::Nginx->new()->has(qw/ http /))->plan(10);
+my $t = need_conductor(Test::Nginx->new()->has(qw/ http /))->plan(12);
 
 $t->write_file_expand('nginx.conf', conductor_conf(<<'EOF_CONF'));
 
@@ -97,3 +97,10 @@ is($audit->verdict()->{ids}, 1, 'an id of two events');
 
 $audit->identified(1, '1-2');
 is($audit->verdict()->{ids}, 2, 'and an event of two ids');
+
+$audit->identified(3, '1-3~7.7');
+$audit->identified(4, '1-3~7.7');
+is($audit->verdict()->{ids}, 2, 'but one that says more may be of two');
+
+$clients[4]->message('{"at":"1.1","eventId":"1-4~7.7"}') for 1 .. 2;
+is($audit->verdict()->{ids}, 3, 'if nobody is told it twice');

@@ -298,9 +298,9 @@ sub summary {
                              for @{$self->{publishers}}; $n },
         sprintf('slowest answer %.2f s', $slowest),
         "cut $self->{cuts}", "resumed $self->{resumed}",
-        map { my $what = $_; map { "$what $_: $self->{$what}{$_}" }
-                                 sort keys %{$self->{$what}} }
-            qw/ told closes refusals /,
+        (map { my $what = $_; map { "$what $_: $self->{$what}{$_}" }
+                                  sort keys %{$self->{$what}} }
+             qw/ told closes refusals /),
         @odd > 5 ? @odd[0 .. 4] : @odd;
 }
 
