@@ -393,7 +393,13 @@ sub until_true {
 sub gone {
     my ($pid) = @_;
 
-    return 1 if waitpid($pid, WNOHANG) == $pid || !kill 0, $pid;
+    my $child = waitpid $pid, WNOHANG;
+
+    # a child of which a thread is left is a zombie, but not over: it still has
+    # its ports
+
+    return $child == $pid ? 1 : 0 if $child != -1;
+    return 1 if !kill 0, $pid;
 
     open my $f, '<', "/proc/$pid/stat" or return 0;
     return (<$f> // '') =~ /^\d+ \(.*\) Z/ ? 1 : 0;
