@@ -30,50 +30,19 @@ my $space = Test::Conductor::Net->new($t);
 my @cables = map { $space->cable() } 1 .. 3;
 my $redis = redis($t, net => $space, bind => '0.0.0.0');
 
-my $conf = <<'EOF_CONF';
+my @servers = servers($t, 3, hub_conf(<<'EOF_HUB'));
 
-%%TEST_GLOBALS%%
+    zone     32m;
+    name     server-%%N%%;
+    state    %%TESTDIR%%/state;
+    history  events=20000 size=6m;
+    drain    200ms;
+    redis    redis://10.77.%%N%%.2:%%PORT_8379%% timeout=500ms;
 
-daemon off;
-worker_processes %%WORKERS%%;
+    channel c { default on; }
+    event e { channel c; publish_roles system; }
 
-events {
-}
-
-http {
-    %%TEST_GLOBALS_HTTP%%
-
-    conductor_hub h {
-        zone     32m;
-        name     server-%%N%%;
-        state    %%TESTDIR%%/state;
-        history  events=20000 size=6m;
-        drain    200ms;
-        redis    redis://10.77.%%N%%.2:%%PORT_8379%% timeout=500ms;
-
-        channel c { default on; }
-        event e { channel c; publish_roles system; }
-    }
-
-    conductor_limit_conn      off;
-    conductor_limit_messages  off;
-
-    server {
-        listen 127.0.0.1:8080;
-
-        location / {
-            conductor           h;
-            conductor_identity  user=$arg_user role=$arg_role;
-        }
-
-        location /publish { conductor_publish h; }
-        location /health  { conductor_health  h; }
-    }
-}
-
-EOF_CONF
-
-my @servers = servers($t, 3, $conf);
+EOF_HUB
 
 ok(hub_is('connected', 10, @servers), 'three servers are connected to Redis');
 

@@ -24,50 +24,19 @@ my $t = need_conductor(Test::Nginx->new()->has(qw/ http /))
     ->has_daemon('redis-server')->plan(8);
 
 my $redis = redis($t);
-my $conf = <<'EOF_CONF';
+my @servers = servers($t, 2, hub_conf(<<'EOF_HUB'));
 
-%%TEST_GLOBALS%%
+    zone     32m;
+    name     server-%%N%%;
+    state    %%TESTDIR%%/state;
+    history  events=20000 size=6m;
+    drain    200ms;
+    redis    redis://127.0.0.1:8379 timeout=20s;
 
-daemon off;
-worker_processes %%WORKERS%%;
+    channel c { default on; }
+    event e { channel c; publish_roles system; }
 
-events {
-}
-
-http {
-    %%TEST_GLOBALS_HTTP%%
-
-    conductor_hub h {
-        zone     32m;
-        name     server-%%N%%;
-        state    %%TESTDIR%%/state;
-        history  events=20000 size=6m;
-        drain    200ms;
-        redis    redis://127.0.0.1:8379 timeout=20s;
-
-        channel c { default on; }
-        event e { channel c; publish_roles system; }
-    }
-
-    conductor_limit_conn      off;
-    conductor_limit_messages  off;
-
-    server {
-        listen 127.0.0.1:8080;
-
-        location / {
-            conductor           h;
-            conductor_identity  user=$arg_user role=$arg_role;
-        }
-
-        location /publish { conductor_publish h; }
-        location /health  { conductor_health  h; }
-    }
-}
-
-EOF_CONF
-
-my @servers = servers($t, 2, $conf);
+EOF_HUB
 
 ok(hub_is('connected', 10, @servers), 'both servers are connected to Redis');
 

@@ -9,7 +9,7 @@ use Exporter qw/ import /;
 
 use Test::Conductor qw/ conductor_conf health wait_for /;
 
-our @EXPORT = qw/ servers hub_is /;
+our @EXPORT = qw/ servers hub_conf hub_is /;
 
 
 # servers($t, $n, $conf): N nginx of one configuration, started.  The first
@@ -33,6 +33,53 @@ sub servers {
     }
 
     return @servers;
+}
+
+
+# A configuration for servers(), of which a test shows what is in the hub h:
+# publishing and health over HTTP, clients who are whom they say, no limits.
+# "daemon" is 'off' by default.
+sub hub_conf {
+    my ($hub, %opt) = @_;
+    my $daemon = $opt{daemon} // 'off';
+
+    $hub =~ s/^(?=.)/    /mg;
+    $hub =~ s/\A\n+|\n+\z//g;
+
+    return <<"EOF_CONF";
+
+%%TEST_GLOBALS%%
+
+daemon $daemon;
+worker_processes %%WORKERS%%;
+
+events {
+}
+
+http {
+    %%TEST_GLOBALS_HTTP%%
+
+    conductor_hub h {
+$hub
+    }
+
+    conductor_limit_conn      off;
+    conductor_limit_messages  off;
+
+    server {
+        listen 127.0.0.1:8080;
+
+        location / {
+            conductor           h;
+            conductor_identity  user=\$arg_user role=\$arg_role;
+        }
+
+        location /publish { conductor_publish h; }
+        location /health  { conductor_health  h; }
+    }
+}
+
+EOF_CONF
 }
 
 
