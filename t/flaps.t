@@ -18,7 +18,7 @@ use Bench::Soak::Clients;
 use IO::Socket::INET;
 use JSON::PP;
 use MIME::Base64 qw/ decode_base64url /;
-use Time::HiRes qw/ sleep time /;
+use Time::HiRes qw/ time /;
 
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
@@ -57,13 +57,13 @@ back();
 kill 'STOP', $clients->{pid};
 $end = time;
 leave();
-sleep 1;
+second_after($end);
 kill 'CONT', $clients->{pid};
 is(flaps($end + LEAVE), 0, 'offline in time, seen by a client that is late');
 back();
 
 kill 'STOP', $clients->{pid};
-sleep 1;
+second_after(time);
 kill 'CONT', $clients->{pid};
 is(flaps(time + 1), 1, 'a client that was late finds what is wrong');
 
@@ -71,7 +71,7 @@ is(flaps(time + 1), 1, 'a client that was late finds what is wrong');
 
 $end = time;
 closing('retry=500');
-sleep 1;
+second_after($end);
 leave();
 is(flaps($end + 1), 1, 'offline before it was to come back');
 is(flaps($end + 0.5 + LEAVE), 0, 'offline in time after a close frame');
@@ -116,6 +116,14 @@ sub leave {
 sub back {
     meet();
     there();
+}
+
+
+# Whatever happens meanwhile, it is a second later.
+sub second_after {
+    my ($then) = @_;
+
+    wait_for(sub { time > $then + 1 });
 }
 
 
