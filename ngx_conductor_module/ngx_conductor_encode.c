@@ -12,6 +12,9 @@
 #define NGX_CONDUCTOR_ENCODINGS     64
 
 
+static ngx_int_t ngx_conductor_stage_copy(ngx_conductor_stage_t *st,
+    ngx_conductor_hub_t *hub, cdr_log_event_t *event,
+    ngx_conductor_staged_t *ev);
 static u_char *ngx_conductor_stage_room(ngx_conductor_stage_t *st,
     size_t len);
 static ngx_conductor_encoding_t *ngx_conductor_stage_targeted(
@@ -37,11 +40,8 @@ ngx_int_t
 ngx_conductor_stage_event(ngx_conductor_stage_t *st, ngx_conductor_hub_t *hub,
     cdr_log_event_t *event, ngx_conductor_staged_t *ev)
 {
-    u_char          *p;
-    size_t           len;
-    cdr_str_t        name, payload, to;
-    cdr_event_id_t   id;
-    u_char           buf[CDR_LOG_TYPE_MAX];
+    cdr_str_t  name;
+    u_char     buf[CDR_LOG_TYPE_MAX];
 
     /* the log may be overwritten meanwhile: all is copied, then checked */
 
@@ -55,6 +55,7 @@ ngx_conductor_stage_event(ngx_conductor_stage_t *st, ngx_conductor_hub_t *hub,
     ev->lone = event->fields.lone;
     ev->server = event->fields.server;
     ev->n = event->fields.n;
+    ev->timestamp = event->fields.time_ms;
     ev->marks = event->fields.flags
                 & (NGX_CONDUCTOR_EVENT_OLD|NGX_CONDUCTOR_EVENT_GAP);
     ev->type = cdr_event_find(&hub->policy->catalogue, name);
@@ -67,6 +68,21 @@ ngx_conductor_stage_event(ngx_conductor_stage_t *st, ngx_conductor_hub_t *hub,
 
         return cdr_log_valid(&hub->log, event->seq) ? NGX_OK : NGX_DECLINED;
     }
+
+    return ngx_conductor_stage_copy(st, hub, event, ev);
+}
+
+
+/* Its payload, and whom it is for. */
+
+static ngx_int_t
+ngx_conductor_stage_copy(ngx_conductor_stage_t *st, ngx_conductor_hub_t *hub,
+    cdr_log_event_t *event, ngx_conductor_staged_t *ev)
+{
+    u_char          *p;
+    size_t           len;
+    cdr_str_t        payload, to;
+    cdr_event_id_t   id;
 
     len = event->payload.len;
 
@@ -98,7 +114,6 @@ ngx_conductor_stage_event(ngx_conductor_stage_t *st, ngx_conductor_hub_t *hub,
         len += to.len;
     }
 
-    ev->timestamp = event->fields.time_ms;
     ev->payload = payload.data - st->data;
     ev->payload_len = payload.len;
     ev->encodings = 0;

@@ -7,6 +7,8 @@
 #define NGX_CONDUCTOR_STAGE_KEEP    (1024 * 1024)
 
 
+static ngx_int_t ngx_conductor_turn_next(ngx_conductor_turn_t *turn,
+    ngx_conductor_hub_t *hub);
 static ngx_int_t ngx_conductor_turn_take(ngx_conductor_turn_t *turn,
     ngx_conductor_staged_t *ev);
 
@@ -20,71 +22,89 @@ ngx_int_t
 ngx_conductor_turn_fill(ngx_conductor_turn_t *turn, ngx_conductor_hub_t *hub,
     ngx_uint_t *more)
 {
+    ngx_int_t  rc;
+
+    *more = 0;
+
+    do {
+        if (turn->n == NGX_CONDUCTOR_STAGE_EVENTS
+            || turn->stage.len >= NGX_CONDUCTOR_STAGE_SIZE)
+        {
+            break;
+        }
+
+        rc = ngx_conductor_turn_next(turn, hub);
+
+        if (rc == NGX_AGAIN) {
+            return NGX_OK;
+        }
+
+        if (rc == NGX_DECLINED && turn->n == 0) {
+            return NGX_DECLINED;
+        }
+
+    } while (rc == NGX_OK);
+
+    *more = 1;
+
+    return NGX_OK;
+}
+
+
+/*
+ * NGX_OK; NGX_AGAIN: there is none; NGX_DONE: the turn ends, with it or before
+ * it; NGX_DECLINED: it was missed.
+ */
+
+static ngx_int_t
+ngx_conductor_turn_next(ngx_conductor_turn_t *turn, ngx_conductor_hub_t *hub)
+{
     int                      rc;
     cdr_log_event_t          event;
     cdr_log_cursor_t         cursor;
     ngx_conductor_staged_t  *ev;
 
-    *more = 0;
+    cursor = hub->cursor;
 
-    while (turn->n < NGX_CONDUCTOR_STAGE_EVENTS
-           && turn->stage.len < NGX_CONDUCTOR_STAGE_SIZE)
-    {
-        cursor = hub->cursor;
+    rc = cdr_log_next(&hub->log, &cursor, &event);
 
-        rc = cdr_log_next(&hub->log, &cursor, &event);
-
-        if (rc == CDR_AGAIN) {
-            return NGX_OK;
-        }
-
-        if (rc == CDR_OK && turn->n && event.fields.flags) {
-
-            /* it goes alone, after what came before */
-
-            break;
-        }
-
-        /* an event may be younger than these rules */
-
-        if (ngx_conductor_rules_changed(hub)) {
-
-            if (turn->n) {
-                break;
-            }
-
-            ngx_conductor_rules_update(hub);
-        }
-
-        ev = &turn->events[turn->n];
-
-        if (rc != CDR_OK
-            || ngx_conductor_stage_event(&turn->stage, hub, &event, ev)
-               != NGX_OK)
-        {
-            if (turn->n == 0) {
-                return NGX_DECLINED;
-            }
-
-            /* first what came before */
-
-            break;
-        }
-
-        hub->lost = 0;
-        hub->cursor = cursor;
-        hub->last = event.fields.pos;
-        hub->last_lone = event.fields.lone;
-        hub->last_id.len = 0;
-
-        if (ngx_conductor_turn_take(turn, ev) != NGX_OK) {
-            break;
-        }
+    if (rc == CDR_AGAIN) {
+        return NGX_AGAIN;
     }
 
-    *more = 1;
+    if (rc == CDR_OK && turn->n && event.fields.flags) {
 
-    return NGX_OK;
+        /* it goes alone, after what came before */
+
+        return NGX_DONE;
+    }
+
+    /* an event may be younger than these rules */
+
+    if (ngx_conductor_rules_changed(hub)) {
+
+        if (turn->n) {
+            return NGX_DONE;
+        }
+
+        ngx_conductor_rules_update(hub);
+    }
+
+    ev = &turn->events[turn->n];
+
+    if (rc != CDR_OK
+        || ngx_conductor_stage_event(&turn->stage, hub, &event, ev) != NGX_OK)
+    {
+        return NGX_DECLINED;
+    }
+
+    hub->lost = 0;
+    hub->cursor = cursor;
+    hub->last = event.fields.pos;
+    hub->last_lone = event.fields.lone;
+    hub->last_id.len = 0;
+
+    return ngx_conductor_turn_take(turn, ev);
 }
 
 
