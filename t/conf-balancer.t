@@ -13,6 +13,7 @@ BEGIN { use FindBin; chdir($FindBin::Bin); }
 use lib 'lib';
 use Test::Nginx;
 use Test::Conductor;
+use Test::Conductor::Example;
 use Test::Conductor::Redis;
 
 select STDERR; $| = 1;
@@ -28,23 +29,26 @@ my $system = jwt({ sub => 'tasks', role => 'system' }, key => $key);
 # balancer on 8080, the servers on 8081 and 8082, and there only for the
 # machine itself 8181 and 8182.
 
-my %there = ('10.0.0.5:6379' => '127.0.0.1:8379', '10.0.0.10' => '127.0.0.1',
-             '10.0.0.11:5111' => '127.0.0.1:8081',
-             '10.0.0.12:5111' => '127.0.0.1:8082',
-             'listen  80;' => 'listen 127.0.0.1:8080;');
-
 my $redis = redis($t);
 my @server = map { $t->another() } 1, 2;
 
 for my $n (1, 2) {
-    example($server[$n - 1], 'several-server.conf', %there,
-            'node-1' => "node-$n", 'listen  5111;' => "listen 127.0.0.1:808$n;",
-            'listen  127.0.0.1:5112;' => "listen 127.0.0.1:818$n;",
-            'conductor_hub reviews {' => 'conductor_hub reviews { drain 200ms;');
-    $server[$n - 1]{number} = 8080 + $n;
+    my $s = $server[$n - 1];
+
+    example_conf($s, 'several-server.conf', 'node-1' => "node-$n",
+                 '10.0.0.5:6379' => '127.0.0.1:8379',
+                 '10.0.0.10' => '127.0.0.1',
+                 'listen  5111;' => "listen 127.0.0.1:808$n;",
+                 'listen  127.0.0.1:5112;' => "listen 127.0.0.1:818$n;",
+                 'conductor_hub reviews {' => 'conductor_hub reviews { drain 200ms;');
+    $s->run();
+    $s->{number} = 8080 + $n;
 }
 
-example($t, 'several-balancer.conf', %there);
+example_conf($t, 'several-balancer.conf',
+             '10.0.0.11:5111' => '127.0.0.1:8081',
+             '10.0.0.12:5111' => '127.0.0.1:8082',
+             'listen  80;' => 'listen 127.0.0.1:8080;');
 $t->run();
 
 ok(wait_for(sub { joined($t) }),
@@ -133,31 +137,6 @@ is(scalar(grep { "@{$_->{got}}" eq "@ids" } @client), 30,
 is(scalar(map { $_->{ws}->faults() } @client), 0, 'and nothing else was wrong');
 
 ###############################################################################
-
-# Gives a server one of the examples, with some things put for others.
-sub example {
-    my ($s, $name, %for) = @_;
-
-    open my $f, '<', "../conf-examples/$name" or die "$name: $!\n";
-    my $conf = do { local $/; <$f> };
-
-    $conf =~ s/^load_module .*\n//m;
-    $conf =~ s/^(?:user|pid|error_log|worker_rlimit_nofile) .*\n//mg;
-    $conf =~ s/^worker_processes .*\n/%%TEST_GLOBALS%%
-daemon off;
-worker_processes %%WORKERS%%;
-/m;
-    $conf =~ s/^http \{\n/$&%%TEST_GLOBALS_HTTP%%\n/m;
-    $conf =~ s{/var/(?:log/nginx|lib/conductor)/}{%%TESTDIR%%/example-}g;
-
-    for (sort keys %for) {
-        $conf =~ s/\Q$_\E/$for{$_}/g;
-    }
-
-    $s->write_file_expand('nginx.conf', conductor_conf($conf));
-    $s->run() if $s->{testdir} ne $t->testdir();
-}
-
 
 sub task {
     return { type => 'task-status-changed', taskId => "T$_[0]",

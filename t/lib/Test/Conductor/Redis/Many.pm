@@ -172,7 +172,9 @@ sub move_keys {
     for (1 .. 1000) {
         my $keys = $from->do('CLUSTER', 'GETKEYSINSLOT', $slot, 100);
         return if !@$keys;
-        $from->do('MIGRATE', $address, $port, '', 0, 5000, 'KEYS', @$keys);
+        $from->do('MIGRATE', $address, $port, '', 0, 5000,
+                  defined $to->{password} ? ('AUTH', $to->{password}) : (),
+                  'KEYS', @$keys);
     }
 
     die "keys of slot $slot come faster than they go\n";
