@@ -22,7 +22,7 @@ select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
 my $t = need_conductor(Test::Nginx->new()->has(qw/ http /))
-    ->has_daemon('redis-server')->plan(18);
+    ->has_daemon('redis-server')->plan(17);
 
 my $key = $ENV{JWT_SECRET} = 'a secret of at least thirty-two bytes';
 $ENV{REDIS_PASSWORD} = 'of-redis';
