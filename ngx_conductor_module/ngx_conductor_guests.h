@@ -28,9 +28,11 @@
 
 #define NGX_CONDUCTOR_GUESTS_BEAT    1000   /* ms between signs of life */
 #define NGX_CONDUCTOR_GUESTS_LOOK    250    /* where one is missing */
-#define NGX_CONDUCTOR_GUESTS_DEAD    3500   /* ms without: it is gone, */
-#define NGX_CONDUCTOR_GUESTS_SURE    6000   /* for who has had answers so
-                                               long */
+#define NGX_CONDUCTOR_GUESTS_DEAD    3500   /* ms without: it is gone */
+#define NGX_CONDUCTOR_GUESTS_PAUSE   1500   /* ms between answers that others
+                                               may have waited for as well */
+#define NGX_CONDUCTOR_GUESTS_SURE    6000   /* ms that one may take to come
+                                               back to Redis */
 #define NGX_CONDUCTOR_GUESTS_HOLD    64     /* guests in a hold of the lock */
 
 
@@ -41,6 +43,7 @@ typedef struct {
     uint64_t                      wanted;   /* version that there is */
     unsigned                      reading:1;
     unsigned                      behind:1; /* as the last beat said */
+    unsigned                      seen:1;   /* since answers come */
 } ngx_conductor_reading_t;
 
 
@@ -60,8 +63,9 @@ typedef struct {
     ngx_str_t                     channel;
 
     ngx_msec_t                    beat_at;
-    ngx_msec_t                    answered; /* the last beat, */
-    ngx_msec_t                    since;    /* and without a pause since */
+    ngx_msec_t                    answered; /* the last beat was */
+    ngx_msec_t                    sure_at;  /* nobody is gone before, */
+    ngx_msec_t                    back_at;  /* nor who was not seen */
     ngx_msec_t                    lost;     /* no answers since */
 
     /* this server's reviewers */

@@ -49,6 +49,7 @@
 
 static void ngx_conductor_beat_reply(ngx_conductor_join_t *join,
     redisReply *reply, void *data);
+static void ngx_conductor_beat_answered(ngx_conductor_guests_t *g);
 static ngx_uint_t ngx_conductor_beat_valid(redisReply *reply);
 static void ngx_conductor_beat_own(ngx_conductor_guests_t *g,
     redisReply *reply);
@@ -121,12 +122,7 @@ ngx_conductor_beat_reply(ngx_conductor_join_t *join, redisReply *reply,
         return;
     }
 
-    if (ngx_current_msec - g->answered > NGX_CONDUCTOR_GUESTS_DEAD) {
-        g->since = ngx_current_msec;
-    }
-
-    g->answered = ngx_current_msec;
-    g->stale = 0;
+    ngx_conductor_beat_answered(g);
     there = 0;
 
     for (i = 0; i + 1 < reply->element[2]->elements; i += 2) {
@@ -155,6 +151,36 @@ ngx_conductor_beat_reply(ngx_conductor_join_t *join, redisReply *reply,
             g->beat_at = ngx_current_msec + NGX_CONDUCTOR_GUESTS_LOOK;
         }
     }
+}
+
+
+/*
+ * When answers were long in coming, those of the others were, too: their signs
+ * of life come soon, or, where connections were lost, when they are back.
+ */
+
+static void
+ngx_conductor_beat_answered(ngx_conductor_guests_t *g)
+{
+    ngx_uint_t  i;
+    ngx_msec_t  quiet;
+
+    quiet = ngx_current_msec - g->answered;
+
+    if (quiet > NGX_CONDUCTOR_GUESTS_PAUSE) {
+        g->sure_at = ngx_current_msec + NGX_CONDUCTOR_GUESTS_PAUSE;
+    }
+
+    if (quiet > NGX_CONDUCTOR_GUESTS_DEAD) {
+        g->back_at = ngx_current_msec + NGX_CONDUCTOR_GUESTS_SURE;
+
+        for (i = 0; i < CDR_GUEST_SERVERS; i++) {
+            g->peers[i].seen = 0;
+        }
+    }
+
+    g->answered = ngx_current_msec;
+    g->stale = 0;
 }
 
 
@@ -241,6 +267,7 @@ ngx_conductor_beat_server(ngx_conductor_guests_t *g, redisReply *reply,
     }
 
     p = &g->peers[index];
+    p->seen = 1;
 
     if (peer.version == version) {
         p->behind = 0;
@@ -314,11 +341,14 @@ ngx_conductor_beat_missing(ngx_conductor_guests_t *g, redisReply *reply,
             continue;
         }
 
-        if (ngx_current_msec - g->since < NGX_CONDUCTOR_GUESTS_SURE) {
+        if (!ngx_conductor_due(g->sure_at)
+            || (!g->peers[i].seen && !ngx_conductor_due(g->back_at)))
+        {
             late = 1;
             continue;
         }
 
+        g->peers[i].seen = 0;
         ngx_conductor_peers_drop(g, i);
     }
 

@@ -156,7 +156,8 @@ ngx_conductor_guests_up(ngx_conductor_join_t *join)
     g->beating = 0;
     g->waiting = 0;
     g->answered = ngx_current_msec;
-    g->since = ngx_current_msec;
+    g->sure_at = ngx_current_msec;
+    g->back_at = ngx_current_msec + NGX_CONDUCTOR_GUESTS_SURE;
     g->beat_at = ngx_current_msec;
 
     ngx_memzero(g->peers, sizeof(g->peers));
