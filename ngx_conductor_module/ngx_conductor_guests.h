@@ -6,6 +6,7 @@
  *   _join_tell       this server's reviewers, to Redis
  *   _join_told       the same as text
  *   _join_peers      those of the others, from Redis
+ *   _join_leave      the end of this server
  *
  * In Redis each server has a hash of its reviewers ({base}reviewers:ID), of
  * which it alone writes.  Every change of it gives it the next version and is
@@ -131,27 +132,36 @@ void ngx_conductor_tell_all(ngx_conductor_guests_t *g, ngx_msec_t delay);
  * The value of a field, of at most NGX_CONDUCTOR_TOLD_VALUE bytes at *p, which
  * moves behind it; what is signed is good for that field only.  A message of
  * this version with these reviewers, or with "told" NULL that all are to be
- * read.  NGX_OK or NGX_ERROR.
+ * read.  One that this server stops, see cdr_guest_note_t.  NGX_OK or
+ * NGX_ERROR.
  */
 
 ngx_int_t ngx_conductor_told_value(ngx_conductor_guests_t *g,
     ngx_conductor_told_t *told, u_char **p);
 ngx_int_t ngx_conductor_told_message(ngx_conductor_guests_t *g,
     ngx_conductor_told_t *told, ngx_uint_t n, ngx_str_t *message);
+ngx_int_t ngx_conductor_told_gone(ngx_conductor_guests_t *g,
+    ngx_msec_t leave, ngx_str_t *message);
 
 
 /*
  * ngx_conductor_join_peers.c
  *
  * A message of the channel.  Reads the hash of a server, by its index in the
- * table, if that is not being done.  A server is gone, with its guests.  What
- * all of them told is as last known.
+ * table, if that is not being done.  A server is gone, with its guests, or has
+ * said so and when they are.  What all of them told is as last known.
  */
 
 void ngx_conductor_peers_message(ngx_conductor_guests_t *g, ngx_str_t *text);
 void ngx_conductor_peers_read(ngx_conductor_guests_t *g, uint32_t index);
-void ngx_conductor_peers_drop(ngx_conductor_guests_t *g, uint32_t index);
+void ngx_conductor_peers_drop(ngx_conductor_guests_t *g, uint32_t index,
+    const cdr_guest_note_t *note);
 void ngx_conductor_peers_stale(ngx_conductor_guests_t *g);
+
+
+/* ngx_conductor_join_leave.c: says goodbye, if the server stops. */
+
+void ngx_conductor_leave(ngx_conductor_guests_t *g);
 
 
 #endif /* NGX_CONDUCTOR_GUESTS_H_INCLUDED */

@@ -349,7 +349,7 @@ ngx_conductor_beat_missing(ngx_conductor_guests_t *g, redisReply *reply,
         }
 
         g->peers[i].seen = 0;
-        ngx_conductor_peers_drop(g, i);
+        ngx_conductor_peers_drop(g, i, NULL);
     }
 
     return late;

@@ -24,6 +24,9 @@ typedef struct {
 
 static void ngx_conductor_peers_apply(ngx_conductor_guests_t *g,
     uint32_t index, const cdr_guest_note_t *note, cdr_str_t lines);
+static void ngx_conductor_peers_gone(ngx_conductor_guests_t *g,
+    uint32_t index, const cdr_guest_note_t *note,
+    const cdr_guest_peer_t *peer);
 static void ngx_conductor_peers_hash(ngx_conductor_join_t *join,
     redisReply *reply, void *data);
 static ngx_int_t ngx_conductor_peers_all(ngx_conductor_guests_t *g,
@@ -100,7 +103,12 @@ ngx_conductor_peers_message(ngx_conductor_guests_t *g, ngx_str_t *text)
         return;
     }
 
-    if (!note.all && peer.version && note.version == peer.version + 1) {
+    if (note.gone) {
+        ngx_conductor_peers_gone(g, index, &note, &peer);
+
+    } else if (!note.all && peer.version
+               && note.version == peer.version + 1)
+    {
         ngx_conductor_peers_apply(g, index, &note, lines);
 
     } else if (note.version > peer.version) {
@@ -136,6 +144,24 @@ ngx_conductor_peers_apply(ngx_conductor_guests_t *g, uint32_t index,
 }
 
 
+/* It stops: its reviewers are gone if they do not come elsewhere. */
+
+static void
+ngx_conductor_peers_gone(ngx_conductor_guests_t *g, uint32_t index,
+    const cdr_guest_note_t *note, const cdr_guest_peer_t *peer)
+{
+    if (note->version <= peer->version) {
+        return;
+    }
+
+    ngx_conductor_peers_drop(g, index, note);
+
+    /* how many there are now, the next beat tells */
+
+    g->beat_at = ngx_current_msec;
+}
+
+
 void
 ngx_conductor_peers_read(ngx_conductor_guests_t *g, uint32_t index)
 {
@@ -168,26 +194,37 @@ ngx_conductor_peers_read(ngx_conductor_guests_t *g, uint32_t index)
 
 
 void
-ngx_conductor_peers_drop(ngx_conductor_guests_t *g, uint32_t index)
+ngx_conductor_peers_drop(ngx_conductor_guests_t *g, uint32_t index,
+    const cdr_guest_note_t *note)
 {
+    uint64_t           now;
     cdr_str_t          name;
+    ngx_uint_t         left, level;
     cdr_guest_peer_t   peer;
 
     if (ngx_conductor_peers_get(g, index, &peer) != NGX_OK) {
         return;
     }
 
+    now = ngx_conductor_now();
+    left = (note != NULL);
+    level = left ? NGX_LOG_NOTICE : NGX_LOG_WARN;
     name = peer.label;
 
-    ngx_log_error(NGX_LOG_WARN, g->join->log, 0,
-                  "server \"%*s\" of hub \"%V\" is gone, and %uD reviewers "
-                  "with it", name.len, name.data, &g->hub->name, peer.guests);
+    ngx_log_error(level, g->join->log, 0,
+                  "server \"%*s\" of hub \"%V\" %s, and %uD reviewers with "
+                  "it", name.len, name.data, &g->hub->name,
+                  left ? "has ended" : "is gone", peer.guests);
 
     ngx_conductor_zone_lock(g->hub);
     cdr_guest_begin(&g->hub->guests, index);
     ngx_conductor_zone_unlock(g->hub);
 
-    if (ngx_conductor_peers_sweep(g, index, ngx_conductor_now()) == NGX_OK) {
+    if (ngx_conductor_peers_sweep(g, index,
+                                  left ? now + note->leave
+                                         + g->hub->presence_leave : now)
+        == NGX_OK)
+    {
 
         ngx_conductor_zone_lock(g->hub);
         cdr_guest_forget(&g->hub->guests, index);

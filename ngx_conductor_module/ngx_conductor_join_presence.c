@@ -13,6 +13,7 @@ static void ngx_conductor_guests_up(ngx_conductor_join_t *join);
 static void ngx_conductor_guests_down(ngx_conductor_join_t *join);
 static void ngx_conductor_guests_tick(ngx_conductor_join_t *join);
 static void ngx_conductor_guests_alone(ngx_conductor_guests_t *g);
+static void ngx_conductor_guests_stop(ngx_conductor_join_t *join);
 static ngx_int_t ngx_conductor_guests_message(ngx_conductor_join_t *join,
     ngx_str_t *channel, ngx_str_t *text);
 static ngx_uint_t ngx_conductor_guests_place(void);
@@ -23,7 +24,7 @@ ngx_conductor_join_hook_t  ngx_conductor_join_presence = {
     ngx_conductor_guests_up,
     ngx_conductor_guests_down,
     ngx_conductor_guests_tick,
-    NULL,
+    ngx_conductor_guests_stop,
     ngx_conductor_guests_message,
     NULL
 };
@@ -257,7 +258,20 @@ ngx_conductor_guests_alone(ngx_conductor_guests_t *g)
             return;
         }
 
-        ngx_conductor_peers_drop(g, i);
+        ngx_conductor_peers_drop(g, i, NULL);
+    }
+}
+
+
+static void
+ngx_conductor_guests_stop(ngx_conductor_join_t *join)
+{
+    ngx_conductor_guests_t  *g;
+
+    g = ngx_conductor_guests(join);
+
+    if (g && g->up) {
+        ngx_conductor_leave(g);
     }
 }
 

@@ -3,6 +3,10 @@
 #include "ngx_conductor_guests.h"
 
 
+static ngx_int_t ngx_conductor_told_signed(ngx_conductor_guests_t *g,
+    cdr_str_t text, u_char *p, ngx_str_t *message);
+
+
 static ngx_conductor_arena_t  ngx_conductor_told_messages;
 
 
@@ -45,7 +49,7 @@ ngx_conductor_told_message(ngx_conductor_guests_t *g,
 {
     u_char            *p;
     size_t             len;
-    cdr_str_t          name, text, id;
+    cdr_str_t          text, id;
     ngx_uint_t         i, anonymous;
     cdr_guest_note_t   note;
 
@@ -61,6 +65,8 @@ ngx_conductor_told_message(ngx_conductor_guests_t *g,
     if (p == NULL) {
         return NGX_ERROR;
     }
+
+    ngx_memzero(&note, sizeof(cdr_guest_note_t));
 
     note.server = g->hub->zone->joining.server;
     note.version = g->version;
@@ -84,6 +90,47 @@ ngx_conductor_told_message(ngx_conductor_guests_t *g,
     }
 
     text.len = p - text.data;
+
+    return ngx_conductor_told_signed(g, text, p, message);
+}
+
+
+ngx_int_t
+ngx_conductor_told_gone(ngx_conductor_guests_t *g, ngx_msec_t leave,
+    ngx_str_t *message)
+{
+    u_char            *p;
+    cdr_str_t          text;
+    cdr_guest_note_t   note;
+
+    ngx_conductor_told_messages.len = 0;
+
+    p = ngx_conductor_arena_room(&ngx_conductor_told_messages,
+                                 2 * (CDR_SIGN_LEN + 1 + 128));
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    note.server = g->hub->zone->joining.server;
+    note.version = g->version;
+    note.all = 0;
+    note.gone = 1;
+    note.leave = leave;
+
+    text.data = p;
+    text.len = cdr_guest_note(p, &note);
+
+    return ngx_conductor_told_signed(g, text, p + text.len, message);
+}
+
+
+/* With a secret, the text behind its signature is at "p". */
+
+static ngx_int_t
+ngx_conductor_told_signed(ngx_conductor_guests_t *g, cdr_str_t text,
+    u_char *p, ngx_str_t *message)
+{
+    cdr_str_t  name;
 
     if (g->join->conf->secret.len) {
         name.data = g->channel.data;

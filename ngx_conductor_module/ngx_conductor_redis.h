@@ -178,6 +178,11 @@ ngx_conductor_link_t *ngx_conductor_link_open(
 
 void ngx_conductor_link_close(ngx_conductor_link_t *link);
 
+/* What commands are on their way is sent, if that takes no longer than so many
+ * ms: the process ends. */
+
+void ngx_conductor_link_flush(ngx_conductor_link_t *link, ngx_msec_t ms);
+
 /* The owner says that it is of no use: down, and tried again. */
 
 void ngx_conductor_link_fail(ngx_conductor_link_t *link, const char *reason);

@@ -2,6 +2,8 @@
 
 #include "ngx_conductor_link.h"
 
+#include <poll.h>
+
 
 #define NGX_CONDUCTOR_LINK_FIRST  100       /* ms until the second round */
 #define NGX_CONDUCTOR_LINK_STEPS  6         /* doubled so often */
@@ -137,6 +139,38 @@ ngx_conductor_link_close(ngx_conductor_link_t *link)
     }
 
     ngx_free(link);
+}
+
+
+void
+ngx_conductor_link_flush(ngx_conductor_link_t *link, ngx_msec_t ms)
+{
+    ngx_msec_t          begun;
+    struct pollfd       pfd;
+    redisAsyncContext  *ac;
+
+    ac = link->commands;
+    begun = ngx_current_msec;
+
+    if (!link->up || ac == NULL) {
+        return;
+    }
+
+    pfd.fd = ac->c.fd;
+    pfd.events = POLLOUT;
+
+    for ( ;; ) {
+        redisAsyncHandleWrite(ac);
+
+        if (!link->up || ac->err || ac->c.obuf[0] == '\0'
+            || ngx_current_msec - begun >= ms
+            || poll(&pfd, 1, (int) (ms - (ngx_current_msec - begun))) == -1)
+        {
+            return;
+        }
+
+        ngx_time_update();
+    }
 }
 
 

@@ -11,6 +11,7 @@
 #define CDR_GUEST_MEMBERS  32
 #define CDR_GUEST_DEPTH    8
 #define CDR_GUEST_TIME     ((uint64_t) 1 << 53)
+#define CDR_GUEST_LEAVE    (60 * 60 * 1000)
 
 
 /* A line as it is read: the first thing that is wrong stays so. */
@@ -42,6 +43,7 @@ static const cdr_str_t  cdr_guest_all_key = cdr_str("all");
 static const cdr_str_t  cdr_guest_id_key = cdr_str("id");
 static const cdr_str_t  cdr_guest_anonymous_key = cdr_str("anonymous");
 static const cdr_str_t  cdr_guest_gone_key = cdr_str("gone");
+static const cdr_str_t  cdr_guest_leave_key = cdr_str("leave");
 static const cdr_str_t  cdr_guest_status_key = cdr_str("status");
 static const cdr_str_t  cdr_guest_role_key = cdr_str("role");
 static const cdr_str_t  cdr_guest_feature_key = cdr_str("feature");
@@ -66,6 +68,11 @@ cdr_guest_note(uint8_t *dst, const cdr_guest_note_t *note)
 
     if (note->all) {
         cdr_json_put_lit(&out, ",\"all\":true");
+    }
+
+    if (note->gone) {
+        cdr_json_put_lit(&out, ",\"gone\":true");
+        cdr_guest_put_number(&out, ",\"leave\":", note->leave);
     }
 
     cdr_json_put_lit(&out, "}");
@@ -152,6 +159,10 @@ cdr_guest_note_parse(cdr_guest_note_t *note, cdr_str_t line)
 
     note->version = cdr_guest_integer(&in, cdr_guest_version_key, INT64_MAX);
     note->all = cdr_guest_flag(&in, cdr_guest_all_key);
+    note->gone = cdr_guest_flag(&in, cdr_guest_gone_key);
+    note->leave = note->gone ? cdr_guest_integer(&in, cdr_guest_leave_key,
+                                                 CDR_GUEST_LEAVE)
+                             : 0;
 
     return (in.wrong || cdr_guest_number(server, &note->server) != CDR_OK)
            ? CDR_ERROR : CDR_OK;

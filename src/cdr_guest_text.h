@@ -4,6 +4,7 @@
  * holds all reviewers of a server has such a line as its value.
  *
  *   {"server":"123","version":5}
+ *   {"server":"123","version":6,"gone":true,"leave":10000}
  *   {"id":"ann","status":"busy","role":"architect","feature":"search",
  *    "connections":2,"connection":"conn_...","spoke":true,"said":...,
  *    "since":...}
@@ -36,6 +37,9 @@ typedef struct {
     uint64_t              server;
     uint64_t              version;      /* one more with each message */
     bool                  all;          /* the hash is to be read anew */
+    bool                  gone;         /* the server stops: its reviewers may
+                                           be elsewhere in so many ms */
+    uint64_t              leave;
 } cdr_guest_note_t;
 
 

@@ -194,6 +194,7 @@ test_note(void)
     a.server = UINT64_MAX;
     a.version = 12;
     a.all = true;
+    a.gone = false;
 
     line.data = text;
     line.len = cdr_guest_note(text, &a);
@@ -214,6 +215,25 @@ test_note(void)
           == CDR_ERROR
        && cdr_guest_note_parse(&b, str("{\"server\":\"1\"}")) == CDR_ERROR,
        "a server or a version that is none is refused");
+
+    a.all = false;
+    a.gone = true;
+    a.leave = 10000;
+
+    line.data = text;
+    line.len = cdr_guest_note(text, &a);
+    ok(line.len == cdr_guest_note(NULL, &a)
+       && same(line, "{\"server\":\"18446744073709551615\",\"version\":12,"
+                     "\"gone\":true,\"leave\":10000}")
+       && cdr_guest_note_parse(&b, line) == CDR_OK && b.gone && !b.all
+       && b.leave == 10000, "or that a server stops");
+    ok(cdr_guest_note_parse(&b, str("{\"server\":\"1\",\"version\":0,"
+                                    "\"gone\":true}"))
+       == CDR_ERROR
+       && cdr_guest_note_parse(&b, str("{\"server\":\"1\",\"version\":0,"
+                                       "\"gone\":true,\"leave\":3600001}"))
+          == CDR_ERROR,
+       "and how long its reviewers have to be elsewhere");
 
     all = str("a\n\nbc");
     ok(cdr_guest_next_line(&all, &line) && same(line, "a")
