@@ -8,7 +8,22 @@
 #include <openssl/rand.h>
 
 
-/* What Redis says. */
+/* What it is told. */
+
+typedef struct {
+    ngx_str_t                     argv[8];
+    u_char                        log[256];
+    u_char                        heads[256];
+    u_char                        server[NGX_INT64_LEN];
+    u_char                        session[NGX_INT64_LEN];
+    u_char                        last[CDR_STREAM_PLACE_LEN];
+    u_char                        name[33];
+    u_char                        n[NGX_INT64_LEN];
+    u_char                        came[NGX_INT64_LEN];
+} ngx_conductor_join_greeting_t;
+
+
+/* What it says. */
 
 typedef struct {
     uint64_t                      top;      /* our highest number there */
@@ -20,6 +35,8 @@ typedef struct {
 } ngx_conductor_join_hello_t;
 
 
+static void ngx_conductor_join_greeting(ngx_conductor_join_own_t *own,
+    ngx_conductor_join_greeting_t *g);
 static void ngx_conductor_join_greeted(ngx_conductor_join_t *join,
     redisReply *reply, void *data);
 static ngx_int_t ngx_conductor_join_hello_parse(
@@ -39,19 +56,8 @@ static const char *ngx_conductor_join_missing(ngx_conductor_join_own_t *own,
 void
 ngx_conductor_join_hello(ngx_conductor_join_own_t *own)
 {
-    u_char                    *p;
-    ngx_str_t                  argv[8];
-    ngx_conductor_hub_t       *hub;
-    ngx_conductor_joining_t   *joining;
-    u_char                     log[256], heads[256], server[NGX_INT64_LEN],
-                               session[NGX_INT64_LEN],
-                               last[CDR_STREAM_PLACE_LEN], name[33],
-                               n[NGX_INT64_LEN],
-                               came[NGX_INT64_LEN];
-    u_char                     random[16];
-
-    hub = own->join.hub;
-    joining = &hub->zone->joining;
+    u_char                         random[16];
+    ngx_conductor_join_greeting_t  greeting;
 
     own->over = 0;
     own->greeted = 0;
@@ -66,48 +72,68 @@ ngx_conductor_join_hello(ngx_conductor_join_own_t *own)
     ngx_memcpy(&own->session, random, sizeof(uint64_t));
     own->session >>= 12;
 
-    p = ngx_slprintf(log, log + sizeof(log), "%Vlog", &own->join.conf->base);
-    argv[0].data = log;
-    argv[0].len = p - log;
+    greeting.argv[5].data = greeting.name;
+    greeting.argv[5].len = ngx_hex_dump(greeting.name, random, sizeof(random))
+                           - greeting.name;
 
-    p = ngx_slprintf(heads, heads + sizeof(heads), "%Vheads",
-                     &own->join.conf->base);
-    argv[1].data = heads;
-    argv[1].len = p - heads;
-
-    argv[2].data = server;
-    argv[2].len = ngx_sprintf(server, "%uL", joining->server) - server;
-
-    argv[3].data = session;
-    argv[3].len = ngx_sprintf(session, "%uL", own->session) - session;
-
-    argv[4].data = last;
-    argv[4].len = cdr_stream_place_print(last, joining->last_ms,
-                                         joining->last_n);
-
-    argv[5].data = name;
-    argv[5].len = ngx_hex_dump(name, random, sizeof(random)) - name;
-
-    argv[6].data = n;
-    argv[6].len = ngx_sprintf(n, "%uL", cdr_outbox_n(&hub->outbox)) - n;
-
-    ngx_conductor_zone_lock(hub);
-
-    argv[7].data = came;
-    argv[7].len = ngx_sprintf(came, "%uL",
-                              cdr_source_highest(&hub->sources,
-                                                 joining->server))
-                  - came;
-
-    ngx_conductor_zone_unlock(hub);
+    ngx_conductor_join_greeting(own, &greeting);
 
     if (ngx_conductor_join_script(&own->join, &ngx_conductor_join_script_hello,
                                   ngx_conductor_join_greeted, NULL, 2, 8,
-                                  argv)
+                                  greeting.argv)
         != NGX_OK)
     {
         ngx_conductor_join_over(own, NGX_CONDUCTOR_JOIN_RETRY);
     }
+}
+
+
+/* All that Redis is told but the name that the stream gets if it has none. */
+
+static void
+ngx_conductor_join_greeting(ngx_conductor_join_own_t *own,
+    ngx_conductor_join_greeting_t *g)
+{
+    ngx_str_t                *argv;
+    ngx_conductor_hub_t      *hub;
+    ngx_conductor_joining_t  *joining;
+
+    argv = g->argv;
+    hub = own->join.hub;
+    joining = &hub->zone->joining;
+
+    argv[0].data = g->log;
+    argv[0].len = ngx_slprintf(g->log, g->log + sizeof(g->log), "%Vlog",
+                               &own->join.conf->base)
+                  - g->log;
+
+    argv[1].data = g->heads;
+    argv[1].len = ngx_slprintf(g->heads, g->heads + sizeof(g->heads),
+                               "%Vheads", &own->join.conf->base)
+                  - g->heads;
+
+    argv[2].data = g->server;
+    argv[2].len = ngx_sprintf(g->server, "%uL", joining->server) - g->server;
+
+    argv[3].data = g->session;
+    argv[3].len = ngx_sprintf(g->session, "%uL", own->session) - g->session;
+
+    argv[4].data = g->last;
+    argv[4].len = cdr_stream_place_print(g->last, joining->last_ms,
+                                         joining->last_n);
+
+    argv[6].data = g->n;
+    argv[6].len = ngx_sprintf(g->n, "%uL", cdr_outbox_n(&hub->outbox)) - g->n;
+
+    ngx_conductor_zone_lock(hub);
+
+    argv[7].data = g->came;
+    argv[7].len = ngx_sprintf(g->came, "%uL",
+                              cdr_source_highest(&hub->sources,
+                                                 joining->server))
+                  - g->came;
+
+    ngx_conductor_zone_unlock(hub);
 }
 
 
