@@ -1,270 +1,6 @@
 /* The table of guests: what other servers tell of their reviewers. */
 
-#include "cdr_test.h"
-#include "cdr_step.h"
-
-#include "cdr_guest.h"
-#include "cdr_guest_shm.h"
-#include "cdr_presence.h"
-#include "cdr_presence_shm.h"
-
-
-#define CONNS   16
-#define GUESTS  12
-#define HIDDEN  1
-
-
-/* All tables, one behind the other as in a zone. */
-
-typedef struct {
-    cdr_registry_t         r;
-    cdr_presence_t         p;
-    cdr_guest_t            g;
-} tables_t;
-
-
-static uint32_t              next_id;
-static cdr_presence_batch_t  batch;
-
-static const uint8_t         key[CDR_SIPHASH_KEY_LEN] = { 1, 2, 3 };
-
-
-static size_t
-padded(size_t n)
-{
-    return (n + 63) & ~(size_t) 63;
-}
-
-
-static size_t
-tables_size(void)
-{
-    return padded(cdr_registry_size(CONNS))
-           + padded(cdr_presence_size(CONNS, GUESTS))
-           + padded(cdr_guest_size(CONNS, GUESTS));
-}
-
-
-static void *
-guests(void *mem)
-{
-    return (uint8_t *) mem + padded(cdr_registry_size(CONNS))
-           + padded(cdr_presence_size(CONNS, GUESTS));
-}
-
-
-/* Handles point to each other, so they stay where they are. */
-
-static tables_t *
-attach(tables_t *t, void *mem)
-{
-    (void) cdr_registry_attach(&t->r, mem, cdr_registry_size(CONNS));
-    (void) cdr_presence_attach(&t->p, &t->r,
-                               (uint8_t *) mem
-                               + padded(cdr_registry_size(CONNS)),
-                               cdr_presence_size(CONNS, GUESTS));
-    (void) cdr_guest_attach(&t->g, &t->p, guests(mem),
-                            cdr_guest_size(CONNS, GUESTS));
-    return t;
-}
-
-
-static tables_t *
-fresh(tables_t *t, void *mem)
-{
-    memset(mem, 0x5a, tables_size());
-
-    (void) cdr_registry_init(mem, CONNS);
-    (void) cdr_presence_init((uint8_t *) mem
-                             + padded(cdr_registry_size(CONNS)), CONNS,
-                             GUESTS, key);
-    (void) cdr_guest_init(guests(mem), CONNS, GUESTS);
-
-    next_id = 0;
-    attach(t, mem);
-    cdr_guest_self(&t->g, 50);
-
-    return t;
-}
-
-
-static cdr_str_t
-text(const char *s)
-{
-    cdr_str_t  str = { (const uint8_t *) s, strlen(s) };
-
-    return str;
-}
-
-
-static int
-join(tables_t *t, const char *user, uint64_t now, uint32_t *index)
-{
-    uint32_t         generation;
-    cdr_conn_info_t  info;
-
-    memset(&info, 0, sizeof(info));
-
-    next_id++;
-    memcpy(info.id, &next_id, sizeof(next_id));
-    info.identity.user = text(user);
-    info.identity.role = text("reviewer");
-    info.connected_ms = now;
-    info.status = CDR_STATUS_ONLINE;
-
-    (void) cdr_presence_kept(&t->p, info.identity.user, &info.status,
-                             &info.feature);
-
-    if (cdr_registry_add(&t->r, &info, index, &generation) != CDR_OK) {
-        return CDR_FULL;
-    }
-
-    return cdr_presence_join(&t->p, *index, now);
-}
-
-
-static int
-say(tables_t *t, uint32_t index, cdr_status_t status, const char *feature,
-    uint64_t now)
-{
-    uint32_t  generation;
-
-    generation = atomic_load(&cdr_registry_entry(&t->r, index)->generation);
-
-    (void) cdr_registry_set_feature(&t->r, index, generation, status,
-                                    text(feature),
-                                    cdr_guest_time(&t->p, index, now));
-
-    return cdr_presence_changed(&t->p, index, now);
-}
-
-
-static int
-leave(tables_t *t, uint32_t index, uint64_t now, uint64_t due)
-{
-    int       rc;
-    uint32_t  generation;
-
-    generation = atomic_load(&cdr_registry_entry(&t->r, index)->generation);
-    rc = cdr_presence_leave(&t->p, index, now, due);
-    (void) cdr_registry_remove(&t->r, index, generation);
-
-    return rc;
-}
-
-
-static uint32_t
-server(tables_t *t, uint64_t id, const char *label)
-{
-    uint32_t  index;
-
-    return cdr_guest_server(&t->g, id, text(label), &index) == CDR_OK
-           ? index : UINT32_MAX;
-}
-
-
-/* A guest with so many connections; "feature" NULL: it said nothing. */
-
-static int
-put(tables_t *t, uint32_t index, const char *user, uint32_t connections,
-    cdr_status_t status, const char *feature, uint64_t said)
-{
-    cdr_guest_info_t  info;
-
-    memset(&info, 0, sizeof(info));
-
-    info.id = text(user);
-    info.status = status;
-    info.role = text("guest");
-    info.feature = text(feature ? feature : "");
-    info.connections = connections;
-    info.spoke = (feature != NULL);
-    info.said_ms = said;
-    info.connected_ms = 900;
-
-    return cdr_guest_put(&t->g, index, &info, said);
-}
-
-
-static int
-drop(tables_t *t, uint32_t index, const char *user, uint64_t now,
-    uint64_t due)
-{
-    return cdr_guest_remove(&t->g, index, text(user), false, now, due);
-}
-
-
-/* "status feature connections server", or "none"; "!" where it is stale. */
-
-static const char *
-told(tables_t *t, const char *user)
-{
-    cdr_reviewer_t  *v;
-    static char      line[600];
-
-    static const char  *status[] = { "online", "away", "busy", "offline" };
-
-    if (cdr_presence_get(&t->p, text(user), false, &batch) != CDR_OK) {
-        return "none";
-    }
-
-    v = &batch.item[0];
-
-    snprintf(line, sizeof(line), "%s %.*s %u %.*s%s", status[v->status],
-             (int) v->feature.len, v->feature.data ? v->feature.data
-                                                   : (uint8_t *) "",
-             v->connections, (int) v->server.len,
-             v->server.data ? v->server.data : (uint8_t *) "",
-             v->stale ? "!" : "");
-
-    return line;
-}
-
-
-/* What this server tells the others: "status feature connections". */
-
-static const char *
-own(tables_t *t, const char *user)
-{
-    cdr_guest_info_t  info;
-    static char       line[300];
-
-    static const char  *status[] = { "online", "away", "busy", "offline" };
-
-    if (cdr_presence_get(&t->p, text(user), false, &batch) != CDR_OK
-        || cdr_guest_own(&t->p, batch.item[0].index, &info) != CDR_OK)
-    {
-        return "none";
-    }
-
-    snprintf(line, sizeof(line), "%s %.*s %u", status[info.status],
-             (int) info.feature.len, info.feature.data, info.connections);
-
-    return line;
-}
-
-
-#define is(got, expected, ...)                                                \
-    do {                                                                      \
-        const char  *is_got_ = (got);                                         \
-                                                                              \
-        ok(strcmp(is_got_, expected) == 0, __VA_ARGS__);                      \
-                                                                              \
-        if (strcmp(is_got_, expected) != 0) {                                 \
-            printf("# got \"%s\"\n", is_got_);                                \
-        }                                                                     \
-    } while (0)
-
-
-static uint32_t
-expire(tables_t *t, uint64_t now)
-{
-    uint32_t  n;
-
-    (void) cdr_presence_expire(&t->p, now, 0, 99, &n);
-
-    return n;
-}
+#include "guest_test.h"
 
 
 static void
@@ -445,11 +181,8 @@ test_leaving(void *mem)
 static void
 test_servers(void *mem)
 {
-    char              label[300];
-    bool              good;
-    uint32_t          b, c, i, cursor;
+    uint32_t          b, c, i;
     tables_t          t;
-    cdr_guest_fill_t  fill;
     cdr_guest_peer_t  peer;
 
     fresh(&t, mem);
@@ -475,6 +208,26 @@ test_servers(void *mem)
     is(told(&t, "bob"), "busy g 2 node-c", "not what others tell");
     ok(batch.item[0].seen_ms == 1234, "who is seen as last as its server was");
     cdr_guest_stale(&t.g, b, false);
+}
+
+
+/* What a server told is read again, and then it is gone. */
+
+static void
+test_swept(void *mem)
+{
+    uint32_t          b, c, i, cursor;
+    tables_t          t;
+    cdr_guest_fill_t  fill;
+    cdr_guest_peer_t  peer;
+
+    fresh(&t, mem);
+    b = server(&t, 60, "node-b");
+    c = server(&t, 70, "node-c");
+
+    (void) put(&t, b, "ann", 1, CDR_STATUS_BUSY, "f", 1000);
+    (void) put(&t, b, "bob", 1, CDR_STATUS_BUSY, "f", 1000);
+    (void) put(&t, c, "bob", 1, CDR_STATUS_BUSY, "g", 1001);
 
     cdr_guest_begin(&t.g, b);
     (void) put(&t, b, "bob", 1, CDR_STATUS_BUSY, "f", 1000);
@@ -503,6 +256,20 @@ test_servers(void *mem)
     ok(cdr_guest_next(&t.g, &i, &peer) == CDR_OK && peer.server == 70
        && (i++, cdr_guest_next(&t.g, &i, &peer)) == CDR_DECLINED,
        "those that are left are found");
+}
+
+
+static void
+test_many_servers(void *mem)
+{
+    char              label[300];
+    bool              good;
+    uint32_t          i;
+    tables_t          t;
+    cdr_guest_peer_t  peer;
+
+    fresh(&t, mem);
+    (void) server(&t, 70, "node-c");
 
     memset(label, 'l', sizeof(label));
     label[299] = '\0';
@@ -610,157 +377,6 @@ test_repair(void *mem)
 }
 
 
-/* Every kind of change once, stepped through. */
-
-static void
-work(void *mem)
-{
-    uint32_t  a, b, c, cursor;
-    tables_t  t;
-
-    attach(&t, mem);
-    next_id = 100;
-
-    (void) cdr_guest_find(&t.g, 60, &b);
-    c = server(&t, 70, "node-c");
-
-    (void) put(&t, b, "ann", 1, CDR_STATUS_BUSY, "search", 1000);
-    (void) put(&t, c, "ann", 1, CDR_STATUS_AWAY, "login", 1001);
-    (void) join(&t, "ann", 1002, &a);
-    (void) say(&t, a, CDR_STATUS_BUSY, "docs", 1003);
-    (void) put(&t, c, "ann", 2, CDR_STATUS_AWAY, "other", 1010);
-    (void) put(&t, c, "zed", 2, CDR_STATUS_AWAY, "other", 1010);
-    (void) leave(&t, a, 1011, 2011);
-    (void) drop(&t, b, "ann", 1012, 2012);
-    cdr_guest_begin(&t.g, c);
-    (void) put(&t, c, "zed", 2, CDR_STATUS_BUSY, "other", 1013);
-    cursor = 0;
-    (void) cdr_guest_sweep(&t.g, c, &cursor, 99, 1014, 2014);
-    (void) expire(&t, 2500);
-    cdr_guest_begin(&t.g, c);
-    cursor = 0;
-    (void) cdr_guest_sweep(&t.g, c, &cursor, 99, 3000, 3000);
-    cdr_guest_forget(&t.g, c);
-    (void) expire(&t, 3500);
-}
-
-
-/* "here" and "there" have been all the time. */
-
-static bool
-whole(tables_t *t)
-{
-    uint32_t             i, index, connections, live;
-    cdr_presence_fill_t  fill;
-    cdr_guest_fill_t     guest;
-
-    if (strcmp(told(t, "here"), "away f 1 ") != 0
-        || strcmp(told(t, "there"), "busy g 2 node-b") != 0)
-    {
-        return false;
-    }
-
-    cdr_presence_fill(&t->p, &fill);
-    cdr_guest_fill(&t->g, &guest);
-
-    index = 0;
-    connections = 0;
-    live = 0;
-
-    while (cdr_presence_scan(&t->p, &index, &batch) == CDR_OK) {
-        for (i = 0; i < batch.n; i++) {
-            connections += batch.item[i].connections;
-            live += (batch.item[i].status != CDR_STATUS_OFFLINE);
-        }
-    }
-
-    return live == fill.live
-           && connections >= cdr_registry_live(&t->r) + guest.guests;
-}
-
-
-/* What the next writer does: reads all of every server again. */
-
-static bool
-usable(void *mem)
-{
-    uint32_t          i, cursor;
-    tables_t          t;
-    cdr_guest_fill_t  fill;
-    cdr_guest_peer_t  peer;
-
-    attach(&t, mem);
-
-    cdr_registry_repair(&t.r);
-
-    for (i = 0; i < CONNS; i++) {
-
-        if (cdr_registry_entry(&t.r, i)
-            && (cdr_registry_entry(&t.r, i)->conn.flags & CDR_CONN_TORN))
-        {
-            (void) cdr_registry_remove(&t.r, i,
-                          atomic_load(&cdr_registry_entry(&t.r, i)
-                                      ->generation));
-        }
-    }
-
-    cdr_presence_repair(&t.p, HIDDEN, 4000, 5000);
-
-    if (!whole(&t)) {
-        return false;
-    }
-
-    for (i = 0; cdr_guest_next(&t.g, &i, &peer) == CDR_OK; i++) {
-        cdr_guest_begin(&t.g, i);
-
-        if (peer.server == 60
-            && put(&t, i, "there", 2, CDR_STATUS_BUSY, "g", 905)
-               == CDR_ERROR)
-        {
-            return false;
-        }
-
-        if (put(&t, i, "new", 1, CDR_STATUS_BUSY, "h", 4000) != CDR_OK) {
-            return false;
-        }
-
-        cursor = 0;
-
-        if (cdr_guest_sweep(&t.g, i, &cursor, 99, 4000, 4000) != CDR_OK) {
-            return false;
-        }
-    }
-
-    cdr_guest_fill(&t.g, &fill);
-    (void) expire(&t, 6000);
-
-    return whole(&t) && fill.guests == 1 + fill.servers;
-}
-
-
-static void
-test_step(void)
-{
-    uint32_t    a, b;
-    tables_t    t;
-    cdr_step_t  step;
-
-    step.size = tables_size();
-    step.mem = cdr_step_map(step.size);
-    step.op = work;
-    step.check = usable;
-
-    fresh(&t, step.mem);
-    b = server(&t, 60, "node-b");
-
-    (void) join(&t, "here", 900, &a);
-    (void) say(&t, a, CDR_STATUS_AWAY, "f", 901);
-    (void) put(&t, b, "there", 2, CDR_STATUS_BUSY, "g", 905);
-
-    ok_step(&step, "whoever is there stays so, wherever a writer is killed");
-}
-
-
 int
 main(void)
 {
@@ -768,19 +384,15 @@ main(void)
 
     mem = aligned_alloc(64, tables_size());
 
-#ifndef CDR_STEP
-
     test_sizes(mem);
     test_told(mem);
     test_order(mem);
     test_leaving(mem);
     test_servers(mem);
+    test_swept(mem);
+    test_many_servers(mem);
     test_full(mem);
     test_repair(mem);
-
-#endif
-
-    test_step();
 
     free(mem);
 
