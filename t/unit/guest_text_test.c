@@ -160,8 +160,8 @@ test_wrong(void)
         "\"connections\":1," REST,
         "{\"id\":\"a\",\"status\":\"busy\",\"role\":\"\","
         "\"connections\":1," REST,
-        "{\"id\":\"a\",\"status\":\"busy\",\"role\":\"\",\"feature\":\"\","
-        "\"connections\":1,\"connection\":\"AAAA\",\"said\":1,\"since\":1}",
+        ("{\"id\":\"a\",\"status\":\"busy\",\"role\":\"\",\"feature\":\"\","
+         "\"connections\":1,\"connection\":\"AAAA\",\"said\":1,\"since\":1}")
     };
 
     good = true;

@@ -232,12 +232,35 @@ follows(memory_t *m, const saying_t *s)
 }
 
 
+/* Whether an event is whole; and what it says. */
+
+static bool
+is_whole(const cdr_log_event_t *e, saying_t *s)
+{
+    bool    same;
+    size_t  i;
+
+    if (e->payload.len < sizeof(saying_t)) {
+        return false;
+    }
+
+    memcpy(s, e->payload.data, sizeof(saying_t));
+    same = true;
+
+    for (i = sizeof(saying_t); i < e->payload.len; i++) {
+        same = same && e->payload.data[i]
+                       == (uint8_t) (e->seq * 31 + i - sizeof(saying_t));
+    }
+
+    return same;
+}
+
+
 static void
 reader(shared_t *sh, cdr_log_t *log, unsigned slow)
 {
     int               rc;
     bool              same;
-    size_t            i;
     uint32_t          stop;
     saying_t          s;
     memory_t          m;
@@ -274,16 +297,7 @@ reader(shared_t *sh, cdr_log_t *log, unsigned slow)
             (void) nanosleep(&pause, NULL);
         }
 
-        same = (e.payload.len >= sizeof(saying_t));
-
-        if (same) {
-            memcpy(&s, e.payload.data, sizeof(saying_t));
-
-            for (i = sizeof(saying_t); i < e.payload.len; i++) {
-                same = same && e.payload.data[i]
-                       == (uint8_t) (e.seq * 31 + i - sizeof(saying_t));
-            }
-        }
+        same = is_whole(&e, &s);
 
         if (!cdr_log_valid(log, e.seq)) {
             forget(&m);
@@ -325,26 +339,53 @@ spawn(shared_t *sh, cdr_log_t *log, bool writes, uint32_t id)
 }
 
 
-static void
-test_crowd(void *mem)
+static shared_t *
+share(void)
 {
-    int                  status;
-    bool                 good;
-    pid_t                writers[WRITERS], readers[READERS];
-    unsigned             i, w, seed;
-    shared_t            *sh;
-    cdr_log_t            log;
-    cdr_log_fill_t       fill;
-    struct timespec      pause;
-    pthread_mutexattr_t  attr;
+    shared_t             *sh;
+    pthread_mutexattr_t   attr;
 
-    log = fresh(mem, &params);
     sh = cdr_step_map(sizeof(shared_t));
 
     (void) pthread_mutexattr_init(&attr);
     (void) pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
     (void) pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
     (void) pthread_mutex_init(&sh->mutex, &attr);
+
+    return sh;
+}
+
+
+static bool
+all_end(const pid_t *pids, unsigned n)
+{
+    int       status;
+    bool      good;
+    unsigned  i;
+
+    for (good = true, i = 0; i < n; i++) {
+        (void) waitpid(pids[i], &status, 0);
+        good = WIFEXITED(status) && WEXITSTATUS(status) == 0 && good;
+    }
+
+    return good;
+}
+
+
+static void
+test_crowd(void *mem)
+{
+    int              status;
+    bool             good;
+    pid_t            writers[WRITERS], readers[READERS];
+    unsigned         i, w, seed;
+    shared_t        *sh;
+    cdr_log_t        log;
+    cdr_log_fill_t   fill;
+    struct timespec  pause;
+
+    log = fresh(mem, &params);
+    sh = share();
 
     for (i = 0; i < READERS; i++) {
         readers[i] = spawn(sh, &log, false, i * 7);
@@ -369,15 +410,8 @@ test_crowd(void *mem)
 
     sh->stop = 1;
 
-    for (good = true, i = 0; i < WRITERS; i++) {
-        (void) waitpid(writers[i], &status, 0);
-        good = WIFEXITED(status) && WEXITSTATUS(status) == 0 && good;
-    }
-
-    for (i = 0; i < READERS; i++) {
-        (void) waitpid(readers[i], &status, 0);
-        good = WIFEXITED(status) && WEXITSTATUS(status) == 0 && good;
-    }
+    good = all_end(writers, WRITERS);
+    good = all_end(readers, READERS) && good;
 
     cdr_log_fill(&log, &fill);
 

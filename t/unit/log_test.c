@@ -52,12 +52,10 @@ test_append(void *mem)
 {
     int                rc;
     cdr_log_t          log;
-    cdr_log_tx_t       tx;
     cdr_log_pos_t      pos;
     cdr_log_event_t    e;
     cdr_log_fill_t     fill;
     cdr_log_cursor_t   cur, end;
-    cdr_log_fields_t   f;
 
     log = fresh(mem, &params);
 
@@ -97,6 +95,21 @@ test_append(void *mem)
        && fill.bytes == cdr_log_record_size(4, 100)
                         + cdr_log_record_size(4, 0),
        "the fill is told");
+}
+
+
+static void
+test_batches(void *mem)
+{
+    cdr_log_t          log;
+    cdr_log_tx_t       tx;
+    cdr_log_cursor_t   cur;
+    cdr_log_fields_t   f;
+
+    log = fresh(mem, &params);
+
+    (void) append(&log, 100);
+    (void) append(&log, 0);
 
     memset(&f, 0, sizeof(f));
     (void) cdr_log_begin(&log, &tx, 1000, 2);
@@ -428,6 +441,7 @@ main(void)
 
     test_layout();
     test_append(mem);
+    test_batches(mem);
     test_wrap(mem);
     test_overrun(mem);
     test_find(mem);

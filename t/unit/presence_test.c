@@ -355,7 +355,6 @@ test_leaving(void *mem)
     cdr_str_t              feature;
     cdr_status_t           status;
     tables_t               t;
-    cdr_presence_fill_t    fill;
     cdr_presence_cursor_t  cursor = { 0, { 0, 0 } };
 
     t = fresh(mem, CONNS);
@@ -393,8 +392,24 @@ test_leaving(void *mem)
     ok(batch.n == 0 && strcmp(told(&t, "ann"), "online  1") == 0
        && batch.item[0].connected_ms == 5000
        && batch.item[0].joined == batch.item[0].version, "as one that is new");
+}
 
-    (void) leave(&t, c, 6000, 9000);
+
+static void
+test_forgotten(void *mem)
+{
+    uint32_t               a, b, n;
+    tables_t               t;
+    cdr_presence_fill_t    fill;
+    cdr_presence_cursor_t  cursor = { 0, { 0, 0 } };
+
+    t = fresh(mem, CONNS);
+
+    (void) join(&t, "ann", 1000, &a);
+    (void) join(&t, "bob", 1000, &b);
+    is(changes(&t, &cursor), "ann+ bob+", "of several who come");
+
+    (void) leave(&t, a, 6000, 9000);
     (void) leave(&t, b, 6000, 100000);
     cdr_presence_fill(&t.p, &fill);
     ok(fill.live == 2 && fill.leaving == 2 && fill.offline == 0,
@@ -822,6 +837,7 @@ main(void)
     test_told(mem);
     test_roles(mem);
     test_leaving(mem);
+    test_forgotten(mem);
     test_clock(mem);
     test_full(mem);
     test_strings(mem);

@@ -308,6 +308,20 @@ test_change(void *mem)
        && is(&c, CDR_CONN_ROLE, 0) && is(&c, CDR_CONN_FEATURE, 128)
        && whole(&r),
        "and move back into the entry when they fit");
+}
+
+
+static void
+test_change_gone(void *mem)
+{
+    uint32_t              i, g;
+    cdr_registry_t        r;
+    cdr_conn_identity_t   who;
+
+    r = fresh(mem);
+    (void) add(&r, 7, 20, &i, &g);
+    (void) cdr_registry_set_feature(&r, i, g, CDR_STATUS_AWAY, string(128), 1);
+    memset(&who, 0, sizeof(who));
 
     ok(cdr_registry_set_flags(&r, i, g, 0xffffffff) == CDR_OK
        && cdr_registry_entry(&r, i)->conn.flags == ~CDR_CONN_TORN,
@@ -742,6 +756,7 @@ main(void)
     test_layout(mem);
     test_add(mem);
     test_change(mem);
+    test_change_gone(mem);
     test_blocks(mem);
     test_owner(mem);
     test_damage(mem);

@@ -6,6 +6,7 @@
 static void a_row_is_as_documented(void);
 static void rows_live_and_expire(void);
 static void intervals_follow_what_changes(void);
+static void history_may_be_off(void);
 static void clocks_may_go_back(void);
 static void reconciling_makes_it_true(void);
 static void reconciling_after_an_absence(void);
@@ -22,6 +23,7 @@ main(void)
     a_row_is_as_documented();
     rows_live_and_expire();
     intervals_follow_what_changes();
+    history_may_be_off();
     clocks_may_go_back();
     reconciling_makes_it_true();
     reconciling_after_an_absence();
@@ -166,11 +168,25 @@ intervals_follow_what_changes(void)
             "nor is there an interval of no length");
 
     close_store();
+}
+
+
+static void
+history_may_be_off(void)
+{
+    fresh();
+
+    (void) put("a", CDR_STATUS_ONLINE, "f", NOW + 100);
+    (void) put("a", CDR_STATUS_OFFLINE, "f", NOW + 800);
+    is_text(ask("SELECT count(*) FROM presence_history"), "1\n",
+            "with history there is an interval");
+
+    close_store();
 
     conf.history_s = 0;
     ok(open_store() == CDR_OK, "without history");
     (void) put("b", CDR_STATUS_ONLINE, "f", NOW + 900);
-    is_text(ask("SELECT count(*) FROM presence_history"), "4\n",
+    is_text(ask("SELECT count(*) FROM presence_history"), "1\n",
             "none is written");
     close_store();
 

@@ -161,13 +161,30 @@ test_big_messages(void)
        "a message of 16 MiB comes through in odd pieces");
 
     trace_free(&t);
-    in.len = 0;
-    want.len = strlen("binary:");
+    free(in.data);
+    free(want.data);
+}
+
+
+static void
+test_many_fragments(void)
+{
+    size_t           i;
+    trace_t          t;
+    bytes_t          in, want;
+    cdr_ws_parser_t  p;
+    cdr_ws_limits_t  l = { 16 << 20, 65536, false, 0 };
+
+    memset(&in, 0, sizeof(in));
+    memset(&want, 0, sizeof(want));
+    memset(&t, 0, sizeof(t));
+
+    add_text(&want, "binary:");
 
     for (i = 0; i < 65536; i++) {
-        add_frame(&in, (i == 0 ? 0x02 : 0) | (i == 65535 ? 0x80 : 0),
-                  want.data, i % 3);
-        add(&want, want.data, i % 3);
+        add_frame(&in, (i == 0 ? 0x02 : 0) | (i == 65535 ? 0x80 : 0), "ab",
+                  i % 3);
+        add(&want, "ab", i % 3);
     }
 
     add_text(&want, "\n");
@@ -200,6 +217,7 @@ main(void)
     test_lowered_limit();
     test_overflow();
     test_big_messages();
+    test_many_fragments();
 
     return done_testing();
 }
