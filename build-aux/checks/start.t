@@ -173,8 +173,9 @@ is(admin("Authorization: Bearer $alice", 'Via: 1.1 proxy'), 403,
     'with no token either');
 
 my ($status, $said) = refused(WEBSOCKET_PORT => port());
-is($said, "conductor: already running from this checkout;"
-    . " \"kill $pid\" stops it\n", 'a second one is refused');
+is($said, "conductor: already running from this checkout; \"kill $pid\" stops"
+    . " it, and another server takes a checkout of its own\n",
+    'a second one is refused');
 
 stopped('INT');
 
