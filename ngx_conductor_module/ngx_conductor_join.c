@@ -101,6 +101,14 @@ ngx_conductor_join_stop(ngx_conductor_join_t *join)
     hub = join->hub;
     own = ngx_conductor_join_own(join);
 
+    if (!ngx_conductor_join_followed(hub)) {
+
+        /* nobody else answers those who wait */
+
+        ngx_conductor_join_state_set(own, NGX_CONDUCTOR_REDIS_ALONE);
+        ngx_conductor_join_place(own);
+    }
+
     for (hook = ngx_conductor_join_hooks; *hook; hook++) {
         if ((*hook)->stop) {
             (*hook)->stop(join);
@@ -182,12 +190,24 @@ ngx_conductor_join_take(ngx_conductor_join_own_t *own)
 
     if (!ngx_conductor_join_owned(hub, owner)) {
         atomic_store(&hub->zone->joining.owner, (uint32_t) hub->slot + 1);
+        atomic_store(&hub->zone->joining.next, 0);
         own->owner = 1;
+
+    } else {
+        atomic_store(&hub->zone->joining.next, (uint32_t) hub->slot + 1);
     }
 
     ngx_conductor_zone_unlock(hub);
 
     return own->owner ? NGX_OK : NGX_DECLINED;
+}
+
+
+ngx_uint_t
+ngx_conductor_join_followed(ngx_conductor_hub_t *hub)
+{
+    return ngx_conductor_join_owned(hub,
+                                    atomic_load(&hub->zone->joining.next));
 }
 
 

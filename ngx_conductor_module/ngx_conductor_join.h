@@ -133,6 +133,14 @@ struct ngx_conductor_join_s {
 };
 
 
+/*
+ * Of who is at it, and ends: is another keeper there to go on?  That of a
+ * reload is, before this one is told to end.
+ */
+
+ngx_uint_t ngx_conductor_join_followed(ngx_conductor_hub_t *hub);
+
+
 /* Where a hook's own is. */
 
 void **ngx_conductor_join_data(ngx_conductor_join_t *join,

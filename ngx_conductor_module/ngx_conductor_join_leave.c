@@ -19,9 +19,6 @@
     "redis.call('PUBLISH', ARGV[2], ARGV[3])\n"
 
 
-static ngx_uint_t ngx_conductor_leave_followed(ngx_conductor_hub_t *hub);
-
-
 /*
  * Workers that drain have clients yet, each of which is told to come to another
  * server within the hub's "drain".
@@ -35,7 +32,7 @@ ngx_conductor_leave(ngx_conductor_guests_t *g)
 
     hub = g->hub;
 
-    if (ngx_conductor_leave_followed(hub)) {
+    if (ngx_conductor_join_followed(hub)) {
         return;
     }
 
@@ -62,28 +59,4 @@ ngx_conductor_leave(ngx_conductor_guests_t *g)
     if (ngx_conductor_join_command(g->join, NULL, NULL, 10, argv) == NGX_OK) {
         ngx_conductor_link_flush(g->join->link, NGX_CONDUCTOR_LEAVE_TIME);
     }
-}
-
-
-/* At a reload the next keeper is there before this one is told to end. */
-
-static ngx_uint_t
-ngx_conductor_leave_followed(ngx_conductor_hub_t *hub)
-{
-    ngx_uint_t   i;
-    cdr_slot_t  *slot;
-
-    for (i = 0; i < CDR_SLOTS; i++) {
-        slot = &hub->slots.slots[i];
-
-        if (i != (ngx_uint_t) hub->slot
-            && atomic_load(&slot->state) != CDR_SLOT_FREE
-            && ngx_conductor_slot_is_keeper(slot)
-            && !ngx_conductor_process_gone(slot))
-        {
-            return 1;
-        }
-    }
-
-    return 0;
 }

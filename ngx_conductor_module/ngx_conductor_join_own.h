@@ -56,6 +56,8 @@ struct ngx_conductor_join_own_s {
     ngx_conductor_join_t          join;     /* as the hooks know it */
 
     cdr_sign_t                    sign;
+    cdr_sign_t                    before;   /* of the secret before, for */
+    ngx_msec_t                    begun;    /* some time from then on */
     ngx_msec_t                    lost;     /* since when there is no link */
     u_char                        why[NGX_CONDUCTOR_KEEPER_TEXT];
     u_char                        said[NGX_CONDUCTOR_KEEPER_TEXT];
@@ -106,6 +108,7 @@ struct ngx_conductor_join_own_s {
                                                alone; 0: not known */
 
     unsigned                      signs:1;
+    unsigned                      signed_before:1;
     unsigned                      owner:1;
     unsigned                      linked:1;
     unsigned                      patient:1;      /* no word of the link yet */

@@ -3,7 +3,8 @@
 #include "ngx_conductor_join_own.h"
 
 
-#define NGX_CONDUCTOR_JOIN_PARTS  8
+#define NGX_CONDUCTOR_JOIN_PARTS   8
+#define NGX_CONDUCTOR_JOIN_BEFORE  60000    /* ms */
 
 
 static size_t ngx_conductor_join_sign_parts(ngx_conductor_join_own_t *own,
@@ -27,6 +28,19 @@ ngx_conductor_join_sign_init(ngx_conductor_join_own_t *own)
     }
 
     own->signs = 1;
+
+    secret.data = own->join.conf->before.data;
+    secret.len = own->join.conf->before.len;
+
+    if (secret.len) {
+
+        if (cdr_sign_init(&own->before, secret) != CDR_OK) {
+            return NGX_ERROR;
+        }
+
+        own->signed_before = 1;
+        own->begun = ngx_current_msec;
+    }
 
     return NGX_OK;
 }
@@ -73,8 +87,20 @@ ngx_conductor_join_sign_check(ngx_conductor_join_own_t *own,
 
     n = ngx_conductor_join_sign_parts(own, e, parts, buf);
 
-    return (cdr_sign_check(&own->sign, parts, n, e->signature) == CDR_OK)
-           ? NULL : "is not signed with the secret of the hub";
+    if (cdr_sign_check(&own->sign, parts, n, e->signature) == CDR_OK) {
+        return NULL;
+    }
+
+    /* what was on its way when the secret was changed */
+
+    if (own->signed_before
+        && ngx_current_msec - own->begun < NGX_CONDUCTOR_JOIN_BEFORE
+        && cdr_sign_check(&own->before, parts, n, e->signature) == CDR_OK)
+    {
+        return NULL;
+    }
+
+    return "is not signed with the secret of the hub";
 }
 
 

@@ -241,8 +241,7 @@ ngx_conductor_outbox_owned(cdr_outbox_file_head_t *head)
 
     pid = (ngx_pid_t) head->owner[0];
 
-    return pid != ngx_pid
-           && ngx_conductor_process_start_time(pid, &start) == NGX_OK
+    return ngx_conductor_process_start_time(pid, &start) == NGX_OK
            && start == head->owner[1];
 }
 

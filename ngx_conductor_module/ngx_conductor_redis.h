@@ -70,6 +70,8 @@ struct ngx_conductor_redis_conf_s {
     ngx_str_t                     prefix;   /* "conductor" */
     ngx_str_t                     channels; /* what names of public channels
                                                begin with; len 0 */
+    ngx_str_t                     before;   /* the secret that a reload took
+                                               the place of */
     ngx_str_t                     secret;   /* len 0: nothing is signed; not
                                                in workers */
     ngx_flag_t                    foreign;  /* others may publish: on, but off
@@ -91,6 +93,11 @@ char *ngx_conductor_hub_redis_defaults(ngx_conf_t *cf,
     ngx_conductor_hub_t *hub);
 
 /* For processes that are no keeper: passwords and keys are wiped. */
+
+/* Notes the secret of the configuration before this one, if it is another. */
+
+ngx_int_t ngx_conductor_redis_before(ngx_conductor_redis_conf_t *conf,
+    ngx_conductor_redis_conf_t *before, ngx_pool_t *pool);
 
 void ngx_conductor_redis_forget(ngx_conductor_redis_conf_t *conf);
 

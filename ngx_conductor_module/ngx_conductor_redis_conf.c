@@ -119,6 +119,31 @@ ngx_conductor_hub_redis_defaults(ngx_conf_t *cf, ngx_conductor_hub_t *hub)
 }
 
 
+ngx_int_t
+ngx_conductor_redis_before(ngx_conductor_rcf_t *rcf,
+    ngx_conductor_rcf_t *before, ngx_pool_t *pool)
+{
+    if (before == NULL || before->secret.len == 0
+        || (before->secret.len == rcf->secret.len
+            && ngx_memcmp(before->secret.data, rcf->secret.data,
+                          rcf->secret.len)
+               == 0))
+    {
+        return NGX_OK;
+    }
+
+    rcf->before.data = ngx_pstrdup(pool, &before->secret);
+
+    if (rcf->before.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    rcf->before.len = before->secret.len;
+
+    return NGX_OK;
+}
+
+
 /* What only the keeper needs is no more in this process. */
 
 void
@@ -127,6 +152,7 @@ ngx_conductor_redis_forget(ngx_conductor_redis_conf_t *rcf)
     ngx_conductor_redis_wipe(&rcf->password);
     ngx_conductor_redis_wipe(&rcf->sentinel_password);
     ngx_conductor_redis_wipe(&rcf->secret);
+    ngx_conductor_redis_wipe(&rcf->before);
     ngx_conductor_redis_context_free(rcf);
 }
 
@@ -135,7 +161,7 @@ static ngx_conductor_rcf_t *
 ngx_conductor_redis_create(ngx_conf_t *cf)
 {
     ngx_uint_t            i;
-    ngx_str_t            *secret[3];
+    ngx_str_t            *secret[4];
     ngx_pool_cleanup_t   *cln;
     ngx_conductor_rcf_t  *rcf;
 
@@ -163,8 +189,9 @@ ngx_conductor_redis_create(ngx_conf_t *cf)
     secret[0] = &rcf->password;
     secret[1] = &rcf->sentinel_password;
     secret[2] = &rcf->secret;
+    secret[3] = &rcf->before;
 
-    for (i = 0; i < 3; i++) {
+    for (i = 0; i < 4; i++) {
         cln = ngx_pool_cleanup_add(cf->pool, 0);
         if (cln == NULL) {
             return NULL;

@@ -133,6 +133,14 @@ ngx_conductor_zone_init(ngx_shm_zone_t *shm_zone, void *data)
 
     ngx_conductor_zone_single(hub, shm_zone->shm.log);
 
+    if (ohub && hub->redis
+        && ngx_conductor_redis_before(hub->redis, ohub->redis,
+                                      hub->cycle->pool)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
     if (ohub) {
         hub->zone = ohub->zone;
 

@@ -85,6 +85,7 @@ typedef struct {
     _Atomic uint32_t              state;    /* ngx_conductor_redis_e */
     _Atomic uint32_t              owner;    /* slot + 1 of the keeper that is
                                                at it; 0: none; under the lock */
+    _Atomic uint32_t              next;     /* likewise, who waits for it */
     _Atomic uint64_t              since_ms; /* Unix, of the state */
     _Atomic uint64_t              created_ms;     /* of this life */
     _Atomic uint64_t              read_ms;  /* Unix, when reading last had an

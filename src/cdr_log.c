@@ -209,6 +209,14 @@ cdr_log_add(cdr_log_t *log, cdr_log_tx_t *tx, const cdr_log_fields_t *fields,
     if ((place.pos.ms | place.pos.n | place.pos.local) == 0) {
         place.pos.ms = log->epoch_ms;
         place.pos.n = tx->seq;
+
+        if (cdr_log_cmp(&place.pos, &tx->last) <= 0) {
+
+            /* behind what another order gave places to */
+
+            place.pos.ms = tx->last.ms;
+            place.pos.n = tx->last.n + 1;
+        }
     }
 
     if (cdr_log_cmp(&place.pos, &tx->last) <= 0) {

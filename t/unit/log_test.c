@@ -142,6 +142,12 @@ test_batches(void *mem)
        && append_at(&log, 1, EPOCH, 3, 1, 0) == CDR_DECLINED
        && append_at(&log, 1, EPOCH, 4, 0, 0) == CDR_OK,
        "a position that does not grow is not taken");
+
+    ok(append_at(&log, 1, EPOCH + 5, 7, 2, 0) == CDR_OK
+       && append(&log, 10) == CDR_OK
+       && cdr_log_last(&log, &pos) == CDR_OK && pos.ms == EPOCH + 5
+       && pos.n == 8 && pos.local == 0,
+       "who gives none goes on behind those that another order gave");
 }
 
 
