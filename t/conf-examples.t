@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
 # The examples of TLS to Redis, of Sentinel and of a Cluster, with what they
-# are for: certificates, users and passwords, a fail-over, a slot that moves.
+# are for: certificates, users and passwords, fail-overs, a slot that moves.
 
 use warnings;
 use strict;
@@ -22,7 +22,7 @@ select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
 my $t = need_conductor(Test::Nginx->new()->has(qw/ http /))
-    ->has_daemon('redis-server')->plan(17);
+    ->has_daemon('redis-server')->plan(21);
 
 my $key = $ENV{JWT_SECRET} = 'a secret of at least thirty-two bytes';
 $ENV{REDIS_PASSWORD} = 'of-redis';
@@ -114,10 +114,29 @@ ok(goes($many), 'events come by way of a cluster');
 my $slot = $cluster->slot('{conductor:reviews}:log');
 my $owner = $cluster->owner($slot);
 my ($other) = grep { $_ != $owner } $cluster->nodes();
+my ($other_bus) = $owner->do('CLUSTER', 'NODES')
+                  =~ /:@{[ $other->port() ]}\@(\d+)/;
 
 cmp_ok(scalar(of_hub($owner)), '>=', 3, 'the server is at the node of its slot');
 $cluster->move($slot, $other);
 ok(wait_for(sub { of_hub($other) >= 3 }, 15), 'when the slot moves it follows');
+ok(goes($many), 'and events come');
+
+my $spare = redis($t, name => 'spare', port => 8403, password => 'of-redis',
+    conf => [ 'masterauth of-redis', 'cluster-enabled yes',
+              'cluster-port ' . port(8503), 'cluster-node-timeout 2000',
+              'cluster-config-file nodes.conf' ]);
+
+$spare->do(qw/ CLUSTER MEET 127.0.0.1 /, $other->port(), $other_bus);
+ok(wait_for(sub {
+    eval { $spare->do(qw/ CLUSTER REPLICATE /, $other->do(qw/ CLUSTER MYID /)) };
+}, 15), 'a replica joins the cluster');
+ok(wait_for(sub {
+    ($spare->info('master_link_status') // '') eq 'up' && all_know($spare);
+}, 15), 'and follows that node');
+$other->kill();
+ok(wait_for(sub { (eval { scalar(of_hub($spare)) } // 0) >= 3 }, 25),
+   'when the node of the slot dies the server is at the one that takes over');
 ok(goes($many), 'and events come');
 
 for ($t, $watched, $many) {
@@ -150,6 +169,16 @@ sub goes {
 # The connections of servers.
 sub of_hub {
     return grep { $_->{name} eq 'conductor:reviews' } $_[0]->connections();
+}
+
+
+# Whether every node of the cluster knows another one as a replica.
+sub all_know {
+    my ($node) = @_;
+    my $port = $node->port();
+
+    return !grep { $_->do('CLUSTER', 'NODES') !~ /:$port\@\S* \S*slave/ }
+                 $cluster->nodes();
 }
 
 
