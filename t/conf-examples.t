@@ -31,6 +31,7 @@ $ENV{HUB_SECRET} = 'another secret of thirty-two bytes';
 
 my %token = map { $_ => jwt({ sub => $_, role => $_ }, key => $key) }
                 qw/ system reviewer /;
+my @soon = ('repl-diskless-sync-delay 0');
 my $n = 0;
 
 # TLS: the user of the comment on top, and a certificate of the client.
@@ -66,7 +67,7 @@ is({ @{$entry->[1]} }->{m} =~ tr/A-Za-z0-9_-//, 43, 'what is written is signed')
 # Sentinel: three of them, and a replica that takes over.
 
 my $first = redis($t, name => 'first', port => 8380, password => 'of-redis',
-                  conf => [ 'masterauth of-redis' ]);
+                  conf => [ 'masterauth of-redis', @soon ]);
 my $second = redis($t, name => 'second', port => 8381, password => 'of-redis',
     conf => [ 'masterauth of-redis', 'replicaof 127.0.0.1 ' . $first->port() ]);
 
@@ -99,7 +100,7 @@ ok(goes($watched), 'and events come');
 # Cluster: three nodes.
 
 my $cluster = redis_cluster($t, 3, password => 'of-redis',
-                            conf => [ 'masterauth of-redis' ]);
+                            conf => [ 'masterauth of-redis', @soon ]);
 my $many = $t->another();
 
 $many->{number} = 8082;
