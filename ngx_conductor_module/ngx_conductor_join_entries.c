@@ -1,6 +1,6 @@
 /*
- * Entries of the stream, on their way into the log: what they are, whether they
- * are new, and what they mean for what this server has offered.
+ * Entries of the stream, on their way into the log: whether they are new, and
+ * what they mean for what this server has offered.
  */
 
 #include "ngx_conductor_join_own.h"
@@ -26,10 +26,6 @@ typedef struct {
 
 static ngx_int_t ngx_conductor_join_read_batch(ngx_conductor_join_batch_t *b);
 static ngx_int_t ngx_conductor_join_read_parse(ngx_conductor_join_batch_t *b);
-static const char *ngx_conductor_join_read_entry(
-    ngx_conductor_join_batch_t *b, redisReply *reply, ngx_uint_t i);
-static ngx_uint_t ngx_conductor_join_read_number(
-    ngx_conductor_join_own_t *own, cdr_stream_entry_t *e);
 static void ngx_conductor_join_read_event(ngx_conductor_join_own_t *own,
     cdr_stream_entry_t *e, ngx_conductor_ordered_t *ev);
 static ngx_uint_t ngx_conductor_join_read_gap(cdr_stream_entry_t *e);
@@ -132,7 +128,7 @@ ngx_conductor_join_read_parse(ngx_conductor_join_batch_t *b)
     for (i = 0; i < b->count; i++) {
         e = &b->entry[i];
 
-        b->error[i] = ngx_conductor_join_read_entry(b, b->entries[i], i);
+        b->error[i] = ngx_conductor_join_entry(b->own, b->entries[i], e);
 
         if (b->error[i] == NULL
             && (!e->control || ngx_conductor_join_read_gap(e)))
@@ -149,83 +145,6 @@ ngx_conductor_join_read_parse(ngx_conductor_join_batch_t *b)
     }
 
     return NGX_OK;
-}
-
-
-/* NULL, or what is wrong with it; its place is 0 if that is. */
-
-static const char *
-ngx_conductor_join_read_entry(ngx_conductor_join_batch_t *b,
-    redisReply *reply, ngx_uint_t i)
-{
-    size_t       k, n;
-    cdr_str_t    id, fields[2 * CDR_STREAM_FIELDS + 8];
-    redisReply  *list;
-    const char  *error;
-
-    ngx_memzero(&b->entry[i], sizeof(cdr_stream_entry_t));
-
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2
-        || reply->element[0]->type != REDIS_REPLY_STRING)
-    {
-        return "is none";
-    }
-
-    id.data = (u_char *) reply->element[0]->str;
-    id.len = reply->element[0]->len;
-
-    list = reply->element[1];
-    n = 0;
-
-    if (list->type == REDIS_REPLY_ARRAY) {
-        n = ngx_min(list->elements, sizeof(fields) / sizeof(fields[0]));
-    }
-
-    for (k = 0; k < n; k++) {
-
-        if (list->element[k]->type != REDIS_REPLY_STRING) {
-            n = k;
-            break;
-        }
-
-        fields[k].data = (u_char *) list->element[k]->str;
-        fields[k].len = list->element[k]->len;
-    }
-
-    if (cdr_stream_entry(&b->entry[i], id, fields, n, &error) != CDR_OK) {
-        return error;
-    }
-
-    error = ngx_conductor_join_sign_check(b->own, &b->entry[i]);
-
-    return error ? error
-           : ngx_conductor_join_read_number(b->own, &b->entry[i])
-             ? "has a number that nobody can have given it" : NULL;
-}
-
-
-/*
- * A number that is too high would have all later ones dropped.  It begins with
- * the clock of its server, or of Redis for what is of none.
- */
-
-static ngx_uint_t
-ngx_conductor_join_read_number(ngx_conductor_join_own_t *own,
-    cdr_stream_entry_t *e)
-{
-    uint64_t              now;
-    ngx_conductor_hub_t  *hub;
-
-    hub = own->join.hub;
-
-    if (e->server == hub->zone->joining.server) {
-        return e->number > cdr_outbox_n(&hub->outbox);
-    }
-
-    now = e->server ? ngx_max(e->ms, ngx_conductor_now()) : e->ms;
-
-    return e->number >> 10 > now + (e->server ? NGX_CONDUCTOR_JOIN_CLOCK
-                                              : NGX_CONDUCTOR_JOIN_AGAIN);
 }
 
 

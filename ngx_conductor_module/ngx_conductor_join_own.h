@@ -237,6 +237,15 @@ void ngx_conductor_join_gap_locked(ngx_conductor_join_own_t *own,
     const char *reason);
 
 
+/*
+ * ngx_conductor_join_entry.c: NULL, or what is wrong with it; its place is 0
+ * if that is.
+ */
+
+const char *ngx_conductor_join_entry(ngx_conductor_join_own_t *own,
+    redisReply *reply, cdr_stream_entry_t *e);
+
+
 /* ngx_conductor_join_entries.c: NGX_OK, or what was not taken is read again */
 
 ngx_int_t ngx_conductor_join_entries(ngx_conductor_join_own_t *own,
