@@ -20,7 +20,7 @@ select STDOUT; $| = 1;
 
 my $t = need_conductor(Test::Nginx->new()->has(qw/ http /))->plan(28);
 
-$t->todo_alerts(qr/exited on signal 9/);
+$t->todo_alerts(killed());
 
 $t->write_file_expand('nginx.conf', conductor_conf(<<'EOF_CONF'));
 

@@ -38,7 +38,7 @@ my $conf = hub_conf(<<'EOF_HUB');
 
 EOF_HUB
 
-$t->todo_alerts(qr/signal 9/);
+$t->todo_alerts(killed());
 
 my @servers = servers($t, 2, $conf);
 

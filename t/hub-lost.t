@@ -27,7 +27,7 @@ own_network();
 my $t = need_conductor(Test::Nginx->new()->has(qw/ http rewrite /)
     ->has_daemon('redis-server'))->plan(20);
 
-$t->todo_alerts(qr/signal 9/);
+$t->todo_alerts(killed());
 
 my $space = Test::Conductor::Net->new($t);
 my @cables = map { $space->cable() } 1 .. 3;

@@ -83,7 +83,7 @@ unlike($said, qr/may hold the keeper/, 'a quick one is not');
 
 $t->write_file_expand('nginx.conf', $conf);
 $t->run();
-$t->todo_alerts(qr/signal 9/);
+$t->todo_alerts(killed());
 
 my $keeper = wait_for(sub { keeper_pid($t) });
 ok($keeper, 'there is a keeper');

@@ -78,7 +78,7 @@ is(having($t, $file), '', 'of both');
 
 my ($worker) = worker_pids($t);
 kill 'KILL', $worker;
-$t->todo_alerts(qr/signal 9/);
+$t->todo_alerts(killed());
 ok(wait_for(sub { my @now = worker_pids($t);
                   @now == workers() && !grep { $_ == $worker } @now }),
    'a worker that died is replaced');

@@ -67,7 +67,7 @@ http {
 EOF_CONF
 
 $t->run();
-$t->todo_alerts(qr/signal 9/);
+$t->todo_alerts(killed());
 
 # one process
 

@@ -101,7 +101,7 @@ is(hidden($t), '', 'and hides it again');
 
 my ($worker) = worker_pids($t);
 kill 'KILL', $worker;
-$t->todo_alerts(qr/exited on signal 9/);
+$t->todo_alerts(killed());
 ok(wait_for(sub { my @now = worker_pids($t);
                   @now == workers() && !grep { $_ == $worker } @now }),
     'a worker that died is replaced');

@@ -83,7 +83,7 @@ $t->plan(ROUNDS * 9 + 1);
 
 # the master says so of who was killed while it had the lock
 
-$t->todo_alerts(qr{exited on signal 9|"conductor_h" was locked by});
+$t->todo_alerts(killed());
 
 $t->run();
 wait_for(sub { worker_pids($t) == workers() });

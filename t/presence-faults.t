@@ -26,7 +26,7 @@ skip_all('the load client is not built: make build/bench/load')
     unless -x '../build/bench/load';
 
 $t->plan(10);
-$t->todo_alerts(qr/signal 9/);
+$t->todo_alerts(killed());
 
 $t->write_file_expand('nginx.conf', conductor_conf(<<'EOF_CONF'));
 

@@ -52,7 +52,7 @@ http {
 EOF_CONF
 
 $t->run();
-$t->todo_alerts(qr/signal 9/);
+$t->todo_alerts(killed());
 wait_for(sub { (health($t))[1]{database} eq 'ok' });
 
 is((api($t, 'GET', '/presence/history'))[0], 200, 'a question is answered');

@@ -22,7 +22,7 @@ select STDOUT; $| = 1;
 my $t = need_conductor(Test::Nginx->new()->has(qw/ http /)
                            ->has_daemon('redis-server'))->plan(18);
 
-$t->todo_alerts(qr/exited on signal 9/);
+$t->todo_alerts(killed());
 
 my $redis = redis($t);
 

@@ -23,7 +23,7 @@ select STDOUT; $| = 1;
 my $t = need_conductor(Test::Nginx->new()->has(qw/ http rewrite /)
     ->has_daemon('redis-server'))->plan(14);
 
-$t->todo_alerts(qr/signal 9/);
+$t->todo_alerts(killed());
 
 my $redis = redis($t);
 

@@ -100,7 +100,7 @@ nowhere($t, 'and its workers have none either');
 
 my ($worker) = worker_pids($t);
 kill 'KILL', $worker, keeper_pid($t);
-$t->todo_alerts(qr/exited on signal 9/);
+$t->todo_alerts(killed());
 ok(wait_for(sub { my @now = worker_pids($t);
                   @now == workers() && !grep { $_ == $worker } @now }),
     'a worker and the keeper that died are replaced');

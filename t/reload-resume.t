@@ -29,7 +29,7 @@ skip_all('the load client is not built: make build/bench/load')
     unless -x '../build/bench/load';
 
 $t->plan(20);
-$t->todo_alerts(qr/signal 9/);
+$t->todo_alerts(killed());
 
 $t->write_file_expand('nginx.conf', conductor_conf(<<'EOF_CONF'));
 

@@ -57,7 +57,7 @@ http {
 
 EOF_CONF
 
-$t->todo_alerts(qr/signal 9/);
+$t->todo_alerts(killed());
 $t->run();
 
 my $all = 2 * 600;

@@ -20,7 +20,7 @@ select STDOUT; $| = 1;
 my $t = need_conductor(Test::Nginx->new()->has(qw/ http http_ssl /)
     ->has_daemon('openssl'))->plan(49);
 
-$t->todo_alerts(qr/signal 9/);
+$t->todo_alerts(killed());
 
 my $secret = 'a secret of at least thirty-two bytes';
 

@@ -180,7 +180,7 @@ is(seen($t, $user, @all), 'task:cost,n other:cost,n,note',
 is(join(' ', worker_pids($t)), "@workers", 'and no worker');
 
 kill 'KILL', $workers[0];
-$t->todo_alerts(qr/signal 9/);
+$t->todo_alerts(killed());
 wait_for(sub { my @now = worker_pids($t);
                @now == workers() && !grep { $_ == $workers[0] } @now });
 is(seen($t, $user, @all), 'task:cost,n other:cost,n,note',

@@ -18,7 +18,7 @@ use Test::WebSocket;
 
 our @EXPORT = (qw/
     workers conductor_conf need_conductor skip_all nginx_t
-    wait_for wait_gone worker_pids keeper_pid reload_workers
+    wait_for wait_gone worker_pids keeper_pid reload_workers killed
     api publish health sql many_clients fd_count rss private_memory shared_memory
 /, @Test::WebSocket::EXPORT);
 
@@ -28,6 +28,12 @@ my $json = JSON::PP->new->utf8->canonical->allow_nonref;
 # How many workers to test with: TEST_NGINX_WORKERS, or 1.
 sub workers {
     return $ENV{TEST_NGINX_WORKERS} || 1;
+}
+
+
+# The alerts of a master whose processes are killed: one may have had the lock.
+sub killed {
+    return qr/exited on signal 9|zone "\w+" was locked by/;
 }
 
 
