@@ -136,7 +136,7 @@ ok(wait_for(sub {
     ($spare->info('master_link_status') // '') eq 'up' && all_know($spare);
 }, 15), 'and follows that node');
 $other->kill();
-ok(wait_for(sub { (eval { scalar(of_hub($spare)) } // 0) >= 3 }, 25),
+ok(wait_for(sub { (eval { scalar(of_hub($spare)) } // 0) >= 3 }, 40),
    'when the node of the slot dies the server is at the one that takes over');
 ok(goes($many), 'and events come');
 
