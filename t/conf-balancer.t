@@ -131,10 +131,13 @@ kill 'KILL', -$server[0]{master};
 events($t, 20);
 ok(all_have(), 'when a server is killed its clients miss nothing');
 
-# One order for all, which is that of the publisher.
+# An event that a server took as it stopped may be later at the others.
 
-is(scalar(grep { "@{$_->{got}}" eq "@all" } @client), 30,
-   'every client got each event once, in one order');
+my $all = join ' ', sort @all;
+my @wrong = grep { join(' ', sort @{$_->{got}}) ne $all } @client;
+
+is(scalar(@wrong), 0, 'every client got each event once')
+    or diag(map { "$_->{server}: @{$_->{got}}\n" } @wrong);
 is(scalar(map { $_->{ws}->faults() } @client), 0, 'and nothing else was wrong');
 
 ###############################################################################
