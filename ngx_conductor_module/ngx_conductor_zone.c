@@ -16,6 +16,8 @@
 
 static ngx_int_t ngx_conductor_zone_init(ngx_shm_zone_t *shm_zone,
     void *data);
+static ngx_int_t ngx_conductor_zone_find(ngx_conductor_hub_t *hub,
+    ngx_conductor_hub_t *ohub, ngx_shm_zone_t *shm_zone);
 static void ngx_conductor_zone_single(ngx_conductor_hub_t *hub,
     ngx_log_t *log);
 static ngx_int_t ngx_conductor_zone_create(ngx_conductor_hub_t *hub,
@@ -141,34 +143,7 @@ ngx_conductor_zone_init(ngx_shm_zone_t *shm_zone, void *data)
         return NGX_ERROR;
     }
 
-    if (ohub) {
-        hub->zone = ohub->zone;
-
-    } else if (shm_zone->shm.exists) {
-        hub->zone = hub->shpool->data;
-
-    } else {
-        ngx_conductor_zone_resized(hub, shm_zone);
-        ngx_conductor_restore_load(hub, shm_zone->shm.log);
-
-        if (ngx_conductor_zone_create(hub, shm_zone->shm.log) != NGX_OK) {
-            ngx_conductor_restore_drop(hub);
-            return NGX_ERROR;
-        }
-    }
-
-    if (ngx_conductor_zone_attach(hub, shm_zone->shm.log) != NGX_OK) {
-        ngx_conductor_restore_drop(hub);
-        return NGX_ERROR;
-    }
-
-    if (ohub) {
-        ngx_conductor_zone_compare(hub, shm_zone->shm.log);
-    }
-
-    if (ohub == NULL && !shm_zone->shm.exists
-        && ngx_conductor_outbox_create(hub, shm_zone->shm.log) != NGX_OK)
-    {
+    if (ngx_conductor_zone_find(hub, ohub, shm_zone) != NGX_OK) {
         ngx_conductor_restore_drop(hub);
         return NGX_ERROR;
     }
@@ -185,6 +160,44 @@ ngx_conductor_zone_init(ngx_shm_zone_t *shm_zone, void *data)
     ngx_conductor_zone_label(hub);
 
     return NGX_OK;
+}
+
+
+/* The zone of the hub before this one, or one that is made. */
+
+static ngx_int_t
+ngx_conductor_zone_find(ngx_conductor_hub_t *hub, ngx_conductor_hub_t *ohub,
+    ngx_shm_zone_t *shm_zone)
+{
+    ngx_log_t  *log;
+
+    log = shm_zone->shm.log;
+
+    if (ohub) {
+        hub->zone = ohub->zone;
+
+    } else if (shm_zone->shm.exists) {
+        hub->zone = hub->shpool->data;
+
+    } else {
+        ngx_conductor_zone_resized(hub, shm_zone);
+        ngx_conductor_restore_load(hub, log);
+
+        if (ngx_conductor_zone_create(hub, log) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    if (ngx_conductor_zone_attach(hub, log) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (ohub) {
+        ngx_conductor_zone_compare(hub, log);
+    }
+
+    return (ohub || shm_zone->shm.exists) ? NGX_OK
+           : ngx_conductor_outbox_create(hub, log);
 }
 
 

@@ -13,6 +13,8 @@
 #define cdr_log_align(n, a)  (((n) + (a) - 1) & ~((uint64_t) (a) - 1))
 
 
+static cdr_log_pos_t cdr_log_position(const cdr_log_t *log,
+    const cdr_log_tx_t *tx, const cdr_log_fields_t *fields);
 static void cdr_log_fill_rec(cdr_log_rec_t *rec,
     const cdr_log_fields_t *fields, const cdr_log_place_t *place,
     uint64_t seq);
@@ -204,20 +206,7 @@ cdr_log_add(cdr_log_t *log, cdr_log_tx_t *tx, const cdr_log_fields_t *fields,
         return NULL;
     }
 
-    place.pos = fields->pos;
-
-    if ((place.pos.ms | place.pos.n | place.pos.local) == 0) {
-        place.pos.ms = log->epoch_ms;
-        place.pos.n = tx->seq;
-
-        if (cdr_log_cmp(&place.pos, &tx->last) <= 0) {
-
-            /* behind what another order gave places to */
-
-            place.pos.ms = tx->last.ms;
-            place.pos.n = tx->last.n + 1;
-        }
-    }
+    place.pos = cdr_log_position(log, tx, fields);
 
     if (cdr_log_cmp(&place.pos, &tx->last) <= 0) {
         return NULL;
@@ -257,6 +246,33 @@ cdr_log_add(cdr_log_t *log, cdr_log_tx_t *tx, const cdr_log_fields_t *fields,
     tx->last = place.pos;
 
     return p + type.len;
+}
+
+
+/* The one that it has; or, in an order of this log's own, the next one. */
+
+static cdr_log_pos_t
+cdr_log_position(const cdr_log_t *log, const cdr_log_tx_t *tx,
+    const cdr_log_fields_t *fields)
+{
+    cdr_log_pos_t  pos;
+
+    pos = fields->pos;
+
+    if ((pos.ms | pos.n | pos.local) == 0) {
+        pos.ms = log->epoch_ms;
+        pos.n = tx->seq;
+
+        if (cdr_log_cmp(&pos, &tx->last) <= 0) {
+
+            /* behind what another order gave places to */
+
+            pos.ms = tx->last.ms;
+            pos.n = tx->last.n + 1;
+        }
+    }
+
+    return pos;
 }
 
 
