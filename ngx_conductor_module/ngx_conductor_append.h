@@ -111,6 +111,13 @@ typedef struct {
 
 
 /*
+ * Under the lock: the history was dropped, which those who come back are to be
+ * told, up to what was read last.
+ */
+
+void ngx_conductor_ordered_dropped(ngx_conductor_hub_t *hub);
+
+/*
  * Without the lock: makes what the log is to have, in memory of the pool.
  * NGX_OK, also if some have an error; NGX_ERROR without memory.
  */

@@ -316,11 +316,52 @@ ngx_conductor_ordered_begin(ngx_conductor_hub_t *hub, cdr_log_tx_t *tx,
     rc = cdr_log_begin(&hub->log, tx, size, 1);
 
     if (rc == CDR_ERROR) {
-        (void) cdr_log_repair(&hub->log);
+
+        if (cdr_log_repair(&hub->log) != CDR_OK) {
+            ngx_conductor_ordered_dropped(hub);
+        }
+
         rc = cdr_log_begin(&hub->log, tx, size, 1);
     }
 
     return rc;
+}
+
+
+void
+ngx_conductor_ordered_dropped(ngx_conductor_hub_t *hub)
+{
+    cdr_log_tx_t              tx;
+    cdr_log_fields_t          fields;
+    ngx_conductor_joining_t  *joining;
+    static const cdr_str_t    none = cdr_str_null;
+
+    joining = &hub->zone->joining;
+
+    if ((joining->last_ms | joining->last_n) == 0
+        || cdr_log_begin(&hub->log, &tx, cdr_log_record_size(0, 0), 1)
+           != CDR_OK)
+    {
+        return;
+    }
+
+    ngx_memzero(&fields, sizeof(cdr_log_fields_t));
+
+    fields.flags = NGX_CONDUCTOR_EVENT_GAP;
+    fields.time_ms = ngx_conductor_now();
+    fields.pos.ms = joining->last_ms;
+    fields.pos.n = joining->last_n;
+    fields.pos.local = joining->lone_n;
+    fields.lone = joining->lone_n ? joining->server : 0;
+
+    if (cdr_log_cmp(&fields.pos, &tx.last) <= 0) {
+        fields.pos.ms = tx.last.ms;
+        fields.pos.n = tx.last.n + 1;
+    }
+
+    if (cdr_log_add(&hub->log, &tx, &fields, none, 0)) {
+        cdr_log_commit(&hub->log, &tx);
+    }
 }
 
 

@@ -1,5 +1,6 @@
 /* The shared memory of a hub: how it is laid out, locked and repaired. */
 
+#include "ngx_conductor_append.h"
 #include "ngx_conductor_offer.h"
 #include "ngx_conductor_presence.h"
 #include "ngx_conductor_snapshot.h"
@@ -584,6 +585,10 @@ ngx_conductor_zone_repair(ngx_conductor_hub_t *hub)
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
                       "the event log of hub \"%V\" was damaged: its history "
                       "is dropped", &hub->name);
+
+        if (hub->redis) {
+            ngx_conductor_ordered_dropped(hub);
+        }
     }
 
     if (hub->redis) {

@@ -13,6 +13,7 @@ use Fcntl qw/ SEEK_SET /;
 use constant {
     ZONE_MAGIC    => 'CNCDUTOR',
     COUNTER_MAGIC => 0x43647243,
+    LOG_MAGIC     => 0x4364724c,
     LOCK          => 0,                 # nginx's own, before the zone
     DIRTY         => 40,                # where the mark is in the zone
     PARTS         => 112,               # and where the parts are listed
@@ -59,6 +60,24 @@ sub tables {
     }
 
     return @tables;
+}
+
+
+# The event log says that its oldest event is beyond its newest.
+sub spoil_log {
+    my ($self) = @_;
+    my $zone = $self->{zone};
+
+    for my $i (0 .. 15) {
+        my $at = $zone + unpack 'Q<', $self->get($zone + PARTS + 16 * $i, 8);
+
+        next if LOG_MAGIC != unpack 'L<', $self->get($at, 4);
+        $self->put($at + 72, pack 'Q<', 100 + unpack 'Q<',
+                                              $self->get($at + 64, 8));
+        return 1;
+    }
+
+    return 0;
 }
 
 
