@@ -287,11 +287,29 @@ cdr_outbox_tail(const cdr_outbox_t *ob, uint64_t at)
 int
 cdr_outbox_find(const cdr_outbox_t *ob, uint64_t n, cdr_outbox_rec_t **rec)
 {
+    cdr_outbox_cursor_t  cur;
+
+    cdr_outbox_first(ob, &cur);
+
+    return cdr_outbox_seek(ob, &cur, n, rec);
+}
+
+
+int
+cdr_outbox_seek(const cdr_outbox_t *ob, cdr_outbox_cursor_t *cur, uint64_t n,
+    cdr_outbox_rec_t **rec)
+{
     uint64_t  at;
 
-    at = atomic_load_explicit(&ob->shm->tail, memory_order_acquire);
+    at = cdr_outbox_tail(ob, cur->at);
+
+    if (cdr_outbox_look(ob, &at, rec) != CDR_OK || (*rec)->n > n) {
+        at = atomic_load_explicit(&ob->shm->tail, memory_order_acquire);
+    }
 
     while (cdr_outbox_look(ob, &at, rec) == CDR_OK && (*rec)->n <= n) {
+
+        cur->at = at;
 
         if (n - (*rec)->n < (*rec)->count) {
             return CDR_OK;

@@ -216,7 +216,8 @@ uint8_t *cdr_outbox_put(uint8_t *p, uint32_t flags, cdr_str_t type,
  * while it is not DONE.  CDR_OK; CDR_AGAIN: none yet.  Those that were
  * cancelled are passed over, and what is read is not cancelled any more.  And
  * the record that has the event of this number, while it is held: CDR_OK or
- * CDR_DECLINED.
+ * CDR_DECLINED; from the first one on, or, for numbers that grow, from where it
+ * was found last (a cursor of 0 at first).
  */
 
 void cdr_outbox_first(const cdr_outbox_t *ob, cdr_outbox_cursor_t *cur);
@@ -224,6 +225,8 @@ int cdr_outbox_next(const cdr_outbox_t *ob, cdr_outbox_cursor_t *cur,
     cdr_outbox_rec_t **rec);
 int cdr_outbox_find(const cdr_outbox_t *ob, uint64_t n,
     cdr_outbox_rec_t **rec);
+int cdr_outbox_seek(const cdr_outbox_t *ob, cdr_outbox_cursor_t *cur,
+    uint64_t n, cdr_outbox_rec_t **rec);
 
 /* The items of a record: CDR_OK, CDR_DECLINED at the end, CDR_ERROR. */
 

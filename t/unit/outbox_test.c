@@ -139,6 +139,7 @@ records_are_read_in_their_order(void)
     cdr_str_t           name, text;
     cdr_outbox_iter_t   it;
     cdr_outbox_rec_t   *found;
+    cdr_outbox_cursor_t seek;
 
     setup();
 
@@ -166,6 +167,17 @@ records_are_read_in_their_order(void)
     ok(cdr_outbox_find(&ob, 4, &found) == CDR_DECLINED
        && cdr_outbox_find(&ob, 0, &found) == CDR_DECLINED,
        "and by no other");
+
+    memset(&seek, 0, sizeof(cdr_outbox_cursor_t));
+
+    ok(cdr_outbox_seek(&ob, &seek, 1, &found) == CDR_OK
+       && found->number == 1
+       && cdr_outbox_seek(&ob, &seek, 3, &found) == CDR_OK
+       && found->number == 2,
+       "from the one that was found last");
+    ok(cdr_outbox_seek(&ob, &seek, 4, &found) == CDR_DECLINED
+       && cdr_outbox_seek(&ob, &seek, 2, &found) == CDR_OK
+       && found->number == 1, "or from the first, for one before that");
 
     it.rest.len = 3;
     it.rest.data = (const uint8_t *) "abc";
