@@ -6,6 +6,7 @@
  *   _join_tell       this server's reviewers, to Redis
  *   _join_told       the same as text
  *   _join_peers      those of the others, from Redis
+ *   _join_scan       all of one server, page by page
  *   _join_leave      the end of this server
  *
  * In Redis each server has a hash of its reviewers ({base}reviewers:ID), of
@@ -42,6 +43,13 @@
 typedef struct {
     uint64_t                      server;   /* as its hash was asked for */
     uint64_t                      wanted;   /* version that there is */
+    uint64_t                      first;    /* with its first page, */
+    uint64_t                      version;  /* and with its last one */
+    ngx_uint_t                    page;     /* fields of one, */
+    ngx_uint_t                    fields;   /* and of all so far */
+    u_char                        cursor[NGX_INT64_LEN];
+    size_t                        cursor_len;
+    unsigned                      asked:1;  /* the first page was there */
     unsigned                      reading:1;
     unsigned                      behind:1; /* as the last beat said */
     unsigned                      seen:1;   /* since answers come */
@@ -145,15 +153,38 @@ ngx_int_t ngx_conductor_told_gone(ngx_conductor_guests_t *g,
 
 
 /*
+ * ngx_conductor_join_scan.c: reads the hash of a server, by its index in the
+ * table, if that is not being done.
+ */
+
+void ngx_conductor_peers_read(ngx_conductor_guests_t *g, uint32_t index);
+
+
+/*
  * ngx_conductor_join_peers.c
  *
- * A message of the channel.  Reads the hash of a server, by its index in the
- * table, if that is not being done.  A server is gone, with its guests, or has
- * said so and when they are.  What all of them told is as last known.
+ * Lines that are taken into the table, in the end by a flush: NGX_OK or
+ * NGX_ERROR, it was damaged.  Guests that were not among them since
+ * cdr_guest_begin() leave, "due": NGX_OK or NGX_ERROR.  What is known of a
+ * server: NGX_OK or NGX_DECLINED.  Something is wrong; there is no room.
+ */
+
+void ngx_conductor_lines_begin(ngx_conductor_guests_t *g, uint32_t index);
+void ngx_conductor_lines_add(cdr_str_t line);
+ngx_int_t ngx_conductor_lines_flush(void);
+ngx_int_t ngx_conductor_peers_sweep(ngx_conductor_guests_t *g, uint32_t index,
+    uint64_t due);
+ngx_int_t ngx_conductor_peers_get(ngx_conductor_guests_t *g, uint32_t index,
+    cdr_guest_peer_t *peer);
+void ngx_conductor_peers_wrong(ngx_conductor_guests_t *g, const char *what);
+void ngx_conductor_peers_full(ngx_conductor_guests_t *g);
+
+/*
+ * A message of the channel.  A server is gone, with its guests, or has said so
+ * and when they are.  What all of them told is as last known.
  */
 
 void ngx_conductor_peers_message(ngx_conductor_guests_t *g, ngx_str_t *text);
-void ngx_conductor_peers_read(ngx_conductor_guests_t *g, uint32_t index);
 void ngx_conductor_peers_drop(ngx_conductor_guests_t *g, uint32_t index,
     const cdr_guest_note_t *note);
 void ngx_conductor_peers_stale(ngx_conductor_guests_t *g);

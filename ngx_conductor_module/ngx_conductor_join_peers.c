@@ -2,8 +2,6 @@
 
 #include "ngx_conductor_guests.h"
 
-#include <hiredis/hiredis.h>
-
 
 #define NGX_CONDUCTOR_PEERS_LOOKS  1024     /* entries in a hold of the lock */
 
@@ -27,26 +25,6 @@ static void ngx_conductor_peers_apply(ngx_conductor_guests_t *g,
 static void ngx_conductor_peers_gone(ngx_conductor_guests_t *g,
     uint32_t index, const cdr_guest_note_t *note,
     const cdr_guest_peer_t *peer);
-static void ngx_conductor_peers_hash(ngx_conductor_join_t *join,
-    redisReply *reply, void *data);
-static ngx_int_t ngx_conductor_peers_all(ngx_conductor_guests_t *g,
-    uint32_t index, redisReply *reply);
-static uint64_t ngx_conductor_peers_fields(ngx_conductor_guests_t *g,
-    ngx_str_t *key, redisReply *reply);
-static ngx_int_t ngx_conductor_peers_value(ngx_conductor_guests_t *g,
-    ngx_str_t *key, redisReply *field, redisReply *value, cdr_str_t *line);
-static ngx_int_t ngx_conductor_peers_name(ngx_conductor_guests_t *g,
-    uint64_t server, ngx_str_t *name, u_char *buf, size_t size);
-static void ngx_conductor_lines_begin(ngx_conductor_guests_t *g,
-    uint32_t index);
-static void ngx_conductor_lines_add(cdr_str_t line);
-static void ngx_conductor_lines_flush(void);
-static ngx_int_t ngx_conductor_peers_sweep(ngx_conductor_guests_t *g,
-    uint32_t index, uint64_t due);
-static void ngx_conductor_peers_wrong(ngx_conductor_guests_t *g,
-    const char *what);
-static ngx_int_t ngx_conductor_peers_get(ngx_conductor_guests_t *g,
-    uint32_t index, cdr_guest_peer_t *peer);
 
 
 static ngx_conductor_lines_t  ngx_conductor_lines;
@@ -106,7 +84,7 @@ ngx_conductor_peers_message(ngx_conductor_guests_t *g, ngx_str_t *text)
     if (note.gone) {
         ngx_conductor_peers_gone(g, index, &note, &peer);
 
-    } else if (!note.all && peer.version
+    } else if (!note.all && !g->peers[index].reading && peer.version
                && note.version == peer.version + 1)
     {
         ngx_conductor_peers_apply(g, index, &note, lines);
@@ -123,6 +101,7 @@ ngx_conductor_peers_apply(ngx_conductor_guests_t *g, uint32_t index,
     const cdr_guest_note_t *note, cdr_str_t lines)
 {
     cdr_str_t  line;
+    ngx_int_t  rc;
 
     ngx_conductor_lines_begin(g, index);
 
@@ -130,12 +109,12 @@ ngx_conductor_peers_apply(ngx_conductor_guests_t *g, uint32_t index,
         ngx_conductor_lines_add(line);
     }
 
-    ngx_conductor_lines_flush();
+    rc = ngx_conductor_lines_flush();
 
     ngx_conductor_zone_lock(g->hub);
 
     cdr_guest_set_version(&g->hub->guests, index, 0,
-                          ngx_conductor_lines.damaged ? 0 : note->version);
+                          (rc == NGX_OK) ? note->version : 0);
     cdr_guest_seen(&g->hub->guests, index, ngx_conductor_now());
 
     ngx_conductor_zone_unlock(g->hub);
@@ -159,37 +138,6 @@ ngx_conductor_peers_gone(ngx_conductor_guests_t *g, uint32_t index,
     /* how many there are now, the next beat tells */
 
     g->beat_at = ngx_current_msec;
-}
-
-
-void
-ngx_conductor_peers_read(ngx_conductor_guests_t *g, uint32_t index)
-{
-    u_char                    buf[NGX_INT64_LEN + 512];
-    ngx_str_t                 argv[2];
-    cdr_guest_peer_t          peer;
-    ngx_conductor_reading_t  *p;
-
-    p = &g->peers[index];
-
-    if (p->reading || !g->up
-        || ngx_conductor_peers_get(g, index, &peer) != NGX_OK
-        || ngx_conductor_peers_name(g, peer.server, &argv[1], buf,
-                                    sizeof(buf))
-           != NGX_OK)
-    {
-        return;
-    }
-
-    ngx_str_set(&argv[0], "HGETALL");
-
-    if (ngx_conductor_join_command(g->join, ngx_conductor_peers_hash,
-                                   (void *) (uintptr_t) index, 2, argv)
-        == NGX_OK)
-    {
-        p->reading = 1;
-        p->server = peer.server;
-    }
 }
 
 
@@ -257,186 +205,7 @@ ngx_conductor_peers_stale(ngx_conductor_guests_t *g)
 }
 
 
-/* The answer to HGETALL. */
-
-static void
-ngx_conductor_peers_hash(ngx_conductor_join_t *join, redisReply *reply,
-    void *data)
-{
-    uint32_t                  index;
-    ngx_int_t                 rc;
-    cdr_guest_peer_t          peer;
-    ngx_conductor_reading_t  *p;
-    ngx_conductor_guests_t   *g;
-
-    g = ngx_conductor_guests(join);
-    index = (uint32_t) (uintptr_t) data;
-    p = &g->peers[index];
-
-    p->reading = 0;
-
-    if (reply == NULL || !g->up || reply->type != REDIS_REPLY_ARRAY
-        || ngx_conductor_peers_get(g, index, &peer) != NGX_OK
-        || peer.server != p->server)
-    {
-        return;
-    }
-
-    rc = ngx_conductor_peers_all(g, index, reply);
-
-    if (rc == NGX_OK
-        && ngx_conductor_peers_get(g, index, &peer) == NGX_OK
-        && peer.version < p->wanted)
-    {
-        /* a message was faster */
-
-        ngx_conductor_peers_read(g, index);
-    }
-}
-
-
-/* NGX_DECLINED if there is nothing, yet or any more. */
-
-static ngx_int_t
-ngx_conductor_peers_all(ngx_conductor_guests_t *g, uint32_t index,
-    redisReply *reply)
-{
-    u_char                buf[NGX_INT64_LEN + 512];
-    uint64_t              version;
-    ngx_str_t             key;
-    ngx_conductor_hub_t  *hub;
-
-    hub = g->hub;
-
-    if (ngx_conductor_peers_name(g, g->peers[index].server, &key, buf,
-                                 sizeof(buf))
-        != NGX_OK)
-    {
-        return NGX_DECLINED;
-    }
-
-    ngx_conductor_zone_lock(hub);
-    cdr_guest_begin(&hub->guests, index);
-    ngx_conductor_zone_unlock(hub);
-
-    ngx_conductor_lines_begin(g, index);
-
-    version = ngx_conductor_peers_fields(g, &key, reply);
-
-    ngx_conductor_lines_flush();
-
-    if (version == 0 || ngx_conductor_lines.damaged
-        || ngx_conductor_peers_sweep(g, index, ngx_conductor_now()
-                                               + hub->presence_leave)
-           != NGX_OK)
-    {
-        return NGX_DECLINED;
-    }
-
-    ngx_conductor_zone_lock(hub);
-
-    cdr_guest_set_version(&hub->guests, index, 0, version);
-    cdr_guest_stale(&hub->guests, index, false);
-    cdr_guest_seen(&hub->guests, index, ngx_conductor_now());
-
-    ngx_conductor_zone_unlock(hub);
-
-    ngx_conductor_watch_wake(hub);
-
-    return NGX_OK;
-}
-
-
-/* All lines of a hash; returns its version, or 0 if it has none. */
-
-static uint64_t
-ngx_conductor_peers_fields(ngx_conductor_guests_t *g, ngx_str_t *key,
-    redisReply *reply)
-{
-    size_t      i;
-    uint64_t    version;
-    cdr_str_t   line;
-
-    version = 0;
-
-    for (i = 0; i + 1 < reply->elements; i += 2) {
-
-        if (reply->element[i]->len == sizeof("version") - 1
-            && ngx_memcmp(reply->element[i]->str, "version",
-                          sizeof("version") - 1)
-               == 0)
-        {
-            line.data = (u_char *) reply->element[i + 1]->str;
-            line.len = reply->element[i + 1]->len;
-            (void) cdr_guest_number(line, &version);
-            continue;
-        }
-
-        if (ngx_conductor_peers_value(g, key, reply->element[i],
-                                      reply->element[i + 1], &line)
-            == NGX_OK)
-        {
-            ngx_conductor_lines_add(line);
-        }
-    }
-
-    return version;
-}
-
-
-/* The line of a field, if it is signed where it has to be. */
-
-static ngx_int_t
-ngx_conductor_peers_value(ngx_conductor_guests_t *g, ngx_str_t *key,
-    redisReply *field, redisReply *value, cdr_str_t *line)
-{
-    u_char     buf[512 + CDR_GUEST_FIELD_MAX];
-    cdr_str_t  what;
-
-    line->data = (u_char *) value->str;
-    line->len = value->len;
-
-    if (g->join->conf->secret.len == 0) {
-        return NGX_OK;
-    }
-
-    what.data = buf;
-    what.len = ngx_snprintf(buf, sizeof(buf), "%V %*s", key, field->len,
-                            field->str)
-               - buf;
-
-    if (cdr_sign_text_check(&g->sign, what, line) != CDR_OK) {
-        ngx_conductor_peers_wrong(g, "is not signed by a server of the hub");
-        return NGX_DECLINED;
-    }
-
-    return NGX_OK;
-}
-
-
-/* The key of a server's hash: as this one's, with another id. */
-
-static ngx_int_t
-ngx_conductor_peers_name(ngx_conductor_guests_t *g, uint64_t server,
-    ngx_str_t *name, u_char *buf, size_t size)
-{
-    size_t  len;
-
-    len = g->own.len - g->id.len;
-
-    if (len + NGX_INT64_LEN > size) {
-        return NGX_ERROR;
-    }
-
-    name->data = buf;
-    name->len = ngx_sprintf(ngx_cpymem(buf, g->own.data, len), "%uL", server)
-                - buf;
-
-    return NGX_OK;
-}
-
-
-static void
+void
 ngx_conductor_lines_begin(ngx_conductor_guests_t *g, uint32_t index)
 {
     ngx_conductor_lines.guests = g;
@@ -448,7 +217,7 @@ ngx_conductor_lines_begin(ngx_conductor_guests_t *g, uint32_t index)
 
 /* Read without the lock, and taken with others under one. */
 
-static void
+void
 ngx_conductor_lines_add(cdr_str_t line)
 {
     ngx_conductor_lines_t  *l;
@@ -464,12 +233,12 @@ ngx_conductor_lines_add(cdr_str_t line)
     }
 
     if (++l->n == NGX_CONDUCTOR_GUESTS_HOLD) {
-        ngx_conductor_lines_flush();
+        (void) ngx_conductor_lines_flush();
     }
 }
 
 
-static void
+ngx_int_t
 ngx_conductor_lines_flush(void)
 {
     int                      rc;
@@ -507,20 +276,33 @@ ngx_conductor_lines_flush(void)
 
     l->n = 0;
 
-    if (full && !g->full) {
-        g->full = 1;
-
-        ngx_log_error(NGX_LOG_ERR, g->join->log, 0,
-                      "hub \"%V\" has no room for all reviewers of its other "
-                      "servers: presence is not complete, enlarge \"zone\"",
-                      &hub->name);
+    if (full) {
+        ngx_conductor_peers_full(g);
     }
+
+    return l->damaged ? NGX_ERROR : NGX_OK;
+}
+
+
+void
+ngx_conductor_peers_full(ngx_conductor_guests_t *g)
+{
+    if (g->full) {
+        return;
+    }
+
+    g->full = 1;
+
+    ngx_log_error(NGX_LOG_ERR, g->join->log, 0,
+                  "hub \"%V\" has no room for all reviewers of its other "
+                  "servers: presence is not complete, enlarge \"zone\"",
+                  &g->hub->name);
 }
 
 
 /* Those who were not told of any more leave. */
 
-static ngx_int_t
+ngx_int_t
 ngx_conductor_peers_sweep(ngx_conductor_guests_t *g, uint32_t index,
     uint64_t due)
 {
@@ -552,7 +334,7 @@ ngx_conductor_peers_sweep(ngx_conductor_guests_t *g, uint32_t index,
 
 /* Whoever may write to Redis may write anything: counted, and said once. */
 
-static void
+void
 ngx_conductor_peers_wrong(ngx_conductor_guests_t *g, const char *what)
 {
     atomic_fetch_add(&g->hub->zone->joining.rejected, 1);
@@ -571,7 +353,7 @@ ngx_conductor_peers_wrong(ngx_conductor_guests_t *g, const char *what)
 
 /* The label is of no use but at once: it lies in the table. */
 
-static ngx_int_t
+ngx_int_t
 ngx_conductor_peers_get(ngx_conductor_guests_t *g, uint32_t index,
     cdr_guest_peer_t *peer)
 {
