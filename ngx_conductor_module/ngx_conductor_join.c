@@ -25,7 +25,9 @@ static void ngx_conductor_join_error(ngx_conductor_join_own_t *own,
 
 static const ngx_conductor_link_handlers_t  ngx_conductor_join_handlers = {
     ngx_conductor_join_linked,
-    ngx_conductor_join_unlinked
+    ngx_conductor_join_unlinked,
+    ngx_conductor_join_heard,
+    ngx_conductor_join_unheard
 };
 
 
@@ -56,6 +58,7 @@ ngx_conductor_join_tick(ngx_conductor_join_t **join, ngx_conductor_hub_t *hub)
     }
 
     ngx_conductor_join_sample(own);
+    ngx_conductor_join_gap_due(own);
 
     if (own->linked) {
         ngx_conductor_join_look(own);
@@ -150,6 +153,7 @@ ngx_conductor_join_new(ngx_conductor_hub_t *hub)
     own->join.hub = hub;
     own->join.conf = hub->redis;
     own->join.log = ngx_cycle->log;
+    own->count = NGX_CONDUCTOR_JOIN_COUNT;
 
     return (ngx_conductor_join_sign_init(own) == NGX_OK) ? own : NULL;
 }
@@ -462,10 +466,14 @@ ngx_conductor_join_state_set(ngx_conductor_join_own_t *own,
     own->since = ngx_conductor_clock();
 
     if (state == NGX_CONDUCTOR_REDIS_JOINED) {
-        own->said[0] = '\0';
         ngx_conductor_join_error(own, "");
-        ngx_log_error(NGX_LOG_NOTICE, own->join.log, 0,
-                      "hub \"%V\" is joined by its Redis", &hub->name);
+
+        if (!own->quiet) {
+            ngx_log_error(NGX_LOG_NOTICE, own->join.log, 0,
+                          "hub \"%V\" is joined by its Redis", &hub->name);
+        }
+
+        own->quiet = 1;
     }
 
     atomic_store(&joining->since_ms, ngx_conductor_now());
@@ -478,9 +486,8 @@ ngx_conductor_join_alone(ngx_conductor_join_own_t *own, const char *reason)
 {
     ngx_conductor_join_error(own, reason);
 
-    if (ngx_strncmp(own->said, reason, NGX_CONDUCTOR_KEEPER_TEXT - 1) != 0) {
-        (void) ngx_cpystrn(own->said, (u_char *) reason,
-                           NGX_CONDUCTOR_KEEPER_TEXT);
+    if (ngx_conductor_join_say_why(own, reason)) {
+        own->quiet = 0;
 
         ngx_log_error(NGX_LOG_ERR, own->join.log, 0,
                       "hub \"%V\" goes on alone: %s",
@@ -535,6 +542,8 @@ ngx_conductor_join_up(ngx_conductor_join_own_t *own)
             (*hook)->up(&own->join);
         }
     }
+
+    ngx_conductor_join_listen(own);
 }
 
 
@@ -561,6 +570,8 @@ ngx_conductor_join_unlinked(void *data, const char *reason)
     (void) ngx_cpystrn(own->why, (u_char *) reason, NGX_CONDUCTOR_KEEPER_TEXT);
 
     if (own->linked) {
+        ngx_conductor_join_large(own);
+
         own->linked = 0;
         own->lost = ngx_current_msec;
 

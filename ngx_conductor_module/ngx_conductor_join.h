@@ -8,6 +8,8 @@
  *   _join_read     from Redis to the log, and
  *   _join_entries  what was read
  *   _join_place    places given alone
+ *   _join_large    entries that are too large to be read
+ *   _join_say      what happens often, and is said once
  *   _join_script   what runs in Redis
  *
  * What holds at every instruction, whoever dies:
@@ -85,6 +87,8 @@ typedef struct {
  *   up        the hello is through; join->forgotten: Redis does not have what
  *             it had (it failed over, or was restarted), so what this server
  *             has told it is to be told again
+ *   listen    after "up", and when the connection for channels was made anew,
+ *             which may have missed messages: they are to be subscribed to
  *   down      the link is gone, and with it what was asked and not answered
  *   tick      every 100 ms, whatever the link
  *   stop      it is the owner no more (the process ends)
@@ -96,6 +100,7 @@ typedef struct {
 typedef struct {
     void        (*start)(ngx_conductor_join_t *join);
     void        (*up)(ngx_conductor_join_t *join);
+    void        (*listen)(ngx_conductor_join_t *join);
     void        (*down)(ngx_conductor_join_t *join);
     void        (*tick)(ngx_conductor_join_t *join);
     void        (*stop)(ngx_conductor_join_t *join);
@@ -179,8 +184,9 @@ ngx_int_t ngx_conductor_join_script(ngx_conductor_join_t *join,
     void *data, ngx_uint_t keys, ngx_uint_t argc, const ngx_str_t *argv);
 
 /*
- * Messages of a channel are wanted, from now on until the link is down: to be
- * asked for in "up".  NGX_OK; NGX_ERROR as above.
+ * Messages of a channel are wanted, as long as this connection lasts: to be
+ * asked for in "listen".  NGX_OK; NGX_ERROR: it is lost, and "listen" is called
+ * again.
  */
 
 ngx_int_t ngx_conductor_join_subscribe(ngx_conductor_join_t *join,

@@ -90,7 +90,7 @@ ngx_conductor_join_args_free(ngx_conductor_join_args_t *args)
 }
 
 
-/* Under the lock: what it points to may be dropped after it. */
+/* What it points to stays until the record is taken out of the outbox. */
 
 ngx_int_t
 ngx_conductor_join_args_record(ngx_conductor_join_args_t *args,

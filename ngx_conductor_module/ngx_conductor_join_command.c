@@ -286,11 +286,15 @@ ngx_conductor_join_subscribe(ngx_conductor_join_t *join, ngx_str_t *channel)
     argv[1] = (const char *) channel->data;
     len[1] = channel->len;
 
-    return (redisAsyncCommandArgv(join->link->subscriber,
-                                  ngx_conductor_join_message, join, 2, argv,
-                                  len)
-            == REDIS_OK)
-           ? NGX_OK : NGX_ERROR;
+    if (redisAsyncCommandArgv(join->link->subscriber,
+                              ngx_conductor_join_message, join, 2, argv, len)
+        != REDIS_OK)
+    {
+        ngx_conductor_link_deaf(join->link, "channels cannot be subscribed to");
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
 }
 
 

@@ -31,6 +31,7 @@ static void ngx_conductor_join_control_drain(ngx_conductor_join_t *join,
 ngx_conductor_join_hook_t  ngx_conductor_join_control = {
     ngx_conductor_join_control_start,
     ngx_conductor_join_revoked_up,
+    NULL,                                   /* listen */
     NULL,                                   /* down */
     NULL,                                   /* tick */
     NULL,                                   /* stop */

@@ -33,19 +33,13 @@ static ngx_int_t ngx_conductor_join_read_take(ngx_conductor_join_batch_t *b,
     ngx_uint_t *next);
 static ngx_int_t ngx_conductor_join_read_one(ngx_conductor_join_batch_t *b,
     ngx_uint_t i);
-static void ngx_conductor_join_read_index(ngx_conductor_join_own_t *own,
-    cdr_stream_entry_t *e, ngx_uint_t fresh);
 static ngx_int_t ngx_conductor_join_read_append(
     ngx_conductor_join_own_t *own, cdr_stream_entry_t *e,
     ngx_conductor_ordered_t *ev);
 static ngx_uint_t ngx_conductor_join_read_own(ngx_conductor_join_own_t *own,
     cdr_stream_entry_t *e, cdr_log_pos_t *pos);
-static void ngx_conductor_join_read_passed(ngx_conductor_join_own_t *own,
-    cdr_stream_entry_t *e);
 static void ngx_conductor_join_read_control(ngx_conductor_join_own_t *own,
     cdr_stream_entry_t *e);
-static void ngx_conductor_join_read_bad(ngx_conductor_join_own_t *own,
-    cdr_stream_entry_t *e, const char *error);
 
 
 ngx_int_t
@@ -99,6 +93,8 @@ ngx_conductor_join_read_batch(ngx_conductor_join_batch_t *b)
     while (rc == NGX_OK && next < b->count) {
         rc = ngx_conductor_join_read_take(b, &next);
     }
+
+    ngx_conductor_join_tell_log(own);
 
     if (b->news) {
         ngx_conductor_wake_all(own->join.hub);
@@ -302,35 +298,6 @@ ngx_conductor_join_read_one(ngx_conductor_join_batch_t *b, ngx_uint_t i)
 }
 
 
-/*
- * Is there one between it and the one before that is gone?  The index is not
- * signed: that of an entry that is no news can only be the next one.
- */
-
-static void
-ngx_conductor_join_read_index(ngx_conductor_join_own_t *own,
-    cdr_stream_entry_t *e, ngx_uint_t fresh)
-{
-    ngx_conductor_joining_t  *joining;
-
-    joining = &own->join.hub->zone->joining;
-
-    if (!fresh && e->index != joining->last_index + 1) {
-        e->index = 0;
-    }
-
-    if (joining->last_index && e->index
-        && e->index != joining->last_index
-        && e->index != joining->last_index + 1
-        && (e->ms > joining->last_ms
-            || (e->ms == joining->last_ms && e->n > joining->last_n)))
-    {
-        ngx_conductor_join_gap_locked(own,
-                                "the stream has dropped what was not read");
-    }
-}
-
-
 static ngx_int_t
 ngx_conductor_join_read_append(ngx_conductor_join_own_t *own,
     cdr_stream_entry_t *e, ngx_conductor_ordered_t *ev)
@@ -417,7 +384,7 @@ ngx_conductor_join_read_own(ngx_conductor_join_own_t *own,
     atomic_store(&joining->lag_us,
                  (now > e->time_ms) ? (now - e->time_ms) * 1000 : 0);
 
-    if (cdr_outbox_find(&hub->outbox, e->number, &rec) != CDR_OK
+    if (cdr_outbox_seek(&hub->outbox, &own->found, e->number, &rec) != CDR_OK
         || e->number != rec->n + rec->count - 1)
     {
         return 0;
@@ -443,47 +410,6 @@ ngx_conductor_join_read_own(ngx_conductor_join_own_t *own,
                     CDR_OUTBOX_ORDERED|CDR_OUTBOX_RETURNED);
 
     return answered;
-}
-
-
-/* The last step of each: what was not passed is read again. */
-
-static void
-ngx_conductor_join_read_passed(ngx_conductor_join_own_t *own,
-    cdr_stream_entry_t *e)
-{
-    ngx_conductor_joining_t  *joining;
-
-    joining = &own->join.hub->zone->joining;
-
-    own->read.ms = e->ms;
-    own->read.n = e->n;
-    own->read.local = 0;
-
-    if (joining->last_ms < e->ms
-        || (joining->last_ms == e->ms && joining->last_n < e->n))
-    {
-        joining->last_ms = e->ms;
-        joining->last_n = e->n;
-        joining->based = 0;
-
-        /* while all is read again, one is missing without being missed */
-
-        if (own->join.forgotten && own->again_due) {
-            joining->last_index = 0;
-
-        } else if (e->index) {
-            joining->last_index = e->index;
-        }
-    }
-
-    if (own->lone.ms && cdr_log_cmp(&own->read, &own->lone) >= 0) {
-
-        /* all of it has come back that ever will */
-
-        own->lone.ms = 0;
-        joining->lone_n = 0;
-    }
 }
 
 
@@ -521,29 +447,5 @@ ngx_conductor_join_read_control(ngx_conductor_join_own_t *own,
         ngx_conductor_zone_lock(hub);
         (void) ngx_conductor_join_read_own(own, e, &pos);
         ngx_conductor_zone_unlock(hub);
-    }
-}
-
-
-static void
-ngx_conductor_join_read_bad(ngx_conductor_join_own_t *own,
-    cdr_stream_entry_t *e, const char *error)
-{
-    ngx_conductor_hub_t  *hub;
-
-    hub = own->join.hub;
-
-    atomic_fetch_add(&hub->zone->joining.rejected, 1);
-
-    if (!own->bad) {
-        own->bad = 1;
-        ngx_log_error(NGX_LOG_ERR, own->join.log, 0,
-                      "hub \"%V\": the entry %uL-%uL of the stream %Vlog "
-                      "is skipped, it %s; more such are counted only",
-                      &hub->name, e->ms, e->n, &own->join.conf->base, error);
-    }
-
-    if (e->ms | e->n) {
-        ngx_conductor_join_read_passed(own, e);
     }
 }

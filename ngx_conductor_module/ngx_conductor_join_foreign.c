@@ -6,6 +6,7 @@
 
 static void ngx_conductor_foreign_start(ngx_conductor_join_t *join);
 static void ngx_conductor_foreign_up(ngx_conductor_join_t *join);
+static void ngx_conductor_foreign_listen(ngx_conductor_join_t *join);
 static void ngx_conductor_foreign_doubt(ngx_queue_t *queue);
 static void ngx_conductor_foreign_time(ngx_conductor_join_t *join,
     redisReply *reply, void *data);
@@ -33,6 +34,7 @@ static void ngx_conductor_foreign_late(ngx_conductor_join_t *join);
 ngx_conductor_join_hook_t  ngx_conductor_join_foreign = {
     ngx_conductor_foreign_start,
     ngx_conductor_foreign_up,
+    ngx_conductor_foreign_listen,
     NULL,                                   /* down */
     ngx_conductor_foreign_tick,
     NULL,                                   /* stop */
@@ -62,27 +64,18 @@ ngx_conductor_foreign_start(ngx_conductor_join_t *join)
 }
 
 
-/*
- * A session begins.  Since when is asked before it hears anything: what is
- * added in between is not heard here, nor told.
- */
-
 static void
 ngx_conductor_foreign_up(ngx_conductor_join_t *join)
 {
     ngx_queue_t              *q;
     ngx_conductor_heard_t    *h;
     ngx_conductor_foreign_t  *f;
-    static const ngx_str_t    time = ngx_string("TIME");
 
     f = *ngx_conductor_join_data(join, &ngx_conductor_join_foreign);
 
     if (f == NULL) {
         return;
     }
-
-    (void) ngx_conductor_join_command(join, ngx_conductor_foreign_time, NULL,
-                                      1, &time);
 
     if (join->forgotten) {
         ngx_conductor_foreign_doubt(&f->ahead);
@@ -98,6 +91,23 @@ ngx_conductor_foreign_up(ngx_conductor_join_t *join)
         if (!h->asked) {
             ngx_conductor_foreign_try(h);
         }
+    }
+}
+
+
+/*
+ * A session begins.  Since when is asked before it hears anything: what is
+ * added in between is not heard here, nor told.
+ */
+
+static void
+ngx_conductor_foreign_listen(ngx_conductor_join_t *join)
+{
+    static const ngx_str_t  time = ngx_string("TIME");
+
+    if (*ngx_conductor_join_data(join, &ngx_conductor_join_foreign)) {
+        (void) ngx_conductor_join_command(join, ngx_conductor_foreign_time,
+                                          NULL, 1, &time);
     }
 }
 
@@ -190,8 +200,6 @@ ngx_conductor_foreign_subscribe(ngx_conductor_join_t *join)
         channel.len = p - text;
 
         if (ngx_conductor_join_subscribe(join, &channel) != NGX_OK) {
-            ngx_conductor_link_fail(join->link,
-                                    "cannot subscribe to public channels");
             return;
         }
     }

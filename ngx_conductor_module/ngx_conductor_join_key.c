@@ -104,8 +104,8 @@ ngx_conductor_join_key_answer(ngx_conductor_join_t *join, redisReply *reply,
                  & (CDR_OUTBOX_PLACED|CDR_OUTBOX_RETURNED
                     |CDR_OUTBOX_REPEATED)))
         {
-            (void) ngx_conductor_join_repeated(ngx_conductor_join_own(join),
-                                               rec, reply);
+            ngx_conductor_join_repeated(ngx_conductor_join_own(join), rec,
+                                        reply);
         }
 
         ngx_conductor_zone_unlock(join->hub);

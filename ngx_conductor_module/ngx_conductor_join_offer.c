@@ -4,6 +4,9 @@
 #include "ngx_conductor_offer.h"
 
 
+#define NGX_CONDUCTOR_OFFER_TRIES  16       /* to find the oldest event */
+
+
 static ngx_int_t ngx_conductor_join_offer_next(ngx_conductor_join_own_t *own);
 static ngx_int_t ngx_conductor_join_offer_records(
     ngx_conductor_join_own_t *own, ngx_conductor_join_args_t *args);
@@ -113,9 +116,7 @@ ngx_conductor_join_offer_next(ngx_conductor_join_own_t *own)
         return NGX_ERROR;
     }
 
-    /* nothing is dropped from the outbox until hiredis has a copy */
-
-    ngx_conductor_zone_lock(hub);
+    /* only this process takes records out: no lock until hiredis has a copy */
 
     if (args.call->nrecords == 0 && own->upto == 0) {
         rc = ngx_conductor_join_offer_records(own, &args);
@@ -132,8 +133,6 @@ ngx_conductor_join_offer_next(ngx_conductor_join_own_t *own)
             rc = NGX_DONE;
         }
     }
-
-    ngx_conductor_zone_unlock(hub);
 
     return rc;
 }
@@ -222,17 +221,19 @@ ngx_conductor_join_offer_again(ngx_conductor_join_own_t *own,
 {
     int                   rc;
     ngx_int_t             sent;
+    ngx_uint_t            tries;
     cdr_log_event_t       event;
     ngx_conductor_hub_t  *hub;
 
     hub = own->join.hub;
+    tries = 0;
 
     while (args->call->nrecords < NGX_CONDUCTOR_JOIN_BATCH
            && args->bytes < NGX_CONDUCTOR_JOIN_BYTES)
     {
         rc = cdr_log_next(&hub->log, &own->again, &event);
 
-        if (rc == CDR_DECLINED) {
+        if (rc == CDR_DECLINED && tries++ < NGX_CONDUCTOR_OFFER_TRIES) {
             cdr_log_cursor_oldest(&hub->log, &own->again);
             continue;
         }
@@ -444,21 +445,26 @@ ngx_conductor_join_offer_mark(ngx_conductor_join_own_t *own,
         return NGX_ERROR;
     }
 
-    return rec ? ngx_conductor_join_repeated(own, rec, reply->element[1])
-               : NGX_OK;
+    if (rec) {
+        ngx_conductor_join_repeated(own, rec, reply->element[1]);
+    }
+
+    return NGX_OK;
 }
 
 
-ngx_int_t
+void
 ngx_conductor_join_repeated(ngx_conductor_join_own_t *own,
     cdr_outbox_rec_t *rec, redisReply *reply)
 {
     uint32_t              slot;
     cdr_str_t             text;
+    cdr_ticket_state_e    state;
     cdr_ticket_outcome_t  outcome;
     ngx_conductor_hub_t  *hub;
 
     hub = own->join.hub;
+    state = CDR_TICKET_REPEATED;
 
     text.data = (u_char *) reply->str;
     text.len = reply->len;
@@ -466,7 +472,11 @@ ngx_conductor_join_repeated(ngx_conductor_join_own_t *own,
     ngx_memzero(&outcome, sizeof(cdr_ticket_outcome_t));
 
     if (cdr_stream_answer(text, &outcome.answer) != CDR_OK) {
-        return NGX_ERROR;
+
+        /* what others have put there: nothing was sent */
+
+        atomic_fetch_add(&hub->zone->joining.rejected, 1);
+        state = CDR_TICKET_FAILED;
     }
 
     /* of the same body; of another one it is of no use */
@@ -474,14 +484,11 @@ ngx_conductor_join_repeated(ngx_conductor_join_own_t *own,
     outcome.answer.count = rec->count;
 
     if (!(atomic_load(&rec->marks) & CDR_OUTBOX_PLACED)
-        && ngx_conductor_outbox_finish(hub, rec, CDR_TICKET_REPEATED,
-                                       &outcome, &slot)
+        && ngx_conductor_outbox_finish(hub, rec, state, &outcome, &slot)
            == NGX_OK)
     {
         ngx_conductor_wake_one(hub, slot);
     }
 
     cdr_outbox_mark(&hub->outbox, rec, CDR_OUTBOX_ORDERED|CDR_OUTBOX_REPEATED);
-
-    return NGX_OK;
 }

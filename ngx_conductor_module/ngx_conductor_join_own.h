@@ -44,6 +44,25 @@ typedef struct {
 } ngx_conductor_join_call_t;
 
 
+/* Something that may happen often: said at most once a minute. */
+
+typedef struct {
+    ngx_msec_t                    at;       /* when it was said last */
+    ngx_uint_t                    n;        /* and how often it was not since */
+    unsigned                      said:1;
+} ngx_conductor_join_said_t;
+
+
+/* Why the hub was alone, as it was said. */
+
+#define NGX_CONDUCTOR_JOIN_WHYS  4
+
+typedef struct {
+    uint32_t                      hash;     /* of the reason */
+    ngx_msec_t                    at;
+} ngx_conductor_join_why_t;
+
+
 /* What the last number was at a time: so what has waited since is known. */
 
 typedef struct {
@@ -60,7 +79,8 @@ struct ngx_conductor_join_own_s {
     ngx_msec_t                    begun;    /* some time from then on */
     ngx_msec_t                    lost;     /* since when there is no link */
     u_char                        why[NGX_CONDUCTOR_KEEPER_TEXT];
-    u_char                        said[NGX_CONDUCTOR_KEEPER_TEXT];
+    ngx_conductor_join_why_t      said[NGX_CONDUCTOR_JOIN_WHYS];
+    ngx_uint_t                    nsaid;
     ngx_conductor_join_sample_t   samples[NGX_CONDUCTOR_JOIN_SAMPLES];
     ngx_uint_t                    sample;   /* the newest */
 
@@ -99,7 +119,18 @@ struct ngx_conductor_join_own_s {
                                                began */
     u_char                        stream[NGX_CONDUCTOR_STREAM_NAME];
     cdr_log_cursor_t              settle;
-    ngx_conductor_join_control_t  control;
+    cdr_outbox_cursor_t           found;    /* the last of ours that came */
+    ngx_uint_t                    count;    /* entries that are asked for */
+    ngx_msec_t                    gap_at;   /* when clients were told of one */
+    const char                   *gap;      /* to be logged */
+    const char                   *lost_event;     /* likewise */
+    const char                   *bad;      /* likewise, of an entry, */
+    uint64_t                      bad_ms;   /* at this place */
+    uint64_t                      bad_n;
+
+    ngx_conductor_join_said_t     said_gap;
+    ngx_conductor_join_said_t     said_lost;
+    ngx_conductor_join_said_t     said_deaf;
 
     /* placing */
 
@@ -119,7 +150,12 @@ struct ngx_conductor_join_own_s {
     unsigned                      reading:1;
     unsigned                      again_due:1;    /* reading again */
     unsigned                      answered:1;     /* since the state began */
-    unsigned                      bad:1;    /* an entry was; logged */
+    unsigned                      said_bad:1;     /* an entry was; logged */
+    unsigned                      quiet:1;  /* that it is alone was not said
+                                               again */
+    unsigned                      gap_due:1;      /* clients are to be told of
+                                                     one more */
+    unsigned                      skip:1;   /* the next entry cannot be read */
 };
 
 
@@ -183,7 +219,7 @@ void ngx_conductor_join_probe(ngx_conductor_join_own_t *own);
 
 /* Under the lock: its key was used before, for what the reply says. */
 
-ngx_int_t ngx_conductor_join_repeated(ngx_conductor_join_own_t *own,
+void ngx_conductor_join_repeated(ngx_conductor_join_own_t *own,
     cdr_outbox_rec_t *rec, redisReply *reply);
 
 
@@ -231,10 +267,21 @@ ngx_int_t ngx_conductor_join_args_send(ngx_conductor_join_args_t *args,
 
 void ngx_conductor_join_read(ngx_conductor_join_own_t *own);
 ngx_uint_t ngx_conductor_join_caught(ngx_conductor_join_own_t *own);
+
+
+/*
+ * ngx_conductor_join_gap.c
+ *
+ * Clients are told that they miss something: once a second at most, so that
+ * nobody can fill the history with that; and what is due since.  Under the
+ * lock, where the workers are to be woken; "reason" is a constant.
+ */
+
 void ngx_conductor_join_gap(ngx_conductor_join_own_t *own,
     const char *reason);
 void ngx_conductor_join_gap_locked(ngx_conductor_join_own_t *own,
     const char *reason);
+void ngx_conductor_join_gap_due(ngx_conductor_join_own_t *own);
 
 
 /*
@@ -250,6 +297,69 @@ const char *ngx_conductor_join_entry(ngx_conductor_join_own_t *own,
 
 ngx_int_t ngx_conductor_join_entries(ngx_conductor_join_own_t *own,
     redisReply **entries, ngx_uint_t n);
+
+/*
+ * ngx_conductor_join_passed.c
+ *
+ * Under the lock, for each entry: whether one is missing before it, if it is
+ * news; it is passed; and likewise, as it has a fault, a constant.
+ */
+
+void ngx_conductor_join_read_index(ngx_conductor_join_own_t *own,
+    cdr_stream_entry_t *e, ngx_uint_t fresh);
+void ngx_conductor_join_read_passed(ngx_conductor_join_own_t *own,
+    cdr_stream_entry_t *e);
+void ngx_conductor_join_read_bad(ngx_conductor_join_own_t *own,
+    cdr_stream_entry_t *e, const char *error);
+
+/* Without the lock: one that was not read. */
+
+void ngx_conductor_join_pass(ngx_conductor_join_own_t *own, uint64_t ms,
+    uint64_t n, const char *error);
+
+
+/*
+ * ngx_conductor_join_large.c: entries may be of any size, an answer not.
+ *
+ * How many are to be asked for, by what was read last; the link went down,
+ * perhaps for that; and the next entry is to be passed.
+ */
+
+void ngx_conductor_join_fit(ngx_conductor_join_own_t *own,
+    redisReply **entries, ngx_uint_t n);
+void ngx_conductor_join_large(ngx_conductor_join_own_t *own);
+ngx_int_t ngx_conductor_join_skip(ngx_conductor_join_own_t *own);
+
+
+/*
+ * ngx_conductor_join_say.c
+ *
+ * Is it to be logged?  Then how often it was not, for the end of a sentence:
+ * in the buffer, of NGX_CONDUCTOR_JOIN_TIMES bytes, with a zero.
+ */
+
+#define NGX_CONDUCTOR_JOIN_SAY    60000     /* ms */
+#define NGX_CONDUCTOR_JOIN_TIMES  (sizeof("; more such,  times, were not logged") \
+                                   + NGX_INT_T_LEN)
+
+ngx_uint_t ngx_conductor_join_say(ngx_conductor_join_said_t *said,
+    u_char *times);
+
+/* Is it to be logged why the hub is alone?  Not if that is known, nor if some
+ * reasons take turns. */
+
+ngx_uint_t ngx_conductor_join_say_why(ngx_conductor_join_own_t *own,
+    const char *reason);
+
+/* What is logged when no lock is held: gaps, and what could not be taken. */
+
+void ngx_conductor_join_tell_log(ngx_conductor_join_own_t *own);
+
+/* Of the connection for channels. */
+
+void ngx_conductor_join_listen(ngx_conductor_join_own_t *own);
+void ngx_conductor_join_heard(void *data, const char *reason);
+void ngx_conductor_join_unheard(void *data, const char *reason);
 
 
 /*

@@ -127,6 +127,7 @@ ngx_conductor_join_place_record(ngx_conductor_join_own_t *own,
         }
     }
 
+    ngx_conductor_join_tell_log(own);
     ngx_destroy_pool(pool);
 
     return (rc == NGX_OK) ? NGX_OK : NGX_ERROR;
@@ -213,10 +214,8 @@ ngx_conductor_join_place_locked(ngx_conductor_join_own_t *own,
             placed++;
 
         } else {
-            ngx_log_error(NGX_LOG_ERR, own->join.log, 0,
-                          "hub \"%V\": an event is lost: %s", &hub->name,
-                          ev[i].error ? ev[i].error
-                                      : "it cannot be added to the log");
+            own->lost_event = ev[i].error ? ev[i].error
+                                          : "it cannot be added to the log";
         }
     }
 

@@ -10,6 +10,7 @@ static void ngx_conductor_guests_start(ngx_conductor_join_t *join);
 static ngx_int_t ngx_conductor_guests_names(ngx_conductor_guests_t *g);
 static ngx_int_t ngx_conductor_guests_sign(ngx_conductor_guests_t *g);
 static void ngx_conductor_guests_up(ngx_conductor_join_t *join);
+static void ngx_conductor_guests_listen(ngx_conductor_join_t *join);
 static void ngx_conductor_guests_down(ngx_conductor_join_t *join);
 static void ngx_conductor_guests_tick(ngx_conductor_join_t *join);
 static void ngx_conductor_guests_alone(ngx_conductor_guests_t *g);
@@ -22,6 +23,7 @@ static ngx_uint_t ngx_conductor_guests_place(void);
 ngx_conductor_join_hook_t  ngx_conductor_join_presence = {
     ngx_conductor_guests_start,
     ngx_conductor_guests_up,
+    ngx_conductor_guests_listen,
     ngx_conductor_guests_down,
     ngx_conductor_guests_tick,
     ngx_conductor_guests_stop,
@@ -167,13 +169,24 @@ ngx_conductor_guests_up(ngx_conductor_join_t *join)
         return;
     }
 
-    /* what the others have told meanwhile is found by the next beat */
-
-    (void) ngx_conductor_join_subscribe(join, &g->channel);
-
     ngx_conductor_tell_all(g, 0);
     ngx_conductor_beat(g);
     ngx_conductor_tell(g);
+}
+
+
+/* What the others have told meanwhile is found by the next beat. */
+
+static void
+ngx_conductor_guests_listen(ngx_conductor_join_t *join)
+{
+    ngx_conductor_guests_t  *g;
+
+    g = ngx_conductor_guests(join);
+
+    if (g && g->listing) {
+        (void) ngx_conductor_join_subscribe(join, &g->channel);
+    }
 }
 
 

@@ -1,7 +1,6 @@
 /* From Redis to the log: the stream is read, and nothing else. */
 
 #include "ngx_conductor_join_own.h"
-#include "ngx_conductor_append.h"
 
 
 static void ngx_conductor_join_came(redisAsyncContext *ac, void *r,
@@ -23,6 +22,15 @@ ngx_conductor_join_read(ngx_conductor_join_own_t *own)
     u_char         block[NGX_INT_T_LEN], count[NGX_INT_T_LEN], key[256],
                    place[CDR_STREAM_PLACE_LEN];
 
+    if (own->skip) {
+        if (ngx_conductor_join_skip(own) == NGX_OK) {
+            goto asked;
+        }
+
+        own->read_at = ngx_current_msec + NGX_CONDUCTOR_JOIN_RETRY;
+        return;
+    }
+
     argv[0] = "XREAD";
     argv[1] = "BLOCK";
     argv[2] = (char *) block;
@@ -33,7 +41,7 @@ ngx_conductor_join_read(ngx_conductor_join_own_t *own)
     argv[7] = (char *) place;
 
     (void) ngx_sprintf(block, "%d%Z", NGX_CONDUCTOR_JOIN_BLOCK);
-    (void) ngx_sprintf(count, "%d%Z", NGX_CONDUCTOR_JOIN_COUNT);
+    (void) ngx_sprintf(count, "%ui%Z", own->count);
 
     for (i = 0; i < 6; i++) {
         len[i] = ngx_strlen(argv[i]);
@@ -51,6 +59,8 @@ ngx_conductor_join_read(ngx_conductor_join_own_t *own)
         own->read_at = ngx_current_msec + NGX_CONDUCTOR_JOIN_RETRY;
         return;
     }
+
+asked:
 
     own->reading = 1;
     own->asked = ngx_current_msec;
@@ -141,6 +151,8 @@ ngx_conductor_join_read_reply(ngx_conductor_join_own_t *own,
 
     list = reply->element[0]->element[1];
 
+    ngx_conductor_join_fit(own, list->element, list->elements);
+
     return ngx_conductor_join_entries(own, list->element, list->elements);
 }
 
@@ -170,55 +182,4 @@ ngx_conductor_join_read_again(ngx_conductor_join_own_t *own)
                        sizeof(joining->stream));
 
     ngx_conductor_zone_unlock(hub);
-}
-
-
-/* Clients are told that they miss something. */
-
-void
-ngx_conductor_join_gap(ngx_conductor_join_own_t *own, const char *reason)
-{
-    ngx_conductor_zone_lock(own->join.hub);
-    ngx_conductor_join_gap_locked(own, reason);
-    ngx_conductor_zone_unlock(own->join.hub);
-
-    ngx_conductor_wake_all(own->join.hub);
-}
-
-
-/* Under the lock; the workers are to be woken. */
-
-void
-ngx_conductor_join_gap_locked(ngx_conductor_join_own_t *own,
-    const char *reason)
-{
-    cdr_log_pos_t             last;
-    ngx_conductor_hub_t      *hub;
-    ngx_conductor_ordered_t   ev;
-    ngx_conductor_joining_t  *joining;
-
-    hub = own->join.hub;
-    joining = &hub->zone->joining;
-
-    ngx_log_error(NGX_LOG_ERR, own->join.log, 0,
-                  "hub \"%V\": events of others are missing: %s",
-                  &hub->name, reason);
-
-    if (cdr_log_last(&hub->log, &last) != CDR_OK) {
-        return;
-    }
-
-    ngx_memzero(&ev, sizeof(ngx_conductor_ordered_t));
-
-    joining->last_index = 0;
-
-    ev.generation = hub->rules->generation;
-    ev.fields.flags = NGX_CONDUCTOR_EVENT_GAP;
-    ev.fields.time_ms = ngx_conductor_now();
-    ev.fields.pos.ms = last.ms;
-    ev.fields.pos.n = last.n + 1;
-    ev.fields.pos.local = joining->lone_n;
-    ev.fields.lone = joining->lone_n ? joining->server : 0;
-
-    (void) ngx_conductor_ordered_append(hub, &ev);
 }

@@ -108,6 +108,14 @@
     "  end\n"                                                                 \
     "end\n"                                                                   \
                                                                               \
+    "local function whole(used)\n"                                            \
+    "  if type(used) ~= 'string' or #used > 100 then return false end\n"      \
+    "  local d, m, k, c = string.match(used, '^(%x+) (%d+) (%d+) (%d+)$')\n"  \
+    "  return d and #d == 32 and tonumber(m) < 281474976710656\n"             \
+    "         and tonumber(k) < 9007199254740992\n"                           \
+    "         and tonumber(c) < 4294967296\n"                                 \
+    "end\n"                                                                   \
+                                                                              \
     "local out, at, added = { '' }, 6, false\n"                               \
     "while ARGV[at] do\n"                                                     \
     "  local first, flags = tonumber(ARGV[at]), tonumber(ARGV[at + 1])\n"     \
@@ -117,8 +125,7 @@
     "  if ARGV[at + 2] == '0' then key = nil end\n"                           \
     "  at = at + 6\n"                                                         \
     "  local used = key and flags % 2 == 0 and redis.pcall('GET', key)\n"     \
-    "  if used and (type(used) ~= 'string' or\n"                              \
-    "     not string.match(used, '^%x+ %d+ %d+ %d+$')) then\n"                \
+    "  if used and not whole(used) then\n"                                   \
     "    redis.call('DEL', key)\n"                                            \
     "    used = nil\n"                                                        \
     "  end\n"                                                                 \

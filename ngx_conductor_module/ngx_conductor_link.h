@@ -44,6 +44,40 @@ void ngx_conductor_lookup_leave(ngx_conductor_lookup_t *l);
 
 
 /*
+ * ngx_conductor_redis_reader.c: what hiredis reads.
+ *
+ * An answer takes at most NGX_CONDUCTOR_REDIS_ANSWER bytes of memory, and is of
+ * a form that hiredis can bear; what is not is refused, which hiredis takes
+ * for a lack of memory.
+ */
+
+typedef struct {
+    redisAsyncContext            *ac;
+    redisReplyObjectFunctions     own;
+    const redisReplyObjectFunctions  *given;
+    uint64_t                      begun;    /* answers, */
+    uint64_t                      whole;    /* and those that are there */
+    size_t                        size;     /* of the one that has begun */
+    size_t                        seen;     /* of it, and what is not read */
+    ngx_msec_t                    came;     /* when it was readable */
+    ngx_msec_t                    heard;    /* when it said something */
+    const char                   *refused;  /* why; NULL: it was not */
+} ngx_conductor_reader_t;
+
+void ngx_conductor_reader_init(ngx_conductor_reader_t *r,
+    redisAsyncContext *ac);
+
+/* Before there is more to read, and once a second: NGX_ERROR, it is refused.
+ * "heard" is right then. */
+
+ngx_int_t ngx_conductor_reader_look(ngx_conductor_reader_t *r);
+
+/* Was it for its size? */
+
+ngx_uint_t ngx_conductor_reader_is_large(ngx_conductor_reader_t *r);
+
+
+/*
  * ngx_conductor_redis_socket.c: hiredis on nginx's events.
  *
  * "gone" is called while hiredis is at it, and only once: with the socket's
@@ -55,7 +89,7 @@ typedef struct ngx_conductor_socket_s  ngx_conductor_socket_t;
 struct ngx_conductor_socket_s {
     redisAsyncContext            *ac;
     ngx_connection_t             *connection;
-    ngx_msec_t                    heard;    /* when it was readable */
+    ngx_conductor_reader_t        reader;
     void                        (*gone)(ngx_conductor_socket_t *s);
     void                         *data;
     struct ssl_st                *ssl;      /* NULL: without TLS */
@@ -164,6 +198,9 @@ void ngx_conductor_peer_probe(ngx_conductor_peer_t *peer, ngx_uint_t quiet);
 
 /* The link of a hub. */
 
+#define NGX_CONDUCTOR_LINK_FIRST   100      /* ms until the second round */
+#define NGX_CONDUCTOR_LINK_STEPS   6        /* doubled so often */
+#define NGX_CONDUCTOR_LINK_GOOD    5000     /* up for so long: all is well */
 #define NGX_CONDUCTOR_LINK_TICK    1000     /* ms */
 #define NGX_CONDUCTOR_LINK_SEEDS   32
 #define NGX_CONDUCTOR_LINK_TOLD    4        /* reasons */
@@ -200,6 +237,7 @@ typedef struct {
     ngx_event_t                   timer;    /* the next round, or the limit
                                                of what is being asked */
     ngx_event_t                   tick;
+    ngx_event_t                   again;    /* the subscriber is made anew */
     ngx_event_t                   event;    /* posted: answers are there */
 
     /* a round of attempts */
@@ -220,6 +258,11 @@ typedef struct {
     u_char                        error[NGX_CONDUCTOR_PEER_REASON];
                                             /* of a check */
     ngx_uint_t                    failures; /* rounds in a row */
+    ngx_uint_t                    deaf;     /* times in a row that the
+                                               subscriber was lost, */
+    u_char                        missed[NGX_CONDUCTOR_KEEPER_TEXT];
+                                            /* why, */
+    ngx_msec_t                    hears;    /* and since when it is there */
     ngx_msec_t                    began;    /* the round */
     ngx_msec_t                    up_since;
     ngx_uint_t                    watch;    /* Sentinel that is asked */
@@ -228,6 +271,27 @@ typedef struct {
     unsigned                      moved:1;  /* go to the target */
     unsigned                      other:1;  /* Sentinel names another one */
 } ngx_conductor_link_own_t;
+
+
+/*
+ * ngx_conductor_redis_link.c: one of those beside the first has come, or failed.
+ * A reason with the place that it is about, for people.
+ */
+
+void ngx_conductor_link_beside(ngx_conductor_peer_t *peer,
+    const char *reason);
+void ngx_conductor_link_text(u_char *buf, ngx_conductor_place_t *place,
+    const char *reason);
+
+
+/*
+ * ngx_conductor_redis_subscriber.c: the handler of the subscriber, and of the
+ * timer after which it is made anew.
+ */
+
+void ngx_conductor_link_subscriber(ngx_conductor_peer_t *peer,
+    const char *reason);
+void ngx_conductor_link_again(ngx_event_t *ev);
 
 
 /*

@@ -32,6 +32,7 @@ static void ngx_conductor_keep_post(ngx_conductor_keep_t *k,
 ngx_conductor_join_hook_t  ngx_conductor_outbox_keep = {
     ngx_conductor_keep_start,
     NULL,                                   /* up */
+    NULL,                                   /* listen */
     NULL,                                   /* down */
     ngx_conductor_keep_tick,
     ngx_conductor_keep_stop,

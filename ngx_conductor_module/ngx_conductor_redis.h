@@ -5,11 +5,13 @@
  *                    _redis_context
  *   _redis_address   names, in a thread, and lists of addresses
  *   _redis_socket    hiredis on nginx's events
+ *   _redis_reader    what it may read
  *   _redis_tls       TLS
  *   _redis_peer      one connection: found, connected, logged in
  *   _redis_find      which Redis it is: what Sentinel, Cluster and it say
  *   _redis_link      the connections to the Redis of a hub: coming up,
  *                    going down, trying again
+ *   _redis_subscriber  the one of them that may be lost alone
  *
  *   _join            what the keeper does once they are up
  */
@@ -24,6 +26,8 @@
 #define NGX_CONDUCTOR_REDIS_PROBE   2000    /* ms between probes */
 #define NGX_CONDUCTOR_REDIS_DEAD    8000    /* ms without any answer */
 #define NGX_CONDUCTOR_REDIS_RETRY   5000    /* ms at most until the next try */
+#define NGX_CONDUCTOR_REDIS_ANSWER  (64 * 1024 * 1024)
+                                            /* bytes of an answer */
 
 
 /* Where Redis may be. */
@@ -131,12 +135,13 @@ u_char *ngx_conductor_health_time(u_char *p, uint64_t ms);
 
 
 /*
- * The connections to the Redis of a hub, in the keeper.  They come up, and go
- * down, together: whoever has lost one of them cannot tell what it has missed.
+ * The connections to the Redis of a hub, in the keeper.  They come up together,
+ * and go down with one of the first two; the subscriber, which Redis ends when
+ * more is published than it can send, is made anew by itself.
  *
  *   commands    scripts, probes
  *   reader      one XREAD BLOCK after the other
- *   subscriber  public channels, and presence
+ *   subscriber  public channels, and presence; may be NULL while the link is up
  *
  * While they are up the owner uses hiredis' own functions on the contexts, and
  * answers to replies that come with a NULL reply (the connection is gone) by
@@ -159,6 +164,13 @@ typedef struct {
     /* They are gone, or could not be had; "reason" is a sentence.  Called
      * again with each new reason.  The next attempt is on its way. */
     void                        (*down)(void *data, const char *reason);
+
+    /* While the link is up: the subscriber, which was lost for a reason, is
+     * there again, and has subscribed to nothing. */
+    void                        (*heard)(void *data, const char *reason);
+
+    /* It cannot be had; the next attempt is on its way. */
+    void                        (*unheard)(void *data, const char *reason);
 } ngx_conductor_link_handlers_t;
 
 
@@ -169,6 +181,8 @@ struct ngx_conductor_link_s {
     u_char                        run_id[48];
     ngx_uint_t                    version;
     unsigned                      up:1;
+    unsigned                      large:1;  /* it went down since what was read
+                                               was too large */
     /* the rest is the link's own */
     void                         *own;
 };
@@ -193,6 +207,10 @@ void ngx_conductor_link_flush(ngx_conductor_link_t *link, ngx_msec_t ms);
 /* The owner says that it is of no use: down, and tried again. */
 
 void ngx_conductor_link_fail(ngx_conductor_link_t *link, const char *reason);
+
+/* Likewise, of the subscriber alone. */
+
+void ngx_conductor_link_deaf(ngx_conductor_link_t *link, const char *reason);
 
 /*
  * An error reply to one of the owner's commands.  NGX_OK: of this command

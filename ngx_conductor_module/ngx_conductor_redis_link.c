@@ -5,11 +5,6 @@
 #include <poll.h>
 
 
-#define NGX_CONDUCTOR_LINK_FIRST  100       /* ms until the second round */
-#define NGX_CONDUCTOR_LINK_STEPS  6         /* doubled so often */
-#define NGX_CONDUCTOR_LINK_GOOD   5000      /* up for so long: all is well */
-
-
 static void ngx_conductor_link_peers(ngx_conductor_link_own_t *own);
 static void ngx_conductor_link_begin(ngx_conductor_link_own_t *own);
 static void ngx_conductor_link_try(ngx_conductor_link_own_t *own);
@@ -18,8 +13,7 @@ static void ngx_conductor_link_asker(ngx_conductor_peer_t *peer,
     const char *reason);
 static void ngx_conductor_link_commands(ngx_conductor_peer_t *peer,
     const char *reason);
-static void ngx_conductor_link_beside(ngx_conductor_peer_t *peer,
-    const char *reason);
+static void ngx_conductor_link_close_all(ngx_conductor_link_own_t *own);
 static void ngx_conductor_link_checked(ngx_conductor_link_own_t *own);
 static void ngx_conductor_link_up(ngx_conductor_link_own_t *own);
 static void ngx_conductor_link_lost(ngx_conductor_link_own_t *own,
@@ -30,8 +24,6 @@ static void ngx_conductor_link_timer(ngx_event_t *ev);
 static void ngx_conductor_link_next(ngx_conductor_link_own_t *own,
     ngx_uint_t stage, ngx_conductor_place_t *place, const char *reason);
 static void ngx_conductor_link_go(ngx_conductor_link_own_t *own);
-static void ngx_conductor_link_text(u_char *buf,
-    ngx_conductor_place_t *place, const char *reason);
 
 
 ngx_conductor_link_t *
@@ -68,6 +60,9 @@ ngx_conductor_link_open(ngx_conductor_redis_conf_t *conf, ngx_str_t *name,
     own->tick = own->timer;
     own->tick.handler = ngx_conductor_link_tick;
 
+    own->again = own->timer;
+    own->again.handler = ngx_conductor_link_again;
+
     own->event = own->timer;
     own->event.handler = ngx_conductor_link_event;
 
@@ -92,7 +87,7 @@ ngx_conductor_link_peers(ngx_conductor_link_own_t *own)
     ngx_conductor_peer_init(&own->reader, own->conf, &own->name,
                             ngx_conductor_link_beside, own, own->log);
     ngx_conductor_peer_init(&own->subscriber, own->conf, &own->name,
-                            ngx_conductor_link_beside, own, own->log);
+                            ngx_conductor_link_subscriber, own, own->log);
     ngx_conductor_peer_init(&own->sentinel, own->conf, &own->name,
                             ngx_conductor_link_asker, own, own->log);
 
@@ -121,10 +116,7 @@ ngx_conductor_link_close(ngx_conductor_link_t *link)
 
     link->up = 0;
 
-    ngx_conductor_peer_close(&own->commands);
-    ngx_conductor_peer_close(&own->reader);
-    ngx_conductor_peer_close(&own->subscriber);
-    ngx_conductor_peer_close(&own->sentinel);
+    ngx_conductor_link_close_all(own);
 
     if (own->timer.timer_set) {
         ngx_del_timer(&own->timer);
@@ -253,10 +245,7 @@ ngx_conductor_link_next(ngx_conductor_link_own_t *own, ngx_uint_t stage,
         ngx_del_timer(&own->timer);
     }
 
-    ngx_conductor_peer_close(&own->commands);
-    ngx_conductor_peer_close(&own->reader);
-    ngx_conductor_peer_close(&own->subscriber);
-    ngx_conductor_peer_close(&own->sentinel);
+    ngx_conductor_link_close_all(own);
 
     own->moved = 0;
 
@@ -364,7 +353,7 @@ ngx_conductor_link_commands(ngx_conductor_peer_t *peer, const char *reason)
 }
 
 
-static void
+void
 ngx_conductor_link_beside(ngx_conductor_peer_t *peer, const char *reason)
 {
     ngx_conductor_link_own_t  *own;
@@ -381,6 +370,20 @@ ngx_conductor_link_beside(ngx_conductor_peer_t *peer, const char *reason)
     {
         ngx_conductor_link_up(own);
     }
+}
+
+
+static void
+ngx_conductor_link_close_all(ngx_conductor_link_own_t *own)
+{
+    if (own->again.timer_set) {
+        ngx_del_timer(&own->again);
+    }
+
+    ngx_conductor_peer_close(&own->commands);
+    ngx_conductor_peer_close(&own->reader);
+    ngx_conductor_peer_close(&own->subscriber);
+    ngx_conductor_peer_close(&own->sentinel);
 }
 
 
@@ -423,6 +426,10 @@ ngx_conductor_link_up(ngx_conductor_link_own_t *own)
     link->subscriber = own->subscriber.socket.ac;
     link->up = 1;
 
+    link->large = 0;
+
+    own->deaf = 0;
+    own->hears = ngx_current_msec;
     own->up_since = ngx_current_msec;
     own->ntold = 0;
 
@@ -465,10 +472,11 @@ ngx_conductor_link_lost(ngx_conductor_link_own_t *own,
 
     ngx_conductor_link_text(own->reason, &place, reason);
 
-    ngx_conductor_peer_close(&own->commands);
-    ngx_conductor_peer_close(&own->reader);
-    ngx_conductor_peer_close(&own->subscriber);
-    ngx_conductor_peer_close(&own->sentinel);
+    own->link->large = (peer == &own->reader
+                        && ngx_conductor_reader_is_large(
+                                                   &peer->socket.reader));
+
+    ngx_conductor_link_close_all(own);
 
     if (own->event.posted) {
         ngx_delete_posted_event(&own->event);
@@ -567,7 +575,7 @@ ngx_conductor_link_timer(ngx_event_t *ev)
 }
 
 
-static void
+void
 ngx_conductor_link_text(u_char *buf, ngx_conductor_place_t *place,
     const char *reason)
 {

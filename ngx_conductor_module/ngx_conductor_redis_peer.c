@@ -116,18 +116,23 @@ ngx_conductor_peer_fail(ngx_conductor_peer_t *peer, const char *reason)
 void
 ngx_conductor_peer_probe(ngx_conductor_peer_t *peer, ngx_uint_t quiet)
 {
-    ngx_msec_t  silent;
+    ngx_msec_t               silent;
+    ngx_conductor_reader_t  *reader;
 
     if (peer->state != NGX_CONDUCTOR_PEER_READY || peer->failed) {
         return;
     }
 
-    silent = ngx_current_msec - peer->socket.heard;
+    reader = &peer->socket.reader;
 
     if (quiet && peer->socket.ac->replies.head == NULL) {
-        peer->socket.heard = ngx_current_msec;
+        reader->heard = ngx_current_msec;
         return;
     }
+
+    (void) ngx_conductor_reader_look(reader);
+
+    silent = ngx_current_msec - reader->heard;
 
     if (silent >= NGX_CONDUCTOR_REDIS_DEAD && (quiet || peer->probing)) {
         ngx_conductor_peer_fail(peer, "it does not answer any more");
@@ -412,7 +417,11 @@ ngx_conductor_peer_why(ngx_conductor_peer_t *peer)
     redisAsyncContext  *ac;
 
     ac = peer->socket.ac;
-    reason = ngx_conductor_redis_tls_reason(&peer->socket);
+    reason = peer->socket.reader.refused;
+
+    if (reason == NULL) {
+        reason = ngx_conductor_redis_tls_reason(&peer->socket);
+    }
 
     if (reason == NULL) {
         reason = ac->errstr && ac->errstr[0] ? ac->errstr

@@ -29,7 +29,7 @@ ngx_conductor_socket_open(ngx_conductor_socket_t *s, char *text,
     ac = ngx_conductor_socket_context(text, port);
 
     s->ac = ac;
-    s->heard = ngx_current_msec;
+    s->reader.refused = NULL;
 
     if (ac == NULL || ac->err) {
         return NGX_ERROR;
@@ -49,6 +49,8 @@ ngx_conductor_socket_open(ngx_conductor_socket_t *s, char *text,
     c->write->handler = ngx_conductor_socket_writable;
 
     s->connection = c;
+
+    ngx_conductor_reader_init(&s->reader, ac);
 
     ac->ev.data = s;
     ac->ev.addRead = ngx_conductor_socket_add_read;
@@ -162,7 +164,12 @@ ngx_conductor_socket_readable(ngx_event_t *rev)
     c = rev->data;
     s = c->data;
 
-    s->heard = ngx_current_msec;
+    if (ngx_conductor_reader_look(&s->reader) != NGX_OK) {
+        ngx_conductor_socket_cleanup(s);
+        return;
+    }
+
+    s->reader.came = ngx_current_msec;
 
     ERR_clear_error();
     redisAsyncHandleRead(s->ac);
