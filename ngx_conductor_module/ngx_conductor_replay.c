@@ -27,7 +27,6 @@ static void ngx_conductor_replay_post(void);
 static void ngx_conductor_replay_handler(ngx_event_t *ev);
 static void ngx_conductor_replay_turn(ngx_conductor_replay_t *r);
 static void ngx_conductor_replay_park(ngx_conductor_replay_t *r);
-static ngx_int_t ngx_conductor_replay_wait(ngx_conductor_replay_t *r);
 static void ngx_conductor_replay_stay(ngx_conductor_replay_t *r);
 static ngx_int_t ngx_conductor_replay_some(ngx_conductor_replay_t *r);
 static ngx_int_t ngx_conductor_replay_send(ngx_conductor_replay_t *r,
@@ -166,9 +165,13 @@ ngx_conductor_replay_timer(ngx_conductor_session_t *s)
 void
 ngx_conductor_replay_fanned(void)
 {
-    if (ngx_conductor_replay_event_posted.handler == NULL
-        || ngx_queue_empty(&ngx_conductor_replays_ahead))
-    {
+    if (ngx_conductor_replay_event_posted.handler == NULL) {
+        return;
+    }
+
+    ngx_conductor_replay_waited(&ngx_conductor_replays_ahead);
+
+    if (ngx_queue_empty(&ngx_conductor_replays_ahead)) {
         return;
     }
 
@@ -232,14 +235,24 @@ ngx_conductor_replay_handler(ngx_event_t *ev)
 static void
 ngx_conductor_replay_turn(ngx_conductor_replay_t *r)
 {
+    uint32_t                  outcome;
+    ngx_int_t                 rc;
     ngx_conductor_session_t  *s;
 
     s = r->session;
     s->hold = 1;
 
-    if (r->had.waits && ngx_conductor_replay_wait(r) != NGX_OK) {
+    rc = r->had.waits ? ngx_conductor_replay_wait(r, &outcome) : NGX_OK;
+
+    if (rc == NGX_DECLINED) {
 
         /* what it had is not known here, or not to come any more */
+
+        ngx_conductor_replay_end(r, outcome);
+
+    } else if (rc == NGX_AGAIN) {
+
+        /* it is looked at later */
 
     } else if (r->place.cursor.seq > s->hub->cursor.seq) {
 
@@ -267,42 +280,6 @@ ngx_conductor_replay_park(ngx_conductor_replay_t *r)
 {
     r->ahead = 1;
     ngx_queue_insert_tail(&ngx_conductor_replays_ahead, &r->queue);
-}
-
-
-/* NGX_OK if this server has come so far; else "r" may be gone. */
-
-static ngx_int_t
-ngx_conductor_replay_wait(ngx_conductor_replay_t *r)
-{
-    uint32_t              outcome;
-    ngx_msec_t            patience;
-    cdr_event_id_t        id;
-    ngx_conductor_hub_t  *hub;
-
-    hub = r->session->hub;
-    id = r->had.id;
-
-    outcome = ngx_conductor_resume_place(hub, &id, &r->place, &r->had);
-
-    if (outcome == CDR_RESUME_RECOVERED && !r->had.waits) {
-        r->start = r->place.cursor.seq;
-        r->id_len = 0;
-        return NGX_OK;
-    }
-
-    if (outcome == CDR_RESUME_RECOVERED) {
-        patience = ngx_conductor_resume_patience(hub, &outcome);
-
-        if (ngx_current_msec - r->deadline < patience) {
-            ngx_conductor_replay_park(r);
-            return NGX_AGAIN;
-        }
-    }
-
-    ngx_conductor_replay_end(r, outcome);
-
-    return NGX_DECLINED;
 }
 
 

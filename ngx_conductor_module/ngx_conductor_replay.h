@@ -107,6 +107,8 @@ void ngx_conductor_command_resume(ngx_conductor_session_t *s,
 uint32_t ngx_conductor_resume_place(ngx_conductor_hub_t *hub,
     const cdr_event_id_t *id, ngx_conductor_place_t *place,
     ngx_conductor_had_t *had);
+ngx_uint_t ngx_conductor_resume_ahead(ngx_conductor_hub_t *hub,
+    const cdr_log_pos_t *pos);
 ngx_msec_t ngx_conductor_resume_patience(ngx_conductor_hub_t *hub,
     uint32_t *outcome);
 ngx_int_t ngx_conductor_had(ngx_conductor_hub_t *hub,
@@ -151,6 +153,16 @@ void ngx_conductor_replay_here(ngx_conductor_hub_t *hub,
 /* The hold is over, for want of a "resume". */
 
 void ngx_conductor_replay_timer(ngx_conductor_session_t *s);
+
+/*
+ * ngx_conductor_replay_wait.c: for what this server has not read yet.  NGX_OK:
+ * it has, and the place is known; NGX_AGAIN: it waits; NGX_DECLINED: in vain,
+ * with the outcome.  And into a queue, those that are to be looked at.
+ */
+
+ngx_int_t ngx_conductor_replay_wait(ngx_conductor_replay_t *r,
+    uint32_t *outcome);
+void ngx_conductor_replay_waited(ngx_queue_t *queue);
 
 /* The fan-out has moved on. */
 

@@ -19,8 +19,6 @@
 
 static ngx_uint_t ngx_conductor_resume_exact(ngx_conductor_hub_t *hub,
     const cdr_event_id_t *id, ngx_conductor_place_t *place);
-static ngx_uint_t ngx_conductor_resume_ahead(ngx_conductor_hub_t *hub,
-    const cdr_log_pos_t *pos);
 static ngx_uint_t ngx_conductor_had_names(const cdr_event_id_t *id,
     uint64_t server);
 static void ngx_conductor_had_forget(ngx_conductor_had_t *had, unsigned i);
@@ -118,7 +116,7 @@ ngx_conductor_resume_exact(ngx_conductor_hub_t *hub, const cdr_event_id_t *id,
 
 /* Has this server not yet read the hub's events up to there? */
 
-static ngx_uint_t
+ngx_uint_t
 ngx_conductor_resume_ahead(ngx_conductor_hub_t *hub, const cdr_log_pos_t *pos)
 {
     cdr_log_pos_t             last;
