@@ -579,11 +579,19 @@ void
 ngx_conductor_link_text(u_char *buf, ngx_conductor_place_t *place,
     const char *reason)
 {
-    u_char  *p, *last;
+    u_char  *p, *q, *last;
 
     last = buf + NGX_CONDUCTOR_KEEPER_TEXT - 1;
 
     p = ngx_slprintf(buf, last, "%s", place->host);
+
+    /* which Sentinel may have said, or Cluster */
+
+    for (q = buf; q < p; q++) {
+        if (*q < ' ' || *q == 0x7f) {
+            *q = '?';
+        }
+    }
 
     if (place->port) {
         p = ngx_slprintf(p, last, ":%ui", (ngx_uint_t) place->port);

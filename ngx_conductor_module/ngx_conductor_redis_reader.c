@@ -15,6 +15,7 @@ static const char *ngx_conductor_reader_form(ngx_conductor_reader_t *r,
     const redisReadTask *task, size_t elements);
 static const char *ngx_conductor_reader_text(ngx_conductor_reader_t *r,
     char *text, size_t len);
+static void ngx_conductor_reader_plain(char *text, size_t len);
 static void *ngx_conductor_reader_string(const redisReadTask *task, char *str,
     size_t len);
 static void *ngx_conductor_reader_array(const redisReadTask *task,
@@ -212,6 +213,10 @@ ngx_conductor_reader_string(const redisReadTask *task, char *str, size_t len)
         return NULL;
     }
 
+    if (task->type == REDIS_REPLY_ERROR) {
+        ngx_conductor_reader_plain(str, len);
+    }
+
     if ((r->ac->c.flags & REDIS_SUBSCRIBED) && task->parent
         && task->parent->parent == NULL && task->idx == 0
         && (len != 7 || ngx_memcmp(str, "message", 7) != 0))
@@ -220,6 +225,21 @@ ngx_conductor_reader_string(const redisReadTask *task, char *str, size_t len)
     }
 
     return r->given->createString(task, str, len);
+}
+
+
+/* Errors are for the log, and for people. */
+
+static void
+ngx_conductor_reader_plain(char *text, size_t len)
+{
+    size_t  i;
+
+    for (i = 0; i < len; i++) {
+        if (text[i] < ' ' || text[i] > '~') {
+            text[i] = '?';
+        }
+    }
 }
 
 

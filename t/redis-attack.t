@@ -20,7 +20,7 @@ select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
 my $t = need_conductor(Test::Nginx->new()->has(qw/ http /)
-                           ->has_daemon('redis-server'))->plan(18);
+                           ->has_daemon('redis-server'))->plan(20);
 
 my $redis = redis($t);
 
@@ -124,6 +124,14 @@ my $used = $redis->do('GET', $key);
 $redis->do('SET', $key, $many);
 ok((keyed($b, 'k'))[0], 'a key of a request with more events than there are');
 ok(goes_on(), 'is no harm');
+
+keyed($a, 'k2');
+my ($other) = grep { $_ ne $key } @{$redis->do('KEYS', "${base}key:*")};
+
+(my $huge = $used) =~ s/ \d+ / 99999999999999999999999 /;
+$redis->do('SET', $other, $huge);
+is((keyed($b, 'k2'))[0], 200, 'one with a number that is too large');
+ok(goes_on(), 'is none');
 
 $redis->do('DEL', $key);
 $redis->do('RPUSH', $key, 'x');

@@ -79,7 +79,8 @@ for my $which (0 .. 1) {
     ok($anew, "when number $which is closed, all are made anew");
 }
 
-my ($heard) = grep { $_->{sub} > 0 } of_hub();
+my $heard;
+wait_for(sub { ($heard) = grep { $_->{sub} > 0 } of_hub() });
 $redis->do('CLIENT', 'KILL', 'ID', $heard->{id});
 
 ok(wait_for(sub { 3 == grep { $_->{id} != $heard->{id} } of_hub() }, 10),

@@ -199,7 +199,7 @@ sub more {
     answer($p, $order) if $says->{now} && !$p->{told};
 
     $p->{out} .= $says->{more} x (1 + 65536 / length $says->{more})
-        if $p->{told} && length $p->{out} < 65536;
+        if $p->{told} && length $says->{more} && length $p->{out} < 65536;
 }
 
 
