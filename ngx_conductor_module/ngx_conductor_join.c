@@ -12,7 +12,6 @@ static ngx_uint_t ngx_conductor_join_owned(ngx_conductor_hub_t *hub,
 static void ngx_conductor_join_start(ngx_conductor_join_own_t *own);
 static void ngx_conductor_join_sample(ngx_conductor_join_own_t *own);
 static ngx_uint_t ngx_conductor_join_late(ngx_conductor_join_own_t *own);
-static const char *ngx_conductor_join_silent(ngx_conductor_join_own_t *own);
 static void ngx_conductor_join_look(ngx_conductor_join_own_t *own);
 static void ngx_conductor_join_idle(ngx_conductor_join_own_t *own);
 static ngx_uint_t ngx_conductor_join_responsive(
@@ -432,17 +431,6 @@ ngx_conductor_join_late(ngx_conductor_join_own_t *own)
     }
 
     return 0;
-}
-
-
-/* Why there was no answer in time. */
-
-static const char *
-ngx_conductor_join_silent(ngx_conductor_join_own_t *own)
-{
-    return own->linked ? "Redis did not answer in time"
-           : own->why[0] ? (char *) own->why
-           : "Redis cannot be reached";
 }
 
 

@@ -339,8 +339,8 @@ ngx_int_t ngx_conductor_join_skip(ngx_conductor_join_own_t *own);
  */
 
 #define NGX_CONDUCTOR_JOIN_SAY    60000     /* ms */
-#define NGX_CONDUCTOR_JOIN_TIMES  (sizeof("; more such,  times, were not logged") \
-                                   + NGX_INT_T_LEN)
+#define NGX_CONDUCTOR_JOIN_TIMES                                              \
+    (sizeof("; more such,  times, were not logged") + NGX_INT_T_LEN)
 
 ngx_uint_t ngx_conductor_join_say(ngx_conductor_join_said_t *said,
     u_char *times);
@@ -350,6 +350,8 @@ ngx_uint_t ngx_conductor_join_say(ngx_conductor_join_said_t *said,
 
 ngx_uint_t ngx_conductor_join_say_why(ngx_conductor_join_own_t *own,
     const char *reason);
+
+const char *ngx_conductor_join_silent(ngx_conductor_join_own_t *own);
 
 /* What is logged when no lock is held: gaps, and what could not be taken. */
 

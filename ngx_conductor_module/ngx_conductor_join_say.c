@@ -63,6 +63,17 @@ ngx_conductor_join_say_why(ngx_conductor_join_own_t *own, const char *reason)
 }
 
 
+/* Why there was no answer in time. */
+
+const char *
+ngx_conductor_join_silent(ngx_conductor_join_own_t *own)
+{
+    return own->linked ? "Redis did not answer in time"
+           : own->why[0] ? (char *) own->why
+           : "Redis cannot be reached";
+}
+
+
 void
 ngx_conductor_join_tell_log(ngx_conductor_join_own_t *own)
 {

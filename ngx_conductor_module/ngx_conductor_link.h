@@ -274,8 +274,8 @@ typedef struct {
 
 
 /*
- * ngx_conductor_redis_link.c: one of those beside the first has come, or failed.
- * A reason with the place that it is about, for people.
+ * ngx_conductor_redis_link.c: one of those beside the first has come, or has
+ * failed.  A reason with the place that it is about, for people.
  */
 
 void ngx_conductor_link_beside(ngx_conductor_peer_t *peer,

@@ -166,19 +166,6 @@ ngx_conductor_link_flush(ngx_conductor_link_t *link, ngx_msec_t ms)
 }
 
 
-void
-ngx_conductor_link_fail(ngx_conductor_link_t *link, const char *reason)
-{
-    ngx_conductor_link_own_t  *own;
-
-    own = link->own;
-
-    if (link->up) {
-        ngx_conductor_peer_fail(&own->commands, reason);
-    }
-}
-
-
 /* A round of attempts: all places, from the last good one on. */
 
 static void

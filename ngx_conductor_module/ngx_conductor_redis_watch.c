@@ -88,6 +88,19 @@ ngx_conductor_link_plain(redisReply *reply)
 
 
 void
+ngx_conductor_link_fail(ngx_conductor_link_t *link, const char *reason)
+{
+    ngx_conductor_link_own_t  *own;
+
+    own = link->own;
+
+    if (link->up) {
+        ngx_conductor_peer_fail(&own->commands, reason);
+    }
+}
+
+
+void
 ngx_conductor_link_tick(ngx_event_t *ev)
 {
     ngx_conductor_link_own_t  *own;
