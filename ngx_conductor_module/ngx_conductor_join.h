@@ -11,6 +11,7 @@
  *   _join_large    entries that are too large to be read
  *   _join_say      what happens often, and is said once
  *   _join_script   what runs in Redis
+ *   _join_left     what is left to do at the end
  *
  * What holds at every instruction, whoever dies:
  *
@@ -297,6 +298,17 @@ void ngx_conductor_join_tick(ngx_conductor_join_t **join,
     ngx_conductor_hub_t *hub);
 void ngx_conductor_join_woken(ngx_conductor_join_t *join);
 void ngx_conductor_join_stop(ngx_conductor_join_t *join);
+
+/*
+ * ngx_conductor_join_left.c: why it should not stop yet, if it is the last
+ * keeper.  Serves: workers have clients that may publish.  Owes: Redis has not
+ * all of what they did, and could be given it.  0: it may stop.
+ */
+
+#define NGX_CONDUCTOR_JOIN_SERVES  1
+#define NGX_CONDUCTOR_JOIN_OWES    2
+
+ngx_uint_t ngx_conductor_join_left(ngx_conductor_join_t *join);
 
 
 #endif /* NGX_CONDUCTOR_JOIN_H_INCLUDED */

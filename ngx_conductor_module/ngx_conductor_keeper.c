@@ -10,6 +10,7 @@
 #define NGX_CONDUCTOR_KEEPER_IDLE   (60 * 60 * 1000)
 #define NGX_CONDUCTOR_KEEPER_REAP   1000    /* ms */
 #define NGX_CONDUCTOR_KEEPER_TITLE  "conductor keeper"
+#define NGX_CONDUCTOR_KEEPER_OWES   300     /* ms, for Redis at the end */
 #define NGX_CONDUCTOR_MANAGER_TIME  50      /* ms that others may take */
 
 
@@ -19,6 +20,7 @@ static void ngx_conductor_keeper_woken(ngx_event_t *ev);
 static void ngx_conductor_keeper_timer(ngx_event_t *ev);
 static void ngx_conductor_keeper_tick(ngx_conductor_keeper_t *k);
 static void ngx_conductor_keeper_exit(void);
+static void ngx_conductor_keeper_stay(void);
 static void ngx_conductor_keeper_caches(ngx_cycle_t *cycle);
 static ngx_uint_t ngx_conductor_keeper_is_cache(ngx_cycle_t *cycle,
     void *tag);
@@ -26,6 +28,7 @@ static ngx_uint_t ngx_conductor_keeper_is_cache(ngx_cycle_t *cycle,
 
 static ngx_conductor_keeper_t  *ngx_conductor_keepers;
 static ngx_uint_t               ngx_conductor_keeper_begun;
+static ngx_uint_t               ngx_conductor_keeper_ends;
 static ngx_event_t              ngx_conductor_keeper_event;
 static ngx_connection_t         ngx_conductor_keeper_connection;
 
@@ -214,7 +217,7 @@ ngx_conductor_keeper_timer(ngx_event_t *ev)
 {
     ngx_conductor_keeper_t  *k;
 
-    if (getppid() != ngx_parent) {
+    if (getppid() != ngx_parent && !ngx_conductor_keeper_ends) {
         ngx_log_error(NGX_LOG_ALERT, ev->log, 0,
                       "the master process %P is gone: exiting", ngx_parent);
         exit(0);
@@ -277,6 +280,8 @@ ngx_conductor_keeper_exit(void)
 
     ngx_time_update();
 
+    ngx_conductor_keeper_stay();
+
     busy = 0;
     deadline = ngx_current_msec + NGX_CONDUCTOR_KEEPER_LAST;
 
@@ -300,6 +305,45 @@ ngx_conductor_keeper_exit(void)
         /* libraries are not to be cleaned up while a thread uses them */
 
         _exit(0);
+    }
+}
+
+
+/*
+ * Workers end when their clients have, and what these publish meanwhile is to
+ * have its place in the hub's order: so the keeper is the last to go.
+ */
+
+static void
+ngx_conductor_keeper_stay(void)
+{
+    ngx_uint_t               left;
+    ngx_msec_t               deadline;
+    ngx_conductor_keeper_t  *k;
+
+    ngx_conductor_keeper_ends = 1;
+
+    deadline = ngx_current_msec + NGX_CONDUCTOR_KEEPER_OWES;
+
+    for ( ;; ) {
+        left = 0;
+
+        for (k = ngx_conductor_keepers; k; k = k->next) {
+            left |= ngx_conductor_join_left(k->join);
+        }
+
+        if ((left & NGX_CONDUCTOR_JOIN_SERVES) && !ngx_terminate) {
+            deadline = ngx_current_msec + NGX_CONDUCTOR_KEEPER_OWES;
+        }
+
+        if (left == 0
+            || getppid() != ngx_parent
+            || (ngx_msec_int_t) (deadline - ngx_current_msec) <= 0)
+        {
+            return;
+        }
+
+        ngx_process_events_and_timers((ngx_cycle_t *) ngx_cycle);
     }
 }
 
