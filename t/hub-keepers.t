@@ -56,7 +56,7 @@ for my $i (0 .. 1) {
 $audit->more(100);
 
 for my $round (1 .. 3) {
-    kill_keeper($_) for @servers;
+    $audit->kill_keepers(@servers);
     $audit->more(100);
 }
 
@@ -69,15 +69,15 @@ ok($audit->run_until(sub { hub_is('degraded', 0, @servers) }, 5),
 $audit->more(100);
 
 for my $round (1 .. 2) {
-    kill_keeper($_) for @servers;
+    $audit->kill_keepers(@servers);
     $audit->more(100);
     $audit->cut(20);
 }
 
 $redis->go_on();
-kill_keeper($servers[0]);
+$audit->kill_keepers($servers[0]);
 $audit->more(100);
-kill_keeper($servers[1]);
+$audit->kill_keepers($servers[1]);
 
 ok($audit->run_until(sub { hub_is('connected', 0, @servers) }, 15),
    'and are connected when it goes on') or diag($audit->summary());
@@ -88,14 +88,3 @@ is_deeply($audit->verdict(faults => 1), {},
     or diag($audit->summary());
 ok(wait_for(sub { keeper_pid($servers[0]) && keeper_pid($servers[1]) }),
    'both have a keeper');
-
-
-# Kills the keeper, and lets the events come until there is another one.
-sub kill_keeper {
-    my ($server) = @_;
-    my $pid;
-
-    $audit->run_until(sub { $pid = keeper_pid($server) }, 5);
-    kill 'KILL', $pid;
-    $audit->run_until(sub { (keeper_pid($server) // $pid) != $pid }, 5);
-}

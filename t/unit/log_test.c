@@ -103,6 +103,7 @@ test_batches(void *mem)
 {
     cdr_log_t          log;
     cdr_log_tx_t       tx;
+    cdr_log_pos_t      pos;
     cdr_log_cursor_t   cur;
     cdr_log_fields_t   f;
 

@@ -172,6 +172,27 @@ sub settle {
 }
 
 
+# Kills the keeper of each server, and goes on until there is another one.
+sub kill_keepers {
+    my ($self, @servers) = @_;
+
+    for my $server (@servers) {
+        my $pid;
+
+        $self->run_until(sub {
+            $pid = Test::Conductor::keeper_pid($server);
+        }, 5) or return 0;
+
+        CORE::kill 'KILL', $pid;
+        $self->run_until(sub {
+            (Test::Conductor::keeper_pid($server) // $pid) != $pid;
+        }, 5) or return 0;
+    }
+
+    return 1;
+}
+
+
 # Cuts N clients off, at random.
 sub cut {
     my ($self, $n) = @_;

@@ -1,0 +1,84 @@
+#!/usr/bin/perl
+
+# Keepers are killed while the master of Redis fails, and Sentinel makes another
+# one.
+
+use warnings;
+use strict;
+
+use Test::More;
+
+BEGIN { use FindBin; chdir($FindBin::Bin); }
+
+use lib 'lib';
+use Test::Nginx;
+use Test::Conductor;
+use Test::Conductor::Audit;
+use Test::Conductor::Redis;
+use Test::Conductor::Redis::Many;
+use Test::Conductor::Servers;
+
+select STDERR; $| = 1;
+select STDOUT; $| = 1;
+
+my $t = need_conductor(Test::Nginx->new()->has(qw/ http /))
+    ->has_daemon('redis-server')->plan(6);
+
+my $first = redis($t, name => 'first', port => 8380);
+my $second = redis($t, name => 'second', port => 8381,
+    conf => [ "replicaof 127.0.0.1 " . $first->port() ]);
+
+wait_for(sub { ($second->info('master_link_status') // '') eq 'up' });
+
+my $sentinel = redis_sentinel($t, $first);
+
+wait_for(sub { @{$sentinel->do('SENTINEL', 'REPLICAS', 'mymaster')} == 1 },
+         15);
+
+$t->todo_alerts(killed());
+
+my @servers = servers($t, 2, hub_conf(<<'EOF_HUB'));
+
+    zone     32m;
+    name     server-%%N%%;
+    state    %%TESTDIR%%/state;
+    history  events=20000 size=6m;
+    drain    200ms;
+    redis    redis://127.0.0.1:8390 sentinel=mymaster timeout=500ms;
+
+    channel c { default on; }
+    event e { channel c; publish_roles system; }
+
+EOF_HUB
+
+ok(hub_is('connected', 10, @servers), 'two servers find the master');
+
+my $audit = Test::Conductor::Audit->new(\@servers, clients => 100);
+
+ok($audit->come(), 'clients come to both');
+
+for my $i (0 .. 1) {
+    $audit->publisher($_, server => $i, count => 500, rate => 100)
+        for qw/ http ws /;
+}
+
+$audit->more(200);
+$first->kill();
+$audit->kill_keepers(@servers);
+$audit->more(50);
+$audit->cut(50);
+ok($audit->run_until(sub { $second->info('role') eq 'master' }, 15),
+   'another one becomes the master');
+$audit->kill_keepers($servers[0]);
+$audit->more(50);
+$audit->kill_keepers($servers[1]);
+$audit->more(50);
+
+ok($audit->run_until(sub { hub_is('connected', 0, @servers) }, 20),
+   'all are connected at last') or diag($audit->summary());
+$audit->cut(50);
+ok($audit->settle(), 'all events come to all clients')
+    or diag($audit->summary());
+is_deeply($audit->verdict(faults => 1), {},
+          'once each, and in the order of their publishers')
+    or diag($audit->summary());
