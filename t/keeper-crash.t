@@ -38,7 +38,7 @@ http {
         history  events=100 size=64k;
         drain    100ms;
         state    state;
-        presence tasks.db leave=100ms ttl=20s;
+        presence tasks.db leave=100ms ttl=2m;
         channel  c { default on; }
         event    e { channel c; }
     }
@@ -70,6 +70,10 @@ my @users = map { "user$_" } 1 .. 8;
 my %client = map { $_ => client($t, $_) } @users;
 my %is;
 my $killed = 0;
+
+# who leaves before a keeper has told of it was never there
+
+wait_for(sub { 8 == split / /, rows($t) });
 
 for my $round (1 .. 12) {
     for my $user (@users) {

@@ -83,7 +83,7 @@ is(welcome($t)->{server}, $name, 'the name of the server is kept');
 
 # the keeper
 
-my $keeper = keeper_pid($t);
+my $keeper = wait_for(sub { keeper_pid($t) });
 kill 'KILL', $keeper;
 
 ok(wait_for(sub { (keeper_pid($t) // $keeper) != $keeper }),
