@@ -129,13 +129,14 @@ ok(hub_is('connected', 10, $t), 'until they know better');
 
 # What is no text.
 
-$one->says('h', 'commands', "-ERR \e[31mred\a\x7f\x01 \xff\xfe end\r\n", '');
+$_->says('h', 'commands', "-ERR \e[31mred\a\x7f\x01 \xff\xfe end\r\n", '')
+    for $one, $other;
 
 ok(wait_for(sub { error() =~ /red.*end/ }, 10), 'an error is told');
 unlike($t->read_file('error.log'), qr/^.*hub "h".*[\x00-\x09\x0b-\x1f\x7f-\xff]/m,
        'without what harms a terminal');
 
-$one->behave();
+$_->behave() for $one, $other;
 ok(hub_is('connected', 10, $t), 'and the hub goes on');
 
 is(keeper_pid($t), $keeper, 'with the same keeper');
