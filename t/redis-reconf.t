@@ -168,7 +168,15 @@ sub got {
 }
 
 
-# Those who wait at the same time have no order of their own.
+# Of five the first four wait at the same time: they have no order of their own.
 sub sorted {
-    return join ' ', sort { $main::a <=> $main::b } split / /, $_[0];
+    my @got = split / /, $_[0];
+    my @sorted;
+
+    while (my @five = splice @got, 0, 5) {
+        my @last = @five > 4 ? pop @five : ();
+        push @sorted, (sort { $main::a <=> $main::b } @five), @last;
+    }
+
+    return "@sorted";
 }
