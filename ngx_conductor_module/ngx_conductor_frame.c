@@ -90,6 +90,7 @@ ngx_conductor_frame_feed(ngx_conductor_session_t *s, u_char *data, size_t len)
     cdr_receiver_conf_t   conf;
 
     s->frame_time = ngx_current_msec;
+    s->traffic.in.bytes += len;
     size = 0;
 
     ngx_conductor_frame_conf(s, &conf);
@@ -181,6 +182,7 @@ ngx_conductor_frame_received(ngx_conductor_session_t *s, cdr_received_t *ev)
         /* behind our close frame it is not for us, RFC 6455 section 1.4 */
 
         if (s->state == NGX_CONDUCTOR_OPEN) {
+            s->traffic.in.messages++;
             ngx_conductor_message(s, ev->opcode, ev->data, ev->len);
         }
 
@@ -199,6 +201,7 @@ ngx_conductor_frame_received(ngx_conductor_session_t *s, cdr_received_t *ev)
 
         if (s->ping_sent) {
             s->ping_sent = 0;
+            s->latency = (uint32_t) (ngx_current_msec - s->ping_time) + 1;
             ngx_conductor_session_arm(s);
         }
 

@@ -107,6 +107,7 @@ ngx_conductor_group_enter(ngx_conductor_session_t *s)
     s->blocked = m->blocked;
 
     s->member = g->n++;
+    s->joined = g->sent;
     g->holders--;
 
     if (!s->watching) {
@@ -143,6 +144,7 @@ ngx_conductor_group_exit(ngx_conductor_session_t *s)
     }
 
     ngx_conductor_watch_end(s);
+    ngx_conductor_traffic_leave(s);
 
     member = s->member;
 
@@ -169,6 +171,7 @@ ngx_conductor_group_leave(ngx_conductor_session_t *s)
     }
 
     ngx_conductor_watch_end(s);
+    ngx_conductor_traffic_leave(s);
 
     s->group = NULL;
 
@@ -311,6 +314,8 @@ ngx_conductor_group_transfer(ngx_conductor_session_t *s, uint64_t channels,
     }
 
     /* the filters may be the old group's, so that is left last */
+
+    ngx_conductor_traffic_leave(s);
 
     s->group = NULL;
 

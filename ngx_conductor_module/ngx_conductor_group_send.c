@@ -6,8 +6,8 @@
 #include "ngx_conductor_session.h"
 
 
-static ngx_inline void ngx_conductor_member_put(ngx_conductor_member_t *m,
-    ngx_conductor_buf_t *buf);
+static ngx_inline ngx_conductor_session_t *ngx_conductor_member_put(
+    ngx_conductor_member_t *m, ngx_conductor_buf_t *buf);
 static void ngx_conductor_member_send(ngx_conductor_session_t *s,
     ngx_conductor_buf_t *buf, ssize_t n, ngx_err_t err);
 
@@ -17,10 +17,19 @@ static void ngx_conductor_member_send(ngx_conductor_session_t *s,
 void
 ngx_conductor_group_send(ngx_conductor_group_t *g, ngx_conductor_buf_t *buf)
 {
-    uint32_t  i;
+    uint32_t                  i;
+    ngx_conductor_session_t  *s;
+
+    g->sent.bytes += buf->len;
+    g->sent.messages += buf->messages;
 
     for (i = g->n; i-- > 0; /* void */ ) {
-        ngx_conductor_member_put(&g->members[i], buf);
+        s = ngx_conductor_member_put(&g->members[i], buf);
+
+        if (s) {
+            s->traffic.out.bytes -= buf->len;
+            s->traffic.out.messages -= buf->messages;
+        }
     }
 }
 
@@ -35,17 +44,26 @@ ngx_uint_t
 ngx_conductor_group_tell(ngx_conductor_group_t *g, ngx_conductor_buf_t *buf,
     uint32_t *at, ngx_uint_t max)
 {
-    uint32_t    i;
-    ngx_uint_t  n;
+    uint32_t                  i;
+    ngx_uint_t                n;
+    ngx_conductor_session_t  *s;
 
     n = 0;
 
     for (i = ngx_min(*at, g->n); i > 0 && max > 0; max--) {
 
-        if (!g->members[--i].unlisted) {
-            ngx_conductor_member_put(&g->members[i], buf);
-            n++;
+        if (g->members[--i].unlisted) {
+            continue;
         }
+
+        s = g->members[i].session;
+
+        if (ngx_conductor_member_put(&g->members[i], buf) == NULL) {
+            s->traffic.out.bytes += buf->len;
+            s->traffic.out.messages += buf->messages;
+        }
+
+        n++;
     }
 
     *at = i;
@@ -54,26 +72,33 @@ ngx_conductor_group_tell(ngx_conductor_group_t *g, ngx_conductor_buf_t *buf,
 }
 
 
-static ngx_inline void
+/* NULL, or a client that has not taken all of it, and may be gone since. */
+
+static ngx_inline ngx_conductor_session_t *
 ngx_conductor_member_put(ngx_conductor_member_t *m, ngx_conductor_buf_t *buf)
 {
-    ssize_t    n;
-    ngx_err_t  err;
+    ssize_t                   n;
+    ngx_err_t                 err;
+    ngx_conductor_session_t  *s;
 
     if (m->blocked || m->fd == -1) {
-        ngx_conductor_member_send(m->session, buf, 0, 0);
-        return;
+        s = m->session;
+        ngx_conductor_member_send(s, buf, 0, 0);
+        return s;
     }
 
     n = send(m->fd, buf->data, buf->len, 0);
 
     if (n == (ssize_t) buf->len) {
-        return;
+        return NULL;
     }
 
     err = (n == -1) ? ngx_socket_errno : 0;
+    s = m->session;
 
-    ngx_conductor_member_send(m->session, buf, n, err);
+    ngx_conductor_member_send(s, buf, n, err);
+
+    return s;
 }
 
 
@@ -103,6 +128,7 @@ ngx_conductor_member_send(ngx_conductor_session_t *s,
 
     } else if (n > 0) {
         c->write->ready = 0;
+        s->traffic.out.bytes += n;
     }
 
     if (ngx_conductor_output_buf(s, buf, n) != NGX_OK) {

@@ -530,6 +530,7 @@ ngx_conductor_output_sent(ngx_conductor_session_t *s, size_t n)
     ngx_conductor_item_t  *link;
 
     s->queued -= n;
+    s->traffic.out.bytes += n;
 
     while (n) {
         link = s->out;
@@ -541,6 +542,7 @@ ngx_conductor_output_sent(ngx_conductor_session_t *s, size_t n)
         }
 
         n -= rest;
+        s->traffic.out.messages += link->buf->messages;
         s->out_pos = 0;
         s->out = link->next;
 

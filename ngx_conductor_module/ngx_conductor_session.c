@@ -121,6 +121,8 @@ ngx_conductor_session_start(ngx_conductor_session_t *s, ngx_connection_t *c)
     s->data_time = ngx_current_msec;
     s->ping_time = ngx_current_msec;
 
+    ngx_conductor_traffic_sample(s);
+
     ngx_queue_insert_tail(&s->hub->sessions, &s->queue);
 }
 

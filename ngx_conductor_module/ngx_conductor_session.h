@@ -76,6 +76,31 @@ typedef struct {
 } ngx_conductor_filters_t;
 
 
+/*
+ * What went over a connection since its handshake: messages, and bytes of
+ * frames as the socket, or TLS, has taken them.  What all members of a group
+ * are sent is counted once, in the group; see ngx_conductor_traffic.c.
+ */
+
+typedef struct {
+    uint64_t                      messages;
+    uint64_t                      bytes;
+} ngx_conductor_amount_t;
+
+
+typedef struct {
+    ngx_conductor_amount_t        in;
+    ngx_conductor_amount_t        out;
+} ngx_conductor_traffic_t;
+
+
+typedef struct {
+    uint32_t                      time;       /* of ngx_current_msec */
+    uint32_t                      in;         /* messages */
+    uint32_t                      out;
+} ngx_conductor_sample_t;
+
+
 struct ngx_conductor_group_s {
     ngx_queue_t                   queue;      /* in hub->groups */
     ngx_conductor_group_t        *next;       /* in its bucket */
@@ -96,6 +121,7 @@ struct ngx_conductor_group_s {
     uint32_t                      n;
     uint32_t                      size;
     ngx_conductor_member_t       *members;
+    ngx_conductor_amount_t        sent;       /* to each of them */
     uint32_t                      pass;       /* that told it of presence */
     cdr_set_t                     passed;     /* reviewers that passed its
                                                  filter when last told */
@@ -135,6 +161,13 @@ struct ngx_conductor_session_s {
     ngx_msec_t                    ping_time;    /* last ping to it */
     ngx_msec_t                    end_time;     /* when closing or draining */
     ngx_msec_t                    retry;        /* told with 1012 */
+
+    ngx_conductor_traffic_t       traffic;      /* its own share */
+    ngx_conductor_amount_t        joined;       /* its group had sent so much
+                                                   when it became a member */
+    ngx_conductor_sample_t        samples[2];   /* of earlier, for rates */
+    uint32_t                      latency;      /* ms of the last ping, and
+                                                   1; 0: not known */
 
     cdr_pmd_t                     pmd;
     uint16_t                      code;         /* why it was closed */
@@ -322,6 +355,19 @@ void ngx_conductor_group_unlisted(ngx_conductor_session_t *s,
 void ngx_conductor_groups_free(ngx_conductor_hub_t *hub);
 void ngx_conductor_group_blocked(ngx_conductor_session_t *s,
     ngx_uint_t blocked);
+
+
+/*
+ * ngx_conductor_traffic.c: what went over a connection, until now; messages in
+ * 1000 seconds, over one to two intervals of pings.
+ */
+
+void ngx_conductor_traffic(ngx_conductor_session_t *s,
+    ngx_conductor_traffic_t *t);
+void ngx_conductor_traffic_rate(ngx_conductor_session_t *s, uint32_t *in,
+    uint32_t *out);
+void ngx_conductor_traffic_sample(ngx_conductor_session_t *s);
+void ngx_conductor_traffic_leave(ngx_conductor_session_t *s);
 
 
 /* ngx_conductor_subscribe.c: which events a client wants */

@@ -105,6 +105,8 @@ ngx_conductor_timer_ping(ngx_conductor_session_t *s)
 
         s->ping_sent = 1;
         s->ping_time = ngx_current_msec;
+
+        ngx_conductor_traffic_sample(s);
     }
 }
 
