@@ -26,6 +26,7 @@
 #include <cdr_counter.h>
 #include <cdr_cells.h>
 #include <cdr_figures.h>
+#include <cdr_histogram.h>
 #include <cdr_slots.h>
 #include <cdr_source.h>
 
@@ -34,7 +35,6 @@
 
 #define NGX_CONDUCTOR_BATCH          1024     /* events of a publication */
 #define NGX_CONDUCTOR_MAX_FRAGMENTS  65536    /* frames of a message */
-#define NGX_CONDUCTOR_MAX_PARTS      16       /* of a zone */
 
 /* In the flags of an event of the log: whom it is for, its field "to". */
 
@@ -146,6 +146,7 @@ struct ngx_conductor_hub_s {
 
     cdr_slots_t                   slots;
     cdr_cells_t                   cells;
+    cdr_histograms_t              histograms;
     cdr_counter_t                 counters;   /* of connections */
     cdr_counter_t                 windows;    /* of handshakes */
     cdr_registry_t                registry;
@@ -164,6 +165,7 @@ struct ngx_conductor_hub_s {
     ngx_uint_t                    slot;       /* NGX_CONDUCTOR_NO_SLOT: none */
     uint32_t                      incarnation;
     _Atomic uint64_t             *figures;    /* of the slot; NULL: none */
+    _Atomic uint64_t             *gauges;     /* likewise */
     cdr_log_cursor_t              cursor;     /* next event to fan out */
     uint32_t                      drain_seen; /* what is done of the zone's */
     uint32_t                      marked_seen;

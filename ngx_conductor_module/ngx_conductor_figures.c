@@ -36,6 +36,7 @@ ngx_conductor_figures_start(ngx_conductor_hub_t *hub, ngx_uint_t slot,
     const cdr_event_catalogue_t  *catalogue;
 
     hub->figures = cdr_slots_figures(&hub->slots, (uint32_t) slot);
+    hub->gauges = hub->slots.slots[slot].gauges;
     catalogue = &hub->policy->catalogue;
 
     for (i = 0; i < catalogue->ntypes; i++) {

@@ -111,6 +111,8 @@ ngx_conductor_ ## name ## _attach(ngx_conductor_hub_t *hub, u_char *mem,      \
 ngx_conductor_table(slots, slots,
                     CDR_FIGURES + ngx_conductor_figures_cells(hub))
 ngx_conductor_table(cells, cells, ngx_conductor_figures_cells(hub))
+ngx_conductor_table(histograms, histogram,
+                    CDR_HISTOGRAMS + ngx_conductor_figures_cells(hub))
 ngx_conductor_table(counters, counter, ngx_conductor_keys(n))
 ngx_conductor_table(windows, counter, ngx_conductor_windows(hub))
 ngx_conductor_table(registry, registry, n)
@@ -130,6 +132,12 @@ ngx_conductor_part_t  ngx_conductor_parts[] = {
       ngx_conductor_cells_size,
       ngx_conductor_cells_init,
       ngx_conductor_cells_match,
+      NULL },
+
+    { "histograms", CDR_HISTOGRAM_VERSION,
+      ngx_conductor_histograms_size,
+      ngx_conductor_histograms_init,
+      ngx_conductor_histograms_attach,
       NULL },
 
     { "counters", CDR_COUNTER_VERSION,

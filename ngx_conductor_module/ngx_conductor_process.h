@@ -67,6 +67,24 @@ ngx_conductor_count_locked(ngx_conductor_hub_t *hub, ngx_uint_t figure,
                    n);
 }
 
+/* CDR_GAUGE_...: more or less of it; nothing in a process without a slot. */
+
+static ngx_inline void
+ngx_conductor_gauge(ngx_conductor_hub_t *hub, ngx_uint_t gauge, int64_t n)
+{
+    if (hub->gauges) {
+        cdr_figure_add(&hub->gauges[gauge], (uint64_t) n);
+    }
+}
+
+/* CDR_HISTOGRAM_...: something took so many microseconds; any process. */
+
+static ngx_inline void
+ngx_conductor_observe(ngx_conductor_hub_t *hub, ngx_uint_t row, uint64_t us)
+{
+    cdr_histogram_observe(&hub->histograms, (uint32_t) row, us);
+}
+
 
 /* ngx_conductor_wake.c: how processes wake each other */
 

@@ -10,7 +10,7 @@
 
 
 #define NGX_CONDUCTOR_ZONE_MAGIC    0x524f545544434e43ull
-#define NGX_CONDUCTOR_ZONE_VERSION  6
+#define NGX_CONDUCTOR_ZONE_VERSION  7
 
 #define ngx_conductor_align(n)       ngx_align(n, 64)
 

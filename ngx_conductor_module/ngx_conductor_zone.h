@@ -12,7 +12,7 @@
 #include <cdr_snapshot.h>
 
 
-#define NGX_CONDUCTOR_MAX_PARTS      16     /* of a zone */
+#define NGX_CONDUCTOR_MAX_PARTS      24     /* of a zone */
 
 
 typedef struct ngx_conductor_hub_s      ngx_conductor_hub_t;

@@ -45,33 +45,77 @@ static const cdr_str_t  cdr_figure_publish[] = {
 
 
 static const cdr_figure_family_t  cdr_figure_table[] = {
-    { cdr_str("connectionsTotal"), CDR_FIGURE_CONNECTIONS, 1,
-      NULL, 0, true },
-    { cdr_str("events"), CDR_FIGURE_EVENTS, 1,
-      NULL, 0, false },
-    { cdr_str("overruns"), CDR_FIGURE_OVERRUNS, 1,
-      NULL, 0, false },
-    { cdr_str("disconnections"), CDR_FIGURE_ENDED, CDR_ENDED_N,
-      cdr_figure_endings, 0, true },
-    { cdr_str("refused"), CDR_FIGURE_REFUSED, CDR_REFUSAL_N,
-      cdr_figure_refusals, 0, true },
-    { cdr_str("messagesReceived"), CDR_FIGURE_RECEIVED, CDR_RECEIVED_N,
-      cdr_figure_received, CDR_CELL_RECEIVED, true },
-    { cdr_str("messagesSent"), CDR_FIGURE_SENT, CDR_SENT_N,
-      cdr_figure_sents, CDR_CELL_SENT, true },
-    { cdr_str("errors"), CDR_FIGURE_ERRORS, CDR_ERROR_N,
-      cdr_figure_errors, 0, true },
-    { cdr_str("dropped"), CDR_FIGURE_DROPPED, CDR_DROP_N,
-      cdr_figure_drops, 0, true },
-    { cdr_str("droppedBytes"), CDR_FIGURE_DROPPED_BYTES, CDR_DROP_N,
-      cdr_figure_drops, 0, false },
-    { cdr_str("resumes"), CDR_FIGURE_RESUMES, CDR_RESUME_N,
-      cdr_figure_resumes, 0, false },
-    { cdr_str("publicationsRefused"), CDR_FIGURE_PUBLISH, CDR_REFUSED_N,
-      cdr_figure_publish, 0, false },
-    { cdr_str("dryRun"), CDR_FIGURE_DRY_RUN, CDR_DRY_RUN_N,
-      cdr_figure_dry_runs, 0, false },
-    { cdr_str_null, 0, 0, NULL, 0, false }
+
+    { cdr_str("connectionsTotal"),
+      cdr_str("websocket_connections_count"), cdr_str_null,
+      cdr_str("Connections established."),
+      CDR_FIGURE_CONNECTIONS, 1, NULL, 0, true },
+
+    { cdr_str("events"),
+      cdr_str("conductor_events_total"), cdr_str_null,
+      cdr_str("Events accepted into the log."),
+      CDR_FIGURE_EVENTS, 1, NULL, 0, false },
+
+    { cdr_str("overruns"),
+      cdr_str("conductor_log_overruns_total"), cdr_str_null,
+      cdr_str("How often a worker found events overwritten before it had "
+              "sent them."),
+      CDR_FIGURE_OVERRUNS, 1, NULL, 0, false },
+
+    { cdr_str("disconnections"),
+      cdr_str("websocket_disconnections_total"), cdr_str("reason"),
+      cdr_str("Connections that ended."),
+      CDR_FIGURE_ENDED, CDR_ENDED_N, cdr_figure_endings, 0, true },
+
+    { cdr_str("refused"),
+      cdr_str("conductor_handshake_refusals_total"), cdr_str("reason"),
+      cdr_str("Handshakes that were refused."),
+      CDR_FIGURE_REFUSED, CDR_REFUSAL_N, cdr_figure_refusals, 0, true },
+
+    { cdr_str("messagesReceived"),
+      cdr_str("websocket_messages_received_total"), cdr_str("event"),
+      cdr_str("Messages of clients."),
+      CDR_FIGURE_RECEIVED, CDR_RECEIVED_N, cdr_figure_received,
+      CDR_CELL_RECEIVED, true },
+
+    { cdr_str("messagesSent"),
+      cdr_str("websocket_messages_sent_total"), cdr_str("event"),
+      cdr_str("Messages to clients."),
+      CDR_FIGURE_SENT, CDR_SENT_N, cdr_figure_sents, CDR_CELL_SENT, true },
+
+    { cdr_str("errors"),
+      cdr_str("websocket_errors_total"), cdr_str("type"),
+      cdr_str("Errors that clients were told."),
+      CDR_FIGURE_ERRORS, CDR_ERROR_N, cdr_figure_errors, 0, true },
+
+    { cdr_str("dropped"),
+      cdr_str("conductor_dropped_messages_total"), cdr_str("reason"),
+      cdr_str("Messages counted as sent that clients did not get."),
+      CDR_FIGURE_DROPPED, CDR_DROP_N, cdr_figure_drops, 0, true },
+
+    { cdr_str("droppedBytes"),
+      cdr_str("conductor_dropped_bytes_total"), cdr_str("reason"),
+      cdr_str("Bytes of messages counted as sent that clients did not get."),
+      CDR_FIGURE_DROPPED_BYTES, CDR_DROP_N, cdr_figure_drops, 0, false },
+
+    { cdr_str("resumes"),
+      cdr_str("conductor_resumes_total"), cdr_str("outcome"),
+      cdr_str("Clients that came back for what they missed, or were told "
+              "that they miss something."),
+      CDR_FIGURE_RESUMES, CDR_RESUME_N, cdr_figure_resumes, 0, false },
+
+    { cdr_str("publicationsRefused"),
+      cdr_str("conductor_publications_refused_total"), cdr_str("reason"),
+      cdr_str("Publications over HTTP that were refused."),
+      CDR_FIGURE_PUBLISH, CDR_REFUSED_N, cdr_figure_publish, 0, false },
+
+    { cdr_str("dryRun"),
+      cdr_str("conductor_limit_dry_run_total"), cdr_str("limit"),
+      cdr_str("What limits would have refused, had they been in force."),
+      CDR_FIGURE_DRY_RUN, CDR_DRY_RUN_N, cdr_figure_dry_runs, 0, false },
+
+    { cdr_str_null, cdr_str_null, cdr_str_null, cdr_str_null, 0, 0, NULL, 0,
+      false }
 };
 
 

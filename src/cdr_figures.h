@@ -94,6 +94,15 @@
     X(CDR_DRY_RUN_MESSAGES,   "rate_limited")
 
 
+/* What back ends are called for.  X(symbol, kind) */
+
+#define CDR_CALL_KINDS(X)                                                     \
+    X(CDR_CALL_CONNECT,       "connect")                                      \
+    X(CDR_CALL_MESSAGE,       "message")                                      \
+    X(CDR_CALL_DISCONNECT,    "disconnect")                                   \
+    X(CDR_CALL_PRESENCE,      "presence")
+
+
 #define CDR_X_FIGURE_ENUM(symbol, label)        symbol,
 #define CDR_X_FIGURE_CODE(symbol, code, label)  CDR_ENDED_ ## symbol,
 
@@ -106,6 +115,7 @@ enum { CDR_DROPS(CDR_X_FIGURE_ENUM) CDR_DROP_N };
 enum { CDR_RESUMES(CDR_X_FIGURE_ENUM) CDR_RESUME_N };
 enum { CDR_REFUSED_KINDS(CDR_X_FIGURE_ENUM) CDR_REFUSED_N };
 enum { CDR_DRY_RUNS(CDR_X_FIGURE_ENUM) CDR_DRY_RUN_N };
+enum { CDR_CALL_KINDS(CDR_X_FIGURE_ENUM) CDR_CALL_N };
 
 
 /* The numbers; where a kind is added, as in CDR_FIGURE_ERRORS + code. */
@@ -128,10 +138,28 @@ enum {
 };
 
 
+/* What a process has at the moment, in the gauges of its slot. */
+
+enum {
+    CDR_GAUGE_SENT = 0,                 /* number of the last event it has
+                                           sent, and 1; 0: it has no clients */
+    CDR_GAUGE_QUEUED_BYTES,             /* for clients */
+    CDR_GAUGE_QUEUED_MESSAGES,
+    CDR_GAUGE_BEHIND,                   /* clients that something waits for */
+    CDR_GAUGE_SESSIONS,                 /* of agents */
+    CDR_GAUGE_CALLS,                    /* of back ends, under way, */
+    CDR_GAUGE_CALLS_WAITING,            /* and waiting for their turn */
+    CDR_GAUGE_N
+};
+
+
 /* Figures that differ in a label only, or one alone. */
 
 typedef struct {
     cdr_str_t            name;
+    cdr_str_t            metric;        /* as it is told to Prometheus, */
+    cdr_str_t            label;         /* with this label */
+    cdr_str_t            help;
     uint32_t             first;
     uint32_t             n;
     const cdr_str_t     *labels;        /* NULL: one, without a label */
