@@ -129,15 +129,51 @@ ngx_int_t ngx_conductor_outbox_cancel(ngx_conductor_hub_t *hub, uint64_t n);
 void ngx_conductor_outbox_placed(ngx_conductor_hub_t *hub);
 ngx_uint_t ngx_conductor_outbox_busy(void);
 
-/* ngx_conductor_outbox_file.c: its name; and the master, for a new zone */
+/*
+ * ngx_conductor_outbox_file.c
+ *
+ * An outbox that is kept in a file: PREFIX and the number of the server whose
+ * it is, in hexadecimal digits.
+ */
 
-void ngx_conductor_outbox_name(ngx_conductor_hub_t *hub, u_char *name);
-void ngx_conductor_outbox_restore(ngx_conductor_hub_t *hub, ngx_log_t *log);
+typedef struct {
+    cdr_outbox_t                 *outbox;
+    const char                   *prefix;
+    const char                   *name;       /* as it is logged */
+    uint64_t                      server;
+} ngx_conductor_kept_t;
+
+
+/* What was found of it. */
+
+typedef struct {
+    uint64_t                      server;     /* 0: nothing */
+    uint64_t                      n;          /* last */
+    uint64_t                      events;
+    uint64_t                      dropped;    /* of these: no room */
+} ngx_conductor_found_t;
+
+
+void ngx_conductor_outbox_name(const ngx_conductor_kept_t *box, u_char *name);
+
+/*
+ * The master, for a new zone: takes in what a server has left that has ended,
+ * whose number this one goes on with, and so with what others have of it.
+ */
+
+void ngx_conductor_outbox_restore(ngx_conductor_hub_t *hub,
+    const ngx_conductor_kept_t *box, ngx_conductor_found_t *found,
+    ngx_log_t *log);
 
 /* A new zone: the server's number, and those of its events. */
 
 ngx_int_t ngx_conductor_outbox_create(ngx_conductor_hub_t *hub,
     ngx_log_t *log);
+
+/* As a file has it. */
+
+void ngx_conductor_outbox_kept(ngx_conductor_hub_t *hub,
+    ngx_conductor_kept_t *box);
 
 
 #endif /* NGX_CONDUCTOR_OFFER_H_INCLUDED */

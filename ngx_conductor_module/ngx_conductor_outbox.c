@@ -8,6 +8,8 @@
 #define NGX_CONDUCTOR_OUTBOX_LIVES  10      /* bits: numbers of a ms */
 
 
+static void ngx_conductor_outbox_found(ngx_conductor_hub_t *hub,
+    ngx_log_t *log);
 static void ngx_conductor_outbox_note(ngx_conductor_hub_t *hub,
     const cdr_outbox_rec_t *rec, const cdr_idem_answer_t *answer);
 static void ngx_conductor_outbox_unlock(ngx_conductor_hub_t *hub,
@@ -40,11 +42,51 @@ ngx_conductor_outbox_create(ngx_conductor_hub_t *hub, ngx_log_t *log)
     atomic_store(&joining->since_ms, now);
     atomic_store(&joining->state, NGX_CONDUCTOR_REDIS_ALONE);
 
-    ngx_conductor_outbox_restore(hub, log);
+    ngx_conductor_outbox_found(hub, log);
 
     cdr_outbox_start(&hub->outbox, now << NGX_CONDUCTOR_OUTBOX_LIVES);
 
     return NGX_OK;
+}
+
+
+void
+ngx_conductor_outbox_kept(ngx_conductor_hub_t *hub, ngx_conductor_kept_t *box)
+{
+    box->outbox = &hub->outbox;
+    box->prefix = "outbox.";
+    box->name = "outbox";
+    box->server = hub->zone->joining.server;
+}
+
+
+static void
+ngx_conductor_outbox_found(ngx_conductor_hub_t *hub, ngx_log_t *log)
+{
+    ngx_conductor_kept_t   box;
+    ngx_conductor_found_t  found;
+
+    ngx_conductor_outbox_kept(hub, &box);
+    ngx_conductor_outbox_restore(hub, &box, &found, log);
+
+    if (found.server == 0) {
+        return;
+    }
+
+    hub->zone->joining.server = found.server;
+    hub->zone->joining.lone_n = found.n;
+
+    if (found.dropped) {
+        atomic_store(&hub->zone->joining.dropped, found.dropped);
+
+        ngx_log_error(NGX_LOG_ERR, log, 0,
+                      "hub \"%V\": %uL events that Redis does not have find "
+                      "no room in the outbox", &hub->name, found.dropped);
+    }
+
+    ngx_log_error(NGX_LOG_NOTICE, log, 0,
+                  "hub \"%V\" begins with %uL events that Redis does not "
+                  "have", &hub->name, found.events - found.dropped);
 }
 
 

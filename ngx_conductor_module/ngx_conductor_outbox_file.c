@@ -1,5 +1,5 @@
 /*
- * The file of an outbox: "outbox." and the number of the server whose it is,
+ * The file of an outbox: its prefix and the number of the server whose it is,
  * in the directory of the hub's state.  Two servers may have one directory for
  * a while, as after an upgrade of the binary.
  */
@@ -12,7 +12,6 @@
 #include <openssl/crypto.h>
 
 
-#define NGX_CONDUCTOR_OUTBOX_PREFIX  "outbox."
 #define NGX_CONDUCTOR_OUTBOX_HEX     16
 
 
@@ -20,21 +19,20 @@
 
 typedef struct {
     ngx_conductor_hub_t          *hub;
+    const ngx_conductor_kept_t   *box;
+    ngx_conductor_found_t         found;
     ngx_conductor_dir_t           dir;
     ngx_log_t                    *log;
     u_char                        key[CDR_SNAPSHOT_KEY_LEN];
-    uint64_t                      server;     /* 0: none was taken */
-    uint64_t                      n;          /* last */
-    uint64_t                      events;
-    uint64_t                      dropped;
-} ngx_conductor_outbox_found_t;
+} ngx_conductor_outbox_files_t;
 
 
-static void ngx_conductor_outbox_scan(ngx_conductor_outbox_found_t *f);
-static ngx_uint_t ngx_conductor_outbox_is(const char *name);
-static void ngx_conductor_outbox_open(ngx_conductor_outbox_found_t *f,
+static void ngx_conductor_outbox_scan(ngx_conductor_outbox_files_t *f);
+static ngx_uint_t ngx_conductor_outbox_is(const ngx_conductor_kept_t *box,
     const char *name);
-static ngx_int_t ngx_conductor_outbox_read(ngx_conductor_outbox_found_t *f,
+static void ngx_conductor_outbox_open(ngx_conductor_outbox_files_t *f,
+    const char *name);
+static ngx_int_t ngx_conductor_outbox_read(ngx_conductor_outbox_files_t *f,
     u_char *data, size_t len, const char **error);
 static ngx_uint_t ngx_conductor_outbox_owned(cdr_outbox_file_head_t *head);
 static int ngx_conductor_outbox_put(void *ctx,
@@ -42,31 +40,30 @@ static int ngx_conductor_outbox_put(void *ctx,
 
 
 void
-ngx_conductor_outbox_name(ngx_conductor_hub_t *hub, u_char *name)
+ngx_conductor_outbox_name(const ngx_conductor_kept_t *box, u_char *name)
 {
-    (void) ngx_snprintf(name, NGX_CONDUCTOR_FILE_NAME,
-                        NGX_CONDUCTOR_OUTBOX_PREFIX "%016xL%Z",
-                        hub->zone->joining.server);
+    (void) ngx_snprintf(name, NGX_CONDUCTOR_FILE_NAME, "%s%016xL%Z",
+                        box->prefix, box->server);
 }
 
 
-/*
- * Of a server that has ended with something that Redis did not have, this one
- * goes on with the number, and so with what Redis may have of it.
- */
-
 void
-ngx_conductor_outbox_restore(ngx_conductor_hub_t *hub, ngx_log_t *log)
+ngx_conductor_outbox_restore(ngx_conductor_hub_t *hub,
+    const ngx_conductor_kept_t *box, ngx_conductor_found_t *found,
+    ngx_log_t *log)
 {
-    ngx_conductor_outbox_found_t  f;
+    ngx_conductor_outbox_files_t  f;
+
+    ngx_memzero(found, sizeof(ngx_conductor_found_t));
 
     if (ngx_test_config) {
         return;
     }
 
-    ngx_memzero(&f, sizeof(ngx_conductor_outbox_found_t));
+    ngx_memzero(&f, sizeof(ngx_conductor_outbox_files_t));
 
     f.hub = hub;
+    f.box = box;
     f.log = log;
 
     if (ngx_conductor_dir_open(&f.dir, &hub->state->name) != NGX_OK) {
@@ -83,29 +80,12 @@ ngx_conductor_outbox_restore(ngx_conductor_hub_t *hub, ngx_log_t *log)
     ngx_conductor_dir_close(&f.dir);
     OPENSSL_cleanse(f.key, sizeof(f.key));
 
-    if (f.server == 0) {
-        return;
-    }
-
-    hub->zone->joining.server = f.server;
-    hub->zone->joining.lone_n = f.n;
-
-    if (f.dropped) {
-        atomic_store(&hub->zone->joining.dropped, f.dropped);
-
-        ngx_log_error(NGX_LOG_ERR, log, 0,
-                      "hub \"%V\": %uL events that Redis does not have find "
-                      "no room in the outbox", &hub->name, f.dropped);
-    }
-
-    ngx_log_error(NGX_LOG_NOTICE, log, 0,
-                  "hub \"%V\" begins with %uL events that Redis does not "
-                  "have", &hub->name, f.events - f.dropped);
+    *found = f.found;
 }
 
 
 static void
-ngx_conductor_outbox_scan(ngx_conductor_outbox_found_t *f)
+ngx_conductor_outbox_scan(ngx_conductor_outbox_files_t *f)
 {
     int             fd;
     DIR            *d;
@@ -125,7 +105,7 @@ ngx_conductor_outbox_scan(ngx_conductor_outbox_found_t *f)
     }
 
     while ((entry = readdir(d)) != NULL) {
-        if (ngx_conductor_outbox_is(entry->d_name)) {
+        if (ngx_conductor_outbox_is(f->box, entry->d_name)) {
             ngx_conductor_outbox_open(f, entry->d_name);
         }
     }
@@ -135,14 +115,14 @@ ngx_conductor_outbox_scan(ngx_conductor_outbox_found_t *f)
 
 
 static ngx_uint_t
-ngx_conductor_outbox_is(const char *name)
+ngx_conductor_outbox_is(const ngx_conductor_kept_t *box, const char *name)
 {
     size_t      len;
     ngx_uint_t  i;
 
-    len = sizeof(NGX_CONDUCTOR_OUTBOX_PREFIX) - 1;
+    len = ngx_strlen(box->prefix);
 
-    if (ngx_strncmp(name, NGX_CONDUCTOR_OUTBOX_PREFIX, len) != 0) {
+    if (ngx_strncmp(name, box->prefix, len) != 0) {
         return 0;
     }
 
@@ -157,7 +137,7 @@ ngx_conductor_outbox_is(const char *name)
 
 
 static void
-ngx_conductor_outbox_open(ngx_conductor_outbox_found_t *f, const char *name)
+ngx_conductor_outbox_open(ngx_conductor_outbox_files_t *f, const char *name)
 {
     size_t       len;
     u_char      *data;
@@ -187,7 +167,7 @@ ngx_conductor_outbox_open(ngx_conductor_outbox_found_t *f, const char *name)
 
 
 static ngx_int_t
-ngx_conductor_outbox_read(ngx_conductor_outbox_found_t *f, u_char *data,
+ngx_conductor_outbox_read(ngx_conductor_outbox_files_t *f, u_char *data,
     size_t len, const char **error)
 {
     int                      rc;
@@ -213,18 +193,19 @@ ngx_conductor_outbox_read(ngx_conductor_outbox_found_t *f, u_char *data,
         return (rc == CDR_OK) ? NGX_OK : NGX_ERROR;
     }
 
-    if (f->server) {
+    if (f->found.server) {
         ngx_log_error(NGX_LOG_WARN, f->log, 0,
-                      "hub \"%V\": the outbox of one more server is left, and "
-                      "is sent after another start", &f->hub->name);
+                      "hub \"%V\": the %s of one more server is left, and is "
+                      "sent after another start", &f->hub->name,
+                      f->box->name);
         return NGX_OK;
     }
 
     rc = cdr_outbox_file_read(data, len, key, &head, ngx_conductor_outbox_put,
                               f, error);
 
-    if (rc == CDR_OK || f->events) {
-        f->server = head.server;
+    if (rc == CDR_OK || f->found.events) {
+        f->found.server = head.server;
     }
 
     return (rc == CDR_OK) ? NGX_OK : NGX_ERROR;
@@ -251,7 +232,7 @@ ngx_conductor_outbox_owned(cdr_outbox_file_head_t *head)
 static int
 ngx_conductor_outbox_put(void *ctx, const cdr_outbox_file_rec_t *rec)
 {
-    ngx_conductor_outbox_found_t *f = ctx;
+    ngx_conductor_outbox_files_t *f = ctx;
 
     int                rc;
     u_char            *items;
@@ -260,9 +241,9 @@ ngx_conductor_outbox_put(void *ctx, const cdr_outbox_file_rec_t *rec)
     cdr_ticket_t       ticket;
     cdr_outbox_rec_t  *r;
 
-    ob = &f->hub->outbox;
+    ob = f->box->outbox;
 
-    if (rec->n <= f->n) {
+    if (rec->n <= f->found.n) {
         return CDR_ERROR;
     }
 
@@ -276,14 +257,14 @@ ngx_conductor_outbox_put(void *ctx, const cdr_outbox_file_rec_t *rec)
             break;
         }
 
-        f->dropped += n;
+        f->found.dropped += n;
     }
 
-    f->events += rec->count;
-    f->n = rec->n + rec->count - 1;
+    f->found.events += rec->count;
+    f->found.n = rec->n + rec->count - 1;
 
     if (rc != CDR_OK) {
-        f->dropped += rec->count;
+        f->found.dropped += rec->count;
         return CDR_OK;
     }
 

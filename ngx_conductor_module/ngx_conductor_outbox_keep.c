@@ -16,12 +16,13 @@
 
 
 static void ngx_conductor_keep_start(ngx_conductor_join_t *join);
+static ngx_conductor_keep_t *ngx_conductor_keep_make(
+    ngx_conductor_hub_t *hub, const ngx_conductor_kept_t *box);
 static void ngx_conductor_keep_tick(ngx_conductor_join_t *join);
 static void ngx_conductor_keep_stop(ngx_conductor_join_t *join);
 static void ngx_conductor_keep_room(ngx_conductor_keep_t *k);
-static void ngx_conductor_keep_run(ngx_conductor_keep_t *k);
 static void ngx_conductor_keep_taken(ngx_conductor_keep_t *k);
-static ngx_uint_t ngx_conductor_keep_pending(ngx_conductor_hub_t *hub);
+static ngx_uint_t ngx_conductor_keep_pending(const cdr_outbox_t *ob);
 static void ngx_conductor_keep_collect(ngx_conductor_keep_t *k);
 static size_t ngx_conductor_keep_copy(ngx_conductor_keep_t *k,
     cdr_outbox_cursor_t *cur, u_char *p);
@@ -45,20 +46,93 @@ static ngx_conductor_keep_t  *ngx_conductor_keeps;
 static ngx_uint_t             ngx_conductor_keep_left;  /* threads */
 
 
-/* What a keeper before this one has written is written again, or removed. */
-
 static void
 ngx_conductor_keep_start(ngx_conductor_join_t *join)
 {
-    int                    err;
+    ngx_err_t              err;
+    ngx_conductor_keep_t  *k;
+    ngx_conductor_kept_t   box;
+
+    ngx_conductor_outbox_kept(join->hub, &box);
+
+    k = ngx_conductor_keep_open(join->hub, &box, &err);
+
+    if (k == NULL) {
+        ngx_log_error(NGX_LOG_ALERT, join->log, err,
+                      "no thread for the outbox of hub \"%V\": what Redis "
+                      "does not have is lost when nginx ends",
+                      &join->hub->name);
+        return;
+    }
+
+    k->next = ngx_conductor_keeps;
+    ngx_conductor_keeps = k;
+}
+
+
+ngx_conductor_keep_t *
+ngx_conductor_keep_open(ngx_conductor_hub_t *hub,
+    const ngx_conductor_kept_t *box, ngx_err_t *err)
+{
+    ngx_conductor_keep_t  *k;
+
+    k = ngx_conductor_keep_make(hub, box);
+
+    if (k == NULL) {
+        *err = NGX_ENOMEM;
+        return NULL;
+    }
+
+    *err = ngx_conductor_keep_thread(k);
+
+    if (*err) {
+        free(k);
+        return NULL;
+    }
+
+    return k;
+}
+
+
+ngx_int_t
+ngx_conductor_keep_all(ngx_conductor_hub_t *hub,
+    const ngx_conductor_kept_t *box)
+{
+    ngx_int_t              rc;
+    ngx_conductor_keep_t  *k;
+
+    k = ngx_conductor_keep_make(hub, box);
+
+    if (k == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_conductor_keep_collect(k);
+
+    rc = k->busy ? ngx_conductor_keep_do(k) : NGX_OK;
+
+    ngx_conductor_keep_done(k);
+
+    free(k->data);
+    free(k);
+
+    return rc;
+}
+
+
+static ngx_conductor_keep_t *
+ngx_conductor_keep_make(ngx_conductor_hub_t *hub,
+    const ngx_conductor_kept_t *box)
+{
     ngx_conductor_keep_t  *k;
 
     k = calloc(1, sizeof(ngx_conductor_keep_t));
     if (k == NULL) {
-        return;
+        return NULL;
     }
 
-    k->hub = join->hub;
+    k->hub = hub;
+    k->box = *box;
     k->there = 1;
     k->whole = 1;
     k->again = ngx_current_msec;
@@ -66,21 +140,9 @@ ngx_conductor_keep_start(ngx_conductor_join_t *join)
     k->dir.fd = -1;
     k->dir.out = -1;
 
-    ngx_conductor_outbox_name(k->hub, k->name);
+    ngx_conductor_outbox_name(box, k->name);
 
-    err = ngx_conductor_keep_thread(k);
-
-    if (err) {
-        ngx_log_error(NGX_LOG_ALERT, join->log, err,
-                      "no thread for the outbox of hub \"%V\": what Redis "
-                      "does not have is lost when nginx ends",
-                      &k->hub->name);
-        free(k);
-        return;
-    }
-
-    k->next = ngx_conductor_keeps;
-    ngx_conductor_keeps = k;
+    return k;
 }
 
 
@@ -156,7 +218,7 @@ ngx_conductor_keep_room(ngx_conductor_keep_t *k)
 }
 
 
-static void
+void
 ngx_conductor_keep_run(ngx_conductor_keep_t *k)
 {
     ngx_conductor_keep_state_e  state;
@@ -203,8 +265,8 @@ ngx_conductor_keep_taken(ngx_conductor_keep_t *k)
 
         if (ngx_strcmp(k->said, k->dir.error) != 0) {
             ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, k->dir.err,
-                          "the outbox of hub \"%V\" cannot be written: %s",
-                          &k->hub->name, k->dir.error);
+                          "the %s of hub \"%V\" cannot be written: %s",
+                          k->box.name, &k->hub->name, k->dir.error);
 
             ngx_cpystrn(k->said, k->dir.error, NGX_CONDUCTOR_FILE_ERROR);
         }
@@ -214,8 +276,8 @@ ngx_conductor_keep_taken(ngx_conductor_keep_t *k)
 
     if (k->said[0]) {
         ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
-                      "the outbox of hub \"%V\" is written again",
-                      &k->hub->name);
+                      "the %s of hub \"%V\" is written again",
+                      k->box.name, &k->hub->name);
         k->said[0] = '\0';
     }
 
@@ -230,14 +292,14 @@ ngx_conductor_keep_taken(ngx_conductor_keep_t *k)
 /* What was placed comes before what was not. */
 
 static ngx_uint_t
-ngx_conductor_keep_pending(ngx_conductor_hub_t *hub)
+ngx_conductor_keep_pending(const cdr_outbox_t *ob)
 {
     cdr_outbox_rec_t     *rec;
     cdr_outbox_cursor_t   cur;
 
-    cdr_outbox_first(&hub->outbox, &cur);
+    cdr_outbox_first(ob, &cur);
 
-    return cdr_outbox_next(&hub->outbox, &cur, &rec) == CDR_OK
+    return cdr_outbox_next(ob, &cur, &rec) == CDR_OK
            && (atomic_load(&rec->marks) & CDR_OUTBOX_PLACED);
 }
 
@@ -250,7 +312,7 @@ ngx_conductor_keep_collect(ngx_conductor_keep_t *k)
     size_t                len;
     cdr_outbox_cursor_t   cur;
 
-    if (!ngx_conductor_keep_pending(k->hub)) {
+    if (!ngx_conductor_keep_pending(k->box.outbox)) {
 
         if (k->there) {
             ngx_conductor_keep_post(k, NGX_CONDUCTOR_KEEP_REMOVE);
@@ -259,12 +321,12 @@ ngx_conductor_keep_collect(ngx_conductor_keep_t *k)
         return;
     }
 
-    if (k->size > 2 * k->hub->outbox.size + NGX_CONDUCTOR_KEEP_SPARE) {
+    if (k->size > 2 * k->box.outbox->size + NGX_CONDUCTOR_KEEP_SPARE) {
         k->whole = 1;
     }
 
     if (k->whole) {
-        cdr_outbox_first(&k->hub->outbox, &k->cursor);
+        cdr_outbox_first(k->box.outbox, &k->cursor);
     }
 
     cur = k->cursor;
@@ -303,7 +365,7 @@ ngx_conductor_keep_copy(ngx_conductor_keep_t *k, cdr_outbox_cursor_t *cur,
     len = 0;
     next = *cur;
 
-    while (cdr_outbox_next(&k->hub->outbox, &next, &rec) == CDR_OK) {
+    while (cdr_outbox_next(k->box.outbox, &next, &rec) == CDR_OK) {
 
         marks = atomic_load(&rec->marks);
 
@@ -343,8 +405,6 @@ ngx_conductor_keep_post(ngx_conductor_keep_t *k, ngx_conductor_keep_e kind)
 }
 
 
-/* With what is left to be written; a thread that hangs ends with us. */
-
 static void
 ngx_conductor_keep_stop(ngx_conductor_join_t *join)
 {
@@ -364,9 +424,18 @@ ngx_conductor_keep_stop(ngx_conductor_join_t *join)
 
     *p = k->next;
 
+    ngx_conductor_keep_end(k);
+}
+
+
+void
+ngx_conductor_keep_end(ngx_conductor_keep_t *k)
+{
     ngx_conductor_keep_until(k, 0, NGX_CONDUCTOR_KEEP_LAST);
     ngx_conductor_keep_run(k);
     ngx_conductor_keep_until(k, 0, NGX_CONDUCTOR_KEEP_LAST);
+
+    /* a thread that hangs ends with us */
 
     (void) pthread_mutex_lock(&k->mutex);
     k->quit = 1;

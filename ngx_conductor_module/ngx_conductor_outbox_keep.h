@@ -32,6 +32,7 @@ typedef struct ngx_conductor_keep_s  ngx_conductor_keep_t;
 struct ngx_conductor_keep_s {
     ngx_conductor_keep_t         *next;
     ngx_conductor_hub_t          *hub;
+    ngx_conductor_kept_t          box;
 
     /* the loop's */
 
@@ -69,13 +70,34 @@ struct ngx_conductor_keep_s {
 
 
 /*
+ * ngx_conductor_outbox_keep.c, the loop: begins to keep what is placed in an
+ * outbox; NULL, and the reason, if there is no memory or no thread.  What a
+ * keeper before this one has written is written again, or removed.  Then, every
+ * now and then: what is to be written now?  And at the end, with what is left
+ * to be written; it is freed, unless its thread hangs.
+ */
+
+ngx_conductor_keep_t *ngx_conductor_keep_open(ngx_conductor_hub_t *hub,
+    const ngx_conductor_kept_t *box, ngx_err_t *err);
+void ngx_conductor_keep_run(ngx_conductor_keep_t *k);
+void ngx_conductor_keep_end(ngx_conductor_keep_t *k);
+
+/* For who has no thread, and no keeper beside it: all of it, at once. */
+
+ngx_int_t ngx_conductor_keep_all(ngx_conductor_hub_t *hub,
+    const ngx_conductor_kept_t *box);
+
+/*
  * ngx_conductor_outbox_thread.c, called by the loop.  Starts the thread: 0 or
- * an error.  And waits until it is gone, or has no job to do.
+ * an error.  And waits until it is gone, or has no job to do.  And does the
+ * job here.
  */
 
 int ngx_conductor_keep_thread(ngx_conductor_keep_t *k);
 void ngx_conductor_keep_until(ngx_conductor_keep_t *k, ngx_uint_t gone,
     ngx_msec_t ms);
+ngx_int_t ngx_conductor_keep_do(ngx_conductor_keep_t *k);
+void ngx_conductor_keep_done(ngx_conductor_keep_t *k);
 
 
 #endif /* NGX_CONDUCTOR_OUTBOX_KEEP_H_INCLUDED */

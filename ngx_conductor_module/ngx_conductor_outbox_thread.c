@@ -12,7 +12,6 @@
 
 
 static void *ngx_conductor_keep_cycle(void *data);
-static ngx_int_t ngx_conductor_keep_do(ngx_conductor_keep_t *k);
 static ngx_int_t ngx_conductor_keep_new(ngx_conductor_keep_t *k);
 static ngx_int_t ngx_conductor_keep_begin(ngx_conductor_keep_t *k,
     u_char *first, size_t *len);
@@ -117,8 +116,7 @@ ngx_conductor_keep_cycle(void *data)
         ngx_conductor_wake_me();
     }
 
-    ngx_conductor_keep_close(k);
-    ngx_conductor_dir_close(&k->dir);
+    ngx_conductor_keep_done(k);
 
     k->state = NGX_CONDUCTOR_KEEP_GONE;
 
@@ -129,9 +127,17 @@ ngx_conductor_keep_cycle(void *data)
 }
 
 
+void
+ngx_conductor_keep_done(ngx_conductor_keep_t *k)
+{
+    ngx_conductor_keep_close(k);
+    ngx_conductor_dir_close(&k->dir);
+}
+
+
 /* In the thread, all of the following: nothing is logged here. */
 
-static ngx_int_t
+ngx_int_t
 ngx_conductor_keep_do(ngx_conductor_keep_t *k)
 {
     ngx_int_t  rc;
@@ -162,8 +168,7 @@ ngx_conductor_keep_do(ngx_conductor_keep_t *k)
 
         /* it may have been made anew meanwhile */
 
-        ngx_conductor_keep_close(k);
-        ngx_conductor_dir_close(&k->dir);
+        ngx_conductor_keep_done(k);
     }
 
     return rc;
@@ -222,7 +227,7 @@ ngx_conductor_keep_begin(ngx_conductor_keep_t *k, u_char *first, size_t *len)
     u_char                   salt[CDR_SNAPSHOT_SALT_LEN];
     cdr_outbox_file_head_t   head;
 
-    head.server = k->hub->zone->joining.server;
+    head.server = k->box.server;
     head.owner[0] = ngx_conductor_master_pid();
 
     if (ngx_conductor_process_start_time((ngx_pid_t) head.owner[0],
