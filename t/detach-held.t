@@ -21,7 +21,7 @@ select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
 my $t = need_conductor(Test::Nginx->new()->has(qw/ http mirror proxy /))
-    ->plan(10);
+    ->plan(11);
 
 $t->write_file_expand('nginx.conf', conductor_conf(<<'EOF_CONF'));
 
@@ -106,14 +106,30 @@ is(($ws->recv_json() // {})->{type}, 'welcome',
     'the session begins as well if that fails');
 is(($ws->close(1000))[0], 1000, 'and ends as any other');
 
-# the client leaves first
+# the client leaves first: sooner or later before the holder or just after it,
+# with a frame that nobody has read or without
 
-$ws = ws_connect($t, '/held');
-$holder = $backend->accept();
-$ws->reset();
-close $holder;
-ok(wait_for(sub { (health($t))[1]{connections} == 1 }),
-    'who leaves meanwhile is not counted any more');
+my ($counted, $gone) = (0, 0);
+
+for my $round (0 .. 23) {
+    $ws = ws_connect($t, '/held');
+    $holder = $backend->accept();
+
+    last unless wait_for(sub { (health($t))[1]{connections} == 1 });
+    $counted++;
+
+    $ws->send_json({ type => 'ping', id => 1 }) if $round & 1;
+    close $holder if $round & 2;
+    $ws->reset();
+    health($t) for 1 .. $round >> 2;
+    close $holder;
+
+    last unless wait_for(sub { (health($t))[1]{connections} == 0 });
+    $gone++;
+}
+
+is($counted, 24, 'who is held is counted, and nobody else');
+is($gone, 24, 'who leaves meanwhile is not counted any more');
 
 # the worker leaves first
 
