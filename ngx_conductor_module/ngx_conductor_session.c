@@ -129,7 +129,8 @@ ngx_conductor_session_start(ngx_conductor_session_t *s, ngx_connection_t *c)
 
 /*
  * Begins the closing handshake, RFC 6455 section 7.1.2.  Nothing but the
- * close frame follows what is queued; the connection ends within a second.
+ * close frame follows what is queued; the connection ends a second after the
+ * peer last took some of it.
  */
 
 void
@@ -150,6 +151,7 @@ ngx_conductor_session_close(ngx_conductor_session_t *s, uint16_t code,
     s->code = code;
     s->by_client = s->peer_closed;
     s->end_time = ngx_current_msec + NGX_CONDUCTOR_CLOSE_TIME;
+    s->end_max = ngx_current_msec + NGX_CONDUCTOR_CLOSE_MAX;
 
     if (code == CDR_CLOSE_RESTART) {
         s->retry = ngx_conductor_session_retry(reason);
@@ -350,6 +352,7 @@ ngx_conductor_session_read(ngx_event_t *ev)
 static void
 ngx_conductor_session_write(ngx_event_t *ev)
 {
+    ngx_msec_t                end;
     ngx_connection_t         *c;
     ngx_conductor_session_t  *s;
 
@@ -357,6 +360,15 @@ ngx_conductor_session_write(ngx_event_t *ev)
     s = c->data;
 
     s->hold = 1;
+
+    if (s->state == NGX_CONDUCTOR_CLOSING && s->out) {
+
+        /* who reads on, however slowly, comes to the close frame */
+
+        end = ngx_current_msec + NGX_CONDUCTOR_CLOSE_TIME;
+        s->end_time = ((ngx_msec_int_t) (end - s->end_max) < 0) ? end
+                                                                : s->end_max;
+    }
 
     if (s->state != NGX_CONDUCTOR_DEAD
         && ngx_conductor_output_flush(s) == NGX_OK)

@@ -14,6 +14,7 @@
 
 #define NGX_CONDUCTOR_READ_SIZE     65536   /* one read of a socket */
 #define NGX_CONDUCTOR_CLOSE_TIME    1000    /* ms, for the closing handshake */
+#define NGX_CONDUCTOR_CLOSE_MAX     10000   /* with what is queued before it */
 #define NGX_CONDUCTOR_NO_ENTRY      UINT32_MAX
 #define NGX_CONDUCTOR_NO_MEMBER     UINT32_MAX
 
@@ -160,6 +161,7 @@ struct ngx_conductor_session_s {
     ngx_msec_t                    data_time;    /* last message of it */
     ngx_msec_t                    ping_time;    /* last ping to it */
     ngx_msec_t                    end_time;     /* when closing or draining */
+    ngx_msec_t                    end_max;      /* when closing */
     ngx_msec_t                    retry;        /* told with 1012 */
 
     ngx_conductor_traffic_t       traffic;      /* its own share */
