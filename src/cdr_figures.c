@@ -39,6 +39,8 @@ static const cdr_str_t  cdr_figure_drops[] = { CDR_DROPS(CDR_X_LABEL) };
 static const cdr_str_t  cdr_figure_resumes[] = { CDR_RESUMES(CDR_X_LABEL) };
 static const cdr_str_t  cdr_figure_dry_runs[] = { CDR_DRY_RUNS(CDR_X_LABEL) };
 
+static const cdr_str_t  cdr_figure_calls[] = { CDR_CALL_OUTCOMES(CDR_X_LABEL) };
+
 static const cdr_str_t  cdr_figure_publish[] = {
     CDR_REFUSED_KINDS(CDR_X_LABEL)
 };
@@ -114,6 +116,11 @@ static const cdr_figure_family_t  cdr_figure_table[] = {
       cdr_str("What limits would have refused, had they been in force."),
       CDR_FIGURE_DRY_RUN, CDR_DRY_RUN_N, cdr_figure_dry_runs, 0, false },
 
+    { cdr_str("backendCalls"),
+      cdr_str("conductor_backend_calls_total"), cdr_str("outcome"),
+      cdr_str("Calls of back ends."),
+      CDR_FIGURE_CALLS, CDR_CALLED_N, cdr_figure_calls, 0, false },
+
     { cdr_str_null, cdr_str_null, cdr_str_null, cdr_str_null, 0, 0, NULL, 0,
       false }
 };
@@ -147,6 +154,13 @@ cdr_str_t
 cdr_figure_ending_label(uint32_t ending)
 {
     return cdr_figure_endings[ending];
+}
+
+
+cdr_str_t
+cdr_figure_called(uint32_t outcome)
+{
+    return cdr_figure_calls[outcome];
 }
 
 

@@ -12,6 +12,7 @@
 
 
 #include "cdr.h"
+#include "cdr_call.h"
 #include "cdr_cells.h"
 #include "cdr_codes.h"
 #include "cdr_command.h"
@@ -94,13 +95,15 @@
     X(CDR_DRY_RUN_MESSAGES,   "rate_limited")
 
 
-/* What back ends are called for.  X(symbol, kind) */
+/* What became of calls of back ends.  X(symbol, outcome) */
 
-#define CDR_CALL_KINDS(X)                                                     \
-    X(CDR_CALL_CONNECT,       "connect")                                      \
-    X(CDR_CALL_MESSAGE,       "message")                                      \
-    X(CDR_CALL_DISCONNECT,    "disconnect")                                   \
-    X(CDR_CALL_PRESENCE,      "presence")
+#define CDR_CALL_OUTCOMES(X)                                                  \
+    X(CDR_CALLED_OK,          "ok")                                           \
+    X(CDR_CALLED_FAILED,      "failed")     /* no answer, or not 2xx */       \
+    X(CDR_CALLED_TIMEOUT,     "timeout")                                      \
+    X(CDR_CALLED_TOO_BIG,     "too_big")    /* the answer */                  \
+    X(CDR_CALLED_INVALID,     "invalid")    /* likewise */                    \
+    X(CDR_CALLED_BUSY,        "busy")       /* too many wait: never called */
 
 
 #define CDR_X_FIGURE_ENUM(symbol, label)        symbol,
@@ -115,7 +118,7 @@ enum { CDR_DROPS(CDR_X_FIGURE_ENUM) CDR_DROP_N };
 enum { CDR_RESUMES(CDR_X_FIGURE_ENUM) CDR_RESUME_N };
 enum { CDR_REFUSED_KINDS(CDR_X_FIGURE_ENUM) CDR_REFUSED_N };
 enum { CDR_DRY_RUNS(CDR_X_FIGURE_ENUM) CDR_DRY_RUN_N };
-enum { CDR_CALL_KINDS(CDR_X_FIGURE_ENUM) CDR_CALL_N };
+enum { CDR_CALL_OUTCOMES(CDR_X_FIGURE_ENUM) CDR_CALLED_N };
 
 
 /* The numbers; where a kind is added, as in CDR_FIGURE_ERRORS + code. */
@@ -134,11 +137,14 @@ enum {
     CDR_FIGURE_RESUMES = CDR_FIGURE_DROPPED_BYTES + CDR_DROP_N,
     CDR_FIGURE_PUBLISH = CDR_FIGURE_RESUMES + CDR_RESUME_N,
     CDR_FIGURE_DRY_RUN = CDR_FIGURE_PUBLISH + CDR_REFUSED_N,
-    CDR_FIGURES = CDR_FIGURE_DRY_RUN + CDR_DRY_RUN_N
+    CDR_FIGURE_CALLS = CDR_FIGURE_DRY_RUN + CDR_DRY_RUN_N,
+    CDR_FIGURES = CDR_FIGURE_CALLS + CDR_CALLED_N
 };
 
 
 /* What a process has at the moment, in the gauges of its slot. */
+
+#define CDR_BACKENDS  8                 /* of a hub */
 
 enum {
     CDR_GAUGE_SENT = 0,                 /* number of the last event it has
@@ -149,7 +155,10 @@ enum {
     CDR_GAUGE_SESSIONS,                 /* of agents */
     CDR_GAUGE_CALLS,                    /* of back ends, under way, */
     CDR_GAUGE_CALLS_WAITING,            /* and waiting for their turn */
-    CDR_GAUGE_N
+    CDR_GAUGE_CALLERS,                  /* a bit for each back end that it
+                                           waits for */
+    CDR_GAUGE_BACKEND,                  /* + its number: calls under way */
+    CDR_GAUGE_N = CDR_GAUGE_BACKEND + CDR_BACKENDS
 };
 
 
@@ -186,6 +195,9 @@ cdr_str_t cdr_figure_ending_label(uint32_t ending);
  * type of that name, of its cell, or of "other" if it has none.
  */
 uint32_t cdr_figure_sent(const cdr_cells_t *cells, cdr_str_t type);
+
+/* The label of an outcome CDR_CALLED_...; ends with a NUL byte. */
+cdr_str_t cdr_figure_called(uint32_t outcome);
 
 /* The label of an outcome CDR_RESUME_...; the reason in "resumed". */
 cdr_str_t cdr_figure_resume(uint32_t outcome);
