@@ -33,6 +33,8 @@
 #include "ngx_conductor_zone.h"
 
 
+#define NGX_CONDUCTOR_VERSION        "0.2.0"
+
 #define NGX_CONDUCTOR_BATCH          1024     /* events of a publication */
 #define NGX_CONDUCTOR_MAX_FRAGMENTS  65536    /* frames of a message */
 

@@ -22,7 +22,8 @@ ngx_conductor_access_handler(ngx_http_request_t *r)
 
     if ((lcf->endpoint != NGX_CONDUCTOR_PUBLISH
          && lcf->endpoint != NGX_CONDUCTOR_ADMIN
-         && lcf->endpoint != NGX_CONDUCTOR_REVIEWERS)
+         && lcf->endpoint != NGX_CONDUCTOR_REVIEWERS
+         && lcf->endpoint != NGX_CONDUCTOR_METRICS)
         || lcf->auth == NGX_CONF_UNSET_UINT
         || lcf->auth == NGX_CONDUCTOR_AUTH_OFF
         || r != r->main)
@@ -71,6 +72,8 @@ ngx_conductor_access_check(ngx_http_request_t *r,
     if (id == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
+
+    ngx_conductor_count_identity(lcf, id);
 
     if (id->rc != NGX_OK) {
         return ngx_conductor_access_refuse(r, id);

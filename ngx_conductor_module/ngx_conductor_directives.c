@@ -8,6 +8,10 @@
 #include <cdr_origin.h>
 
 
+static char *ngx_conductor_endpoint_option(ngx_conf_t *cf,
+    ngx_conductor_loc_conf_t *lcf, ngx_str_t *value);
+
+
 /* One way to say that a value is wrong: directive, value, reason. */
 
 char *
@@ -69,6 +73,7 @@ ngx_conductor_endpoint(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_conductor_loc_conf_t *lcf = conf;
 
+    char                      *rv;
     ngx_str_t                 *value;
     ngx_http_core_loc_conf_t  *clcf;
 
@@ -93,13 +98,11 @@ ngx_conductor_endpoint(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     lcf->endpoint = (ngx_conductor_endpoint_e) cmd->offset;
 
     if (cf->args->nelts == 3) {
+        rv = ngx_conductor_endpoint_option(cf, lcf, &value[2]);
 
-        if (ngx_strcmp(value[2].data, "optional") != 0) {
-            return ngx_conductor_conf_error(cf, &value[2],
-                                            "it can only be \"optional\"");
+        if (rv != NGX_CONF_OK) {
+            return rv;
         }
-
-        lcf->optional = 1;
     }
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
@@ -127,6 +130,41 @@ ngx_conductor_endpoint(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
+static char *
+ngx_conductor_endpoint_option(ngx_conf_t *cf, ngx_conductor_loc_conf_t *lcf,
+    ngx_str_t *value)
+{
+    ngx_str_t  format;
+
+    if (lcf->endpoint != NGX_CONDUCTOR_METRICS) {
+
+        if (ngx_strcmp(value->data, "optional") != 0) {
+            return ngx_conductor_conf_error(cf, value,
+                                            "it can only be \"optional\"");
+        }
+
+        lcf->optional = 1;
+
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_conductor_option(value, "format=", &format) == NGX_OK) {
+
+        if (ngx_strcmp(format.data, "prometheus") == 0) {
+            lcf->prometheus = 1;
+            return NGX_CONF_OK;
+        }
+
+        if (ngx_strcmp(format.data, "json") == 0) {
+            return NGX_CONF_OK;
+        }
+    }
+
+    return ngx_conductor_conf_error(cf, value,
+        "it can only be \"format=json\" or \"format=prometheus\"");
+}
+
+
 /* NULL for a socket, which is no content of its location. */
 
 ngx_http_handler_pt
@@ -139,6 +177,9 @@ ngx_conductor_content_handler(ngx_conductor_endpoint_e endpoint)
 
     case NGX_CONDUCTOR_HEALTH:
         return ngx_conductor_health_handler;
+
+    case NGX_CONDUCTOR_METRICS:
+        return ngx_conductor_metrics_handler;
 
     case NGX_CONDUCTOR_ADMIN:
         return ngx_conductor_admin_handler;

@@ -134,6 +134,26 @@ ngx_conductor_count_publication(ngx_http_request_t *r, ngx_uint_t status)
 }
 
 
+void
+ngx_conductor_count_identity(ngx_conductor_loc_conf_t *lcf,
+    ngx_conductor_identity_t *id)
+{
+    ngx_uint_t  outcome;
+
+    if (lcf->auth == NGX_CONDUCTOR_AUTH_OFF) {
+        return;
+    }
+
+    outcome = (id->rc == NGX_OK) ? CDR_IDENTITY_ACCEPTED
+              : id->missing ? CDR_IDENTITY_MISSING
+              : id->expired ? CDR_IDENTITY_EXPIRED
+              : id->revoked ? CDR_IDENTITY_REVOKED
+              : CDR_IDENTITY_INVALID;
+
+    ngx_conductor_count(lcf->hub, CDR_FIGURE_IDENTITY + outcome, 1);
+}
+
+
 /*
  * Under the lock, after a process died in there.  An entry of the registry
  * and its figure change in one hold of the lock, the entry first.  If only the

@@ -13,7 +13,8 @@ typedef enum {
     NGX_CONDUCTOR_PUBLISH,
     NGX_CONDUCTOR_HEALTH,
     NGX_CONDUCTOR_ADMIN,
-    NGX_CONDUCTOR_REVIEWERS
+    NGX_CONDUCTOR_REVIEWERS,
+    NGX_CONDUCTOR_METRICS
 } ngx_conductor_endpoint_e;
 
 
@@ -38,6 +39,7 @@ typedef struct {
     ngx_conductor_hub_t          *hub;        /* not inherited */
     ngx_conductor_endpoint_e      endpoint;   /* not inherited */
     ngx_flag_t                    optional;
+    ngx_flag_t                    prometheus; /* text, not JSON */
 
     ngx_uint_t                    protocol;
 

@@ -420,7 +420,11 @@ ngx_conductor_command_auth(ngx_conductor_session_t *s, cdr_command_t *cmd)
 
     ngx_memzero(&id, sizeof(ngx_conductor_identity_t));
 
-    if (ngx_conductor_identity_verify(s->conf, &token, pool, &id) != NGX_OK) {
+    (void) ngx_conductor_identity_verify(s->conf, &token, pool, &id);
+
+    ngx_conductor_count_identity(s->conf, &id);
+
+    if (id.rc != NGX_OK) {
         ngx_conductor_error(s, cmd, id.expired ? CDR_ERR_TOKEN_EXPIRED
                                                : CDR_ERR_FORBIDDEN,
                             id.reason);

@@ -70,6 +70,13 @@ static ngx_command_t  ngx_conductor_commands[] = {
       NGX_CONDUCTOR_REVIEWERS,
       NULL },
 
+    { ngx_string("conductor_metrics"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE12,
+      ngx_conductor_endpoint,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      NGX_CONDUCTOR_METRICS,
+      NULL },
+
     { ngx_string("conductor_admin"),
       NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_conductor_endpoint,
@@ -427,6 +434,7 @@ ngx_conductor_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         conf->hub = prev->hub;
         conf->endpoint = prev->endpoint;
         conf->optional = prev->optional;
+        conf->prometheus = prev->prometheus;
 
         if (clcf->handler == NULL) {
             clcf->handler = ngx_conductor_content_handler(conf->endpoint);

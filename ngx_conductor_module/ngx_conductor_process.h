@@ -44,6 +44,11 @@ void ngx_conductor_count_shared(ngx_conductor_hub_t *hub, ngx_uint_t figure,
 void ngx_conductor_count_publication(ngx_http_request_t *r,
     ngx_uint_t status);
 
+/* Where one is asked for. */
+
+void ngx_conductor_count_identity(ngx_conductor_loc_conf_t *lcf,
+    ngx_conductor_identity_t *id);
+
 /* Not under the lock, unless this process has a slot. */
 
 static ngx_inline void

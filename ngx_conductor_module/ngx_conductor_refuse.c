@@ -179,6 +179,16 @@ ngx_int_t
 ngx_conductor_send_json(ngx_http_request_t *r, ngx_uint_t status,
     ngx_str_t *body)
 {
+    static ngx_str_t  type = ngx_string("application/json");
+
+    return ngx_conductor_send(r, status, &type, body);
+}
+
+
+ngx_int_t
+ngx_conductor_send(ngx_http_request_t *r, ngx_uint_t status, ngx_str_t *type,
+    ngx_str_t *body)
+{
     ngx_int_t     rc;
     ngx_buf_t    *b;
     ngx_str_t     value;
@@ -202,8 +212,8 @@ ngx_conductor_send_json(ngx_http_request_t *r, ngx_uint_t status,
     }
 
     r->headers_out.content_length_n = body->len;
-    ngx_str_set(&r->headers_out.content_type, "application/json");
-    r->headers_out.content_type_len = r->headers_out.content_type.len;
+    r->headers_out.content_type = *type;
+    r->headers_out.content_type_len = type->len;
 
     rc = ngx_http_send_header(r);
 

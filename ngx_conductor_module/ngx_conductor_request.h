@@ -97,6 +97,8 @@ ngx_int_t ngx_conductor_upgrade_handler(ngx_http_request_t *r);
 
 ngx_int_t ngx_conductor_refuse(ngx_http_request_t *r, ngx_uint_t reason,
     const char *detail);
+ngx_int_t ngx_conductor_send(ngx_http_request_t *r, ngx_uint_t status,
+    ngx_str_t *type, ngx_str_t *body);
 ngx_int_t ngx_conductor_send_json(ngx_http_request_t *r, ngx_uint_t status,
     ngx_str_t *body);
 ngx_int_t ngx_conductor_add_header(ngx_http_request_t *r, const char *name,
@@ -121,13 +123,14 @@ void ngx_conductor_publish_release(ngx_conductor_idem_t *idem);
 
 /*
  * ngx_conductor_publish.c, ngx_conductor_health.c, ngx_conductor_admin.c,
- * ngx_conductor_presence_http.c: HTTP endpoints
+ * ngx_conductor_presence_http.c, ngx_conductor_metrics.c: HTTP endpoints
  */
 
 ngx_int_t ngx_conductor_publish_handler(ngx_http_request_t *r);
 ngx_int_t ngx_conductor_health_handler(ngx_http_request_t *r);
 ngx_int_t ngx_conductor_admin_handler(ngx_http_request_t *r);
 ngx_int_t ngx_conductor_presence_handler(ngx_http_request_t *r);
+ngx_int_t ngx_conductor_metrics_handler(ngx_http_request_t *r);
 
 
 /* ngx_conductor_body.c: what they share */

@@ -304,6 +304,8 @@ ngx_conductor_admit(ngx_http_request_t *r, ngx_conductor_loc_conf_t *lcf,
         return CDR_REFUSE_ZONE_FULL;
     }
 
+    ngx_conductor_count_identity(lcf, id);
+
     reason = ngx_conductor_admit_identity(r, lcf, id, detail);
 
     if (reason != NGX_CONDUCTOR_ADMITTED) {

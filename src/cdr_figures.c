@@ -41,6 +41,10 @@ static const cdr_str_t  cdr_figure_dry_runs[] = { CDR_DRY_RUNS(CDR_X_LABEL) };
 
 static const cdr_str_t  cdr_figure_calls[] = { CDR_CALL_OUTCOMES(CDR_X_LABEL) };
 
+static const cdr_str_t  cdr_figure_identities[] = {
+    CDR_IDENTITIES(CDR_X_LABEL)
+};
+
 static const cdr_str_t  cdr_figure_publish[] = {
     CDR_REFUSED_KINDS(CDR_X_LABEL)
 };
@@ -115,6 +119,11 @@ static const cdr_figure_family_t  cdr_figure_table[] = {
       cdr_str("conductor_limit_dry_run_total"), cdr_str("limit"),
       cdr_str("What limits would have refused, had they been in force."),
       CDR_FIGURE_DRY_RUN, CDR_DRY_RUN_N, cdr_figure_dry_runs, 0, false },
+
+    { cdr_str("identities"),
+      cdr_str("conductor_authentications_total"), cdr_str("outcome"),
+      cdr_str("Identities that were asked for, and what was found."),
+      CDR_FIGURE_IDENTITY, CDR_IDENTITY_N, cdr_figure_identities, 0, false },
 
     { cdr_str("backendCalls"),
       cdr_str("conductor_backend_calls_total"), cdr_str("outcome"),

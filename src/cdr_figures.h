@@ -95,6 +95,16 @@
     X(CDR_DRY_RUN_MESSAGES,   "rate_limited")
 
 
+/* Identities that were looked at.  X(symbol, outcome) */
+
+#define CDR_IDENTITIES(X)                                                     \
+    X(CDR_IDENTITY_ACCEPTED,  "accepted")                                     \
+    X(CDR_IDENTITY_MISSING,   "missing")                                      \
+    X(CDR_IDENTITY_INVALID,   "invalid")                                      \
+    X(CDR_IDENTITY_EXPIRED,   "expired")                                      \
+    X(CDR_IDENTITY_REVOKED,   "revoked")
+
+
 /* What became of calls of back ends.  X(symbol, outcome) */
 
 #define CDR_CALL_OUTCOMES(X)                                                  \
@@ -118,6 +128,7 @@ enum { CDR_DROPS(CDR_X_FIGURE_ENUM) CDR_DROP_N };
 enum { CDR_RESUMES(CDR_X_FIGURE_ENUM) CDR_RESUME_N };
 enum { CDR_REFUSED_KINDS(CDR_X_FIGURE_ENUM) CDR_REFUSED_N };
 enum { CDR_DRY_RUNS(CDR_X_FIGURE_ENUM) CDR_DRY_RUN_N };
+enum { CDR_IDENTITIES(CDR_X_FIGURE_ENUM) CDR_IDENTITY_N };
 enum { CDR_CALL_OUTCOMES(CDR_X_FIGURE_ENUM) CDR_CALLED_N };
 
 
@@ -137,7 +148,8 @@ enum {
     CDR_FIGURE_RESUMES = CDR_FIGURE_DROPPED_BYTES + CDR_DROP_N,
     CDR_FIGURE_PUBLISH = CDR_FIGURE_RESUMES + CDR_RESUME_N,
     CDR_FIGURE_DRY_RUN = CDR_FIGURE_PUBLISH + CDR_REFUSED_N,
-    CDR_FIGURE_CALLS = CDR_FIGURE_DRY_RUN + CDR_DRY_RUN_N,
+    CDR_FIGURE_IDENTITY = CDR_FIGURE_DRY_RUN + CDR_DRY_RUN_N,
+    CDR_FIGURE_CALLS = CDR_FIGURE_IDENTITY + CDR_IDENTITY_N,
     CDR_FIGURES = CDR_FIGURE_CALLS + CDR_CALLED_N
 };
 

@@ -281,6 +281,21 @@ cdr_question_answered(const cdr_question_t *q,
 }
 
 
+uint32_t
+cdr_question_used(const cdr_question_t *q)
+{
+    uint32_t  i, n;
+
+    n = 0;
+
+    for (i = 0; i < q->n; i++) {
+        n += (cdr_question_state(&q->slots[i]) != CDR_QUESTION_FREE);
+    }
+
+    return n;
+}
+
+
 void
 cdr_question_drop(cdr_question_t *q, const cdr_question_ticket_t *ticket)
 {

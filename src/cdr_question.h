@@ -98,6 +98,10 @@ int cdr_question_collect(cdr_question_t *q,
 bool cdr_question_answered(const cdr_question_t *q,
     const cdr_question_ticket_t *ticket);
 
+/* How many slots are in use. */
+
+uint32_t cdr_question_used(const cdr_question_t *q);
+
 /* The asker waits no longer. */
 
 void cdr_question_drop(cdr_question_t *q,
