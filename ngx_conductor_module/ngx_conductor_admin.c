@@ -7,7 +7,7 @@
 #include "ngx_conductor_offer.h"
 
 
-#define NGX_CONDUCTOR_METHODS      "POST, DELETE, OPTIONS"
+#define NGX_CONDUCTOR_METHODS      "GET, HEAD, POST, DELETE, OPTIONS"
 
 #define NGX_CONDUCTOR_ADMIN_FIELDS 8        /* of a body */
 
@@ -34,6 +34,12 @@ static ngx_int_t ngx_conductor_admin_unknown(ngx_conductor_admin_t *a,
 
 
 static ngx_conductor_action_t  ngx_conductor_actions[] = {
+
+    { ngx_string("connections"), NGX_HTTP_GET|NGX_HTTP_HEAD,
+      ngx_conductor_admin_connections },
+
+    { ngx_string("events"), NGX_HTTP_GET|NGX_HTTP_HEAD,
+      ngx_conductor_admin_events },
 
     { ngx_string("connections/"), NGX_HTTP_DELETE,
       ngx_conductor_admin_disconnect },
@@ -136,7 +142,7 @@ ngx_conductor_admin_find(ngx_conductor_admin_t *a)
             continue;
         }
 
-        if (r->method == act->method) {
+        if (r->method & act->method) {
             return act;
         }
 
@@ -154,8 +160,8 @@ ngx_conductor_admin_find(ngx_conductor_admin_t *a)
     }
 
     (void) ngx_conductor_admin_wrong(a, NGX_HTTP_NOT_FOUND,
-                   "there is no such path, only connections/ID, revocations, "
-                   "notifications and drain", NULL);
+                   "there is no such path, only connections, connections/ID, "
+                   "events, revocations, notifications and drain", NULL);
 
     return NULL;
 }
@@ -195,17 +201,19 @@ ngx_conductor_admin_path(ngx_http_request_t *r, ngx_str_t *path)
 static ngx_int_t
 ngx_conductor_admin_allow(ngx_http_request_t *r, ngx_uint_t methods)
 {
-    ngx_str_t  value;
+    u_char     *p;
+    ngx_str_t   value;
 
-    if (methods == NGX_HTTP_POST) {
-        ngx_str_set(&value, "POST, OPTIONS");
-
-    } else if (methods == NGX_HTTP_DELETE) {
-        ngx_str_set(&value, "DELETE, OPTIONS");
-
-    } else {
-        ngx_str_set(&value, NGX_CONDUCTOR_METHODS);
+    value.data = ngx_pnalloc(r->pool, sizeof(NGX_CONDUCTOR_METHODS));
+    if (value.data == NULL) {
+        return NGX_ERROR;
     }
+
+    p = ngx_sprintf(value.data, "%s%s%sOPTIONS",
+                    (methods & NGX_HTTP_GET) ? "GET, HEAD, " : "",
+                    (methods & NGX_HTTP_POST) ? "POST, " : "",
+                    (methods & NGX_HTTP_DELETE) ? "DELETE, " : "");
+    value.len = p - value.data;
 
     return ngx_conductor_add_header(r, "Allow", &value);
 }

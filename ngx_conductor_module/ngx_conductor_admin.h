@@ -56,6 +56,35 @@ ngx_int_t ngx_conductor_admin_drain(ngx_conductor_admin_t *a);
 ngx_int_t ngx_conductor_admin_undrain(ngx_conductor_admin_t *a);
 
 
+/*
+ * ngx_conductor_listing.c, ngx_conductor_admin_events.c: what is there, as
+ * above
+ */
+
+ngx_int_t ngx_conductor_admin_connections(ngx_conductor_admin_t *a);
+ngx_int_t ngx_conductor_admin_events(ngx_conductor_admin_t *a);
+
+
+/*
+ * ngx_conductor_admin_args.c: an argument, decoded; its data is NULL if it is
+ * not there.  NGX_OK; NGX_DECLINED with status and error; NGX_ERROR.
+ */
+
+ngx_int_t ngx_conductor_admin_arg(ngx_conductor_admin_t *a, const char *name,
+    ngx_str_t *value);
+ngx_int_t ngx_conductor_admin_limit(ngx_conductor_admin_t *a,
+    ngx_uint_t max, ngx_uint_t *limit);
+
+/* A place in the table of connections, and the proof that it gave it. */
+
+#define NGX_CONDUCTOR_ADMIN_CURSOR  24      /* characters */
+
+ngx_int_t ngx_conductor_admin_cursor(ngx_conductor_admin_t *a,
+    uint32_t *index);
+void ngx_conductor_admin_cursor_text(ngx_conductor_hub_t *hub,
+    uint32_t index, u_char *text);
+
+
 /* ngx_conductor_notify.c: notifications of an administrator */
 
 #define NGX_CONDUCTOR_NOTIFICATION  "admin-notification"

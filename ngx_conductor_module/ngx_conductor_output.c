@@ -96,6 +96,7 @@ ngx_conductor_output_frame(ngx_conductor_session_t *s, ngx_uint_t first,
 
     buf->len += size;
     buf->messages += !(first & CDR_WS_OP_CONTROL);
+    s->queued_n += !(first & CDR_WS_OP_CONTROL);
     s->queued += size;
 
     return p;
@@ -162,6 +163,7 @@ ngx_conductor_output_buf(ngx_conductor_session_t *s, ngx_conductor_buf_t *buf,
 
     buf->refs++;
     s->queued += buf->len - pos;
+    s->queued_n += buf->messages;
 
     if (pos) {
         s->out_pos = pos;
@@ -196,6 +198,7 @@ ngx_conductor_output_move(ngx_conductor_session_t *s,
 
     s->last = &s->out;
     s->queued = 0;
+    s->queued_n = 0;
 }
 
 
@@ -307,6 +310,7 @@ ngx_conductor_output_drop(ngx_conductor_session_t *s, ngx_uint_t all)
         next = link->next;
         n += ngx_conductor_output_unsent(link->buf, pos);
         pos = 0;
+        s->queued_n -= link->buf->messages;
         ngx_conductor_output_unlink(link);
     }
 
@@ -543,6 +547,7 @@ ngx_conductor_output_sent(ngx_conductor_session_t *s, size_t n)
 
         n -= rest;
         s->traffic.out.messages += link->buf->messages;
+        s->queued_n -= link->buf->messages;
         s->out_pos = 0;
         s->out = link->next;
 

@@ -392,7 +392,8 @@ ngx_conductor_posted_handler(ngx_event_t *ev)
         /* who has to go sees none of the events that come after that */
 
         if (ngx_conductor_control(hub[i]) == NGX_AGAIN
-            || ngx_conductor_fanout(hub[i]) == NGX_AGAIN)
+            || ngx_conductor_fanout(hub[i]) == NGX_AGAIN
+            || ngx_conductor_look(hub[i]) == NGX_AGAIN)
         {
             /* a turn for the clients, then the rest */
 
@@ -405,6 +406,7 @@ ngx_conductor_posted_handler(ngx_event_t *ev)
 
     ngx_conductor_replay_fanned();
     ngx_conductor_question_turn();
+    ngx_conductor_listing_turn();
 }
 
 

@@ -146,6 +146,16 @@ ngx_uint_t ngx_conductor_revoked(ngx_conductor_hub_t *hub,
     ngx_conductor_identity_t *id);
 
 
+/*
+ * ngx_conductor_look.c: what only its worker knows of a connection.  Told in
+ * every turn, NGX_AGAIN if there is more for the next one; and, for who asks,
+ * under the lock, whether its worker is to be woken.
+ */
+
+ngx_int_t ngx_conductor_look(ngx_conductor_hub_t *hub);
+void ngx_conductor_look_repair(ngx_conductor_hub_t *hub);
+
+
 /* ngx_conductor_reap.c: what the dead leave behind */
 
 void ngx_conductor_reap(ngx_conductor_hub_t *hub);

@@ -188,6 +188,8 @@ ngx_conductor_register_locked(ngx_conductor_session_t *s,
         return CDR_REFUSE_ZONE_FULL;
     }
 
+    cdr_registry_entry(&hub->registry, s->entry)->session = (uintptr_t) s;
+
     ngx_conductor_presence_join(hub, s->entry);
 
     slot = &hub->slots.slots[hub->slot];

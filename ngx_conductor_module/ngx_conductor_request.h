@@ -132,6 +132,10 @@ ngx_int_t ngx_conductor_admin_handler(ngx_http_request_t *r);
 ngx_int_t ngx_conductor_presence_handler(ngx_http_request_t *r);
 ngx_int_t ngx_conductor_metrics_handler(ngx_http_request_t *r);
 
+/* ngx_conductor_listing.c: answers who waits.  Called in every turn. */
+
+void ngx_conductor_listing_turn(void);
+
 
 /* ngx_conductor_body.c: what they share */
 

@@ -152,6 +152,8 @@ struct ngx_conductor_session_s {
     ngx_conductor_item_t        **last;
     size_t                        out_pos;      /* sent of the first buffer */
     size_t                        queued;       /* bytes not yet sent */
+    uint32_t                      queued_n;     /* messages in buffers not yet
+                                                   sent whole */
     size_t                        offered;      /* of these, to TLS in vain */
 
     cdr_receiver_t                receiver;

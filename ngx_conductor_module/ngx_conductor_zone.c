@@ -561,7 +561,7 @@ ngx_conductor_zone_repair(ngx_conductor_hub_t *hub)
     now = ngx_current_msec;
 
     cdr_slots_repair(&hub->slots);
-    cdr_registry_repair(&hub->registry);
+    ngx_conductor_look_repair(hub);
     cdr_revoke_repair(&hub->revoke);
     cdr_counter_reset_counts(&hub->counters);
     cdr_counter_repair(&hub->windows);

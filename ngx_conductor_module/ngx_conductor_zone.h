@@ -140,6 +140,8 @@ typedef struct {
     _Atomic uint32_t              drain;      /* odd: draining */
     _Atomic uint32_t              marked[CDR_SLOTS];  /* one more with every
                                                          connection marked */
+    _Atomic uint32_t              asked[CDR_SLOTS];   /* its connections that
+                                                         it is asked about */
     _Atomic uint32_t              watching[CDR_SLOTS];  /* wants to be woken
                                                            when presence
                                                            changes */

@@ -383,10 +383,9 @@ cdr_registry_reset(cdr_registry_entry_t *e, uint64_t now_ms)
     memset(&e->rate, 0, sizeof(cdr_rate_t));
 
     atomic_store_explicit(&e->seen_ms, now_ms, memory_order_relaxed);
-    atomic_store_explicit(&e->messages_in, 0, memory_order_relaxed);
-    atomic_store_explicit(&e->messages_out, 0, memory_order_relaxed);
-    atomic_store_explicit(&e->bytes_in, 0, memory_order_relaxed);
-    atomic_store_explicit(&e->bytes_out, 0, memory_order_relaxed);
+    memset(&e->look, 0, sizeof(cdr_conn_look_t));
+    e->session = 0;
+    e->asked = 0;
 }
 
 

@@ -28,7 +28,7 @@
 #include "cdr_rate.h"
 
 
-#define CDR_REGISTRY_VERSION      1
+#define CDR_REGISTRY_VERSION      2
 #define CDR_REGISTRY_ENTRIES_MAX  (1U << 26)
 
 #define CDR_CONN_ID_LEN           12        /* random bytes */
@@ -42,9 +42,11 @@
                                    + CDR_CONN_FEATURE_MAX                     \
                                    + CDR_CONN_ADDRESS_MAX)
 
-#define CDR_CONN_INLINE           184       /* string bytes in an entry */
+#define CDR_CONN_INLINE           144       /* string bytes in an entry */
 #define CDR_CONN_BLOCK            704       /* string bytes in a block */
 #define CDR_CONN_PER_BLOCK        8         /* entries to one block */
+
+#define CDR_CONN_LAST             UINT32_MAX
 
 /* In "flags"; the low 24 bits are the caller's. */
 #define CDR_CONN_TORN             0x80000000U   /* its writer was killed: no
@@ -55,6 +57,13 @@ typedef enum {
     CDR_CONN_FREE = 0,
     CDR_CONN_LIVE
 } cdr_conn_state_t;
+
+
+typedef enum {
+    CDR_CONN_NATIVE = 0,
+    CDR_CONN_ECHO,
+    CDR_CONN_SOCKETIO
+} cdr_conn_protocol_t;
 
 
 typedef enum {
@@ -133,6 +142,25 @@ typedef struct {
 } cdr_conn_t;
 
 
+/* What only the owner of a connection knows, as it was when it last told. */
+
+typedef struct {
+    uint64_t              messages_in;
+    uint64_t              messages_out;
+    uint64_t              bytes_in;
+    uint64_t              bytes_out;
+    uint32_t              queue_bytes;
+    uint32_t              queue_messages;
+    uint32_t              rate_in;          /* messages in 1000 seconds */
+    uint32_t              rate_out;
+    uint32_t              latency;          /* ms of the last ping, and 1;
+                                               0: not known */
+    uint16_t              channels;         /* subscribed */
+    uint8_t               protocol;         /* cdr_conn_protocol_t */
+    uint8_t               draining;
+} cdr_conn_look_t;
+
+
 typedef struct {
     _Alignas(64)
     _Atomic uint32_t      state;            /* cdr_conn_state_t */
@@ -144,10 +172,13 @@ typedef struct {
 
     cdr_rate_t            rate;                         /* owner */
     _Atomic uint64_t      seen_ms;                      /* owner */
-    _Atomic uint64_t      messages_in;                  /* owner */
-    _Atomic uint64_t      messages_out;                 /* owner */
-    _Atomic uint64_t      bytes_in;                     /* owner */
-    _Atomic uint64_t      bytes_out;                    /* owner */
+    uint64_t              session;          /* owner: what it likes */
+
+    cdr_conn_look_t       look;
+    _Atomic uint32_t      looks;            /* how often it was told */
+    uint32_t              asked;            /* the next whose owner is asked,
+                                               + 1, or CDR_CONN_LAST; 0: it
+                                               is not */
 
     uint8_t               strings[CDR_CONN_INLINE];
 } cdr_registry_entry_t;
@@ -160,10 +191,7 @@ typedef struct {
     uint32_t              generation;
     cdr_conn_t            conn;
     uint64_t              seen_ms;
-    uint64_t              messages_in;
-    uint64_t              messages_out;
-    uint64_t              bytes_in;
-    uint64_t              bytes_out;
+    cdr_conn_look_t       look;             /* whole under the mutex only */
     cdr_str_t             str[CDR_CONN_STRINGS];
     uint8_t               text[CDR_CONN_STRINGS_MAX];
 } cdr_conn_copy_t;
@@ -286,6 +314,23 @@ int cdr_registry_release_owner(cdr_registry_t *r, uint16_t slot,
     uint32_t incarnation, uint32_t *cursor, uint32_t budget,
     cdr_registry_release_pt release, void *ctx);
 
+/*
+ * Who wants to know of a connection what only its owner does puts it on the
+ * owner's list, whose head is the caller's and 0 in the beginning; the owner
+ * takes one after the other, and tells.  A list may lose some of its
+ * connections if an owner has died: whoever asks waits only for so long.
+ *
+ * cdr_registry_ask() returns CDR_OK, also if it is on a list, or CDR_DECLINED
+ * if that connection is not there; cdr_registry_asked() the index of one that
+ * may have ended since, or UINT32_MAX.
+ */
+
+int cdr_registry_ask(cdr_registry_t *r, uint32_t index, uint32_t generation,
+    _Atomic uint32_t *head);
+uint32_t cdr_registry_asked(cdr_registry_t *r, _Atomic uint32_t *head);
+void cdr_registry_tell(cdr_registry_t *r, uint32_t index,
+    uint32_t generation, const cdr_conn_look_t *look);
+
 
 /*
  * Without the lock, all of the following.
@@ -316,6 +361,15 @@ int cdr_registry_snapshot(const cdr_registry_t *r, uint32_t index,
 uint32_t cdr_registry_next(const cdr_registry_t *r, uint32_t index);
 
 uint32_t cdr_registry_live(const cdr_registry_t *r);
+
+/*
+ * Whether that connection has ended, or its owner has told of it since "looks"
+ * was read from its entry.
+ */
+
+bool cdr_registry_told(const cdr_registry_t *r, uint32_t index,
+    uint32_t generation, uint32_t looks);
+
 void cdr_registry_fill(const cdr_registry_t *r, cdr_registry_fill_t *fill);
 
 

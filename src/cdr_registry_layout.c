@@ -196,6 +196,7 @@ cdr_registry_repair_entry(cdr_registry_t *r, uint32_t index)
     cdr_registry_entry_t  *e;
 
     e = &r->entries[index];
+    e->asked = 0;
 
     if (atomic_load_explicit(&e->state, memory_order_relaxed)
         != CDR_CONN_LIVE)

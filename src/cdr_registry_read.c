@@ -203,11 +203,5 @@ cdr_registry_copy_figures(const cdr_registry_entry_t *e,
     cdr_conn_copy_t *copy)
 {
     copy->seen_ms = atomic_load_explicit(&e->seen_ms, memory_order_relaxed);
-    copy->messages_in = atomic_load_explicit(&e->messages_in,
-                                             memory_order_relaxed);
-    copy->messages_out = atomic_load_explicit(&e->messages_out,
-                                              memory_order_relaxed);
-    copy->bytes_in = atomic_load_explicit(&e->bytes_in, memory_order_relaxed);
-    copy->bytes_out = atomic_load_explicit(&e->bytes_out,
-                                           memory_order_relaxed);
+    copy->look = e->look;
 }

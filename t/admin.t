@@ -17,7 +17,7 @@ use Test::Conductor;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = need_conductor(Test::Nginx->new()->has(qw/ http /))->plan(71);
+my $t = need_conductor(Test::Nginx->new()->has(qw/ http /))->plan(74);
 
 my $secret = 'a secret of at least thirty-two bytes';
 
@@ -73,13 +73,14 @@ my $later = (time() + 3600) * 1000;
 # Paths and methods.
 
 for my $path ('', '/', '/x', '/drainx', '/drain/', '/drain/x', 'x/drain',
-              '/connections', '/connections/', '/events', '/revocations/x')
+              '/connections/', '/events/', '/revocations/x')
 {
     is(status($t, POST => "/admin$path"), 404, "there is no /admin$path");
 }
 
-my ($code, $said) = api($t, 'GET', '/admin/connections');
-like($said->{error}, qr/only connections\/ID/, 'with what there is');
+my ($code, $said) = api($t, 'GET', '/admin/connection');
+like($said->{error}, qr/only connections, connections\/ID/,
+    'with what there is');
 
 is(status($t, POST => '/slash/drain', '{"server":"x"}'), 404,
     'a location that ends with a slash');
@@ -89,6 +90,8 @@ like((api($t, 'POST', '/slash/drain', body => '{"server":"x"}'))[1]{error},
 for ([ PUT => '/drain', 'POST, DELETE, OPTIONS' ],
      [ GET => '/revocations', 'POST, OPTIONS' ],
      [ DELETE => '/notifications', 'POST, OPTIONS' ],
+     [ POST => '/connections', 'GET, HEAD, OPTIONS' ],
+     [ DELETE => '/events', 'GET, HEAD, OPTIONS' ],
      [ GET => '/connections/conn_x', 'DELETE, OPTIONS' ])
 {
     my ($method, $path, $allow) = @$_;
@@ -192,7 +195,7 @@ is((api($t, 'DELETE', '/admin/drain',
 like((api($t, 'OPTIONS', '/token/drain',
           headers => [ 'Origin: https://app.example.com',
                        'Access-Control-Request-Method: DELETE' ]))[2],
-    qr/^Access-Control-Allow-Methods: POST, DELETE, OPTIONS\r$/m,
+    qr/^Access-Control-Allow-Methods: GET, HEAD, POST, DELETE, OPTIONS\r$/m,
     'an allowed one may ask');
 
 # Where it may stand.

@@ -219,7 +219,7 @@ test_add(void *mem)
        && c.conn.jti[0] == 7 && c.conn.user_key == 2007
        && c.conn.flags == 5 && c.conn.status == CDR_STATUS_ONLINE
        && c.conn.updated_ms == START + 7 && c.seen_ms == START + 7
-       && c.messages_in == 0 && c.conn.block == 0,
+       && c.look.messages_in == 0 && c.conn.block == 0,
        "a copy has all of it");
 
     n = info(7, 20);
