@@ -57,6 +57,7 @@ typedef struct ngx_conductor_group_s    ngx_conductor_group_t;
 typedef struct ngx_conductor_known_s    ngx_conductor_known_t;
 typedef struct ngx_conductor_session_s  ngx_conductor_session_t;
 typedef struct ngx_conductor_restore_s  ngx_conductor_restore_t;
+typedef struct ngx_conductor_errands_s  ngx_conductor_errands_t;
 
 
 /* What roles see, shared by the groups of this worker that see the same. */
@@ -131,6 +132,9 @@ struct ngx_conductor_hub_s {
 
     struct ngx_conductor_redis_conf_s  *redis;   /* NULL: a server alone */
 
+    ngx_array_t                   targets;    /* ngx_conductor_target_t */
+    size_t                        errand_size;        /* 0: by the zone's */
+
     ngx_array_t                   channels;   /* as configured */
     ngx_array_t                   events;
     ngx_str_t                     block;      /* the policy, packed */
@@ -158,6 +162,8 @@ struct ngx_conductor_hub_s {
     cdr_log_t                     log;
     cdr_source_t                  sources;    /* with Redis */
     cdr_outbox_t                  outbox;     /* likewise */
+    cdr_outbox_t                  errand_box;
+    ngx_conductor_errands_t      *errands;    /* NULL: there are none */
     ngx_conductor_rules_t        *rules;
     cdr_idem_t                    idem;
     cdr_question_t                questions;

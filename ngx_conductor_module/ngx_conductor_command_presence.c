@@ -1,5 +1,6 @@
 /* The command "presence-update": what a reviewer says of itself. */
 
+#include "ngx_conductor_errand.h"
 #include "ngx_conductor_presence.h"
 
 
@@ -168,6 +169,11 @@ ngx_conductor_presence_store(ngx_conductor_session_t *s, cdr_status_t status,
 
     if (rc == CDR_OK) {
         ngx_conductor_presence_changed(hub, s->entry);
+
+        if (s->conf->presence_tag) {
+            ngx_conductor_errand_presence(hub, s->entry,
+                                          s->conf->presence_tag);
+        }
     }
 
     ngx_conductor_zone_unlock(hub);

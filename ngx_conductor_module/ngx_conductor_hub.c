@@ -1,5 +1,6 @@
 /* The "conductor_hub" block: what the locations of a hub share. */
 
+#include "ngx_conductor_errand.h"
 #include "ngx_conductor_hub.h"
 #include "ngx_conductor_redis.h"
 
@@ -260,7 +261,10 @@ ngx_conductor_hub_create(ngx_conf_t *cf, ngx_str_t *name)
 }
 
 
-/* Is every hub that a location names defined? */
+/*
+ * Is every hub that a location names defined?  What lies in its zone depends
+ * on its locations, too.
+ */
 
 ngx_int_t
 ngx_conductor_hub_check(ngx_conf_t *cf)
@@ -287,6 +291,12 @@ ngx_conductor_hub_check(ngx_conf_t *cf)
             ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                           "\"conductor_presence\" names hub \"%V\", which has "
                           "no \"presence\"", &hubp[i]->name);
+            return NGX_ERROR;
+        }
+
+        if (ngx_conductor_target_check(cf, hubp[i]) != NGX_CONF_OK
+            || ngx_conductor_zone_add(cf, hubp[i]) != NGX_OK)
+        {
             return NGX_ERROR;
         }
     }
@@ -339,19 +349,7 @@ ngx_conductor_hub_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         rv = ngx_conductor_hub_builtin(cf, hub);
     }
 
-    if (rv == NGX_CONF_OK) {
-        rv = ngx_conductor_hub_policy(cf, hub);
-    }
-
-    if (rv != NGX_CONF_OK) {
-        return rv;
-    }
-
-    if (ngx_conductor_zone_add(cf, hub) != NGX_OK) {
-        return NGX_CONF_ERROR;
-    }
-
-    return NGX_CONF_OK;
+    return (rv == NGX_CONF_OK) ? ngx_conductor_hub_policy(cf, hub) : rv;
 }
 
 

@@ -3,6 +3,7 @@
  * its own and is started again by the master when it dies.
  */
 
+#include "ngx_conductor_errand.h"
 #include "ngx_conductor_join.h"
 #include "ngx_conductor_offer.h"
 
@@ -204,6 +205,7 @@ ngx_conductor_keeper_woken(ngx_event_t *ev)
         }
 
         ngx_conductor_join_woken(k->join);
+        ngx_conductor_errands_turn(k->hub, k->join);
 
         if (k->thread.started) {
             ngx_conductor_keeper_run(k);
@@ -253,6 +255,7 @@ ngx_conductor_keeper_tick(ngx_conductor_keeper_t *k)
     }
 
     ngx_conductor_join_tick(&k->join, hub);
+    ngx_conductor_errands_turn(hub, k->join);
 
     if (hub->presence) {
         ngx_conductor_presence_expire(hub);
@@ -289,6 +292,7 @@ ngx_conductor_keeper_exit(void)
         hub = k->hub;
 
         ngx_conductor_join_stop(k->join);
+        ngx_conductor_errands_stop(hub);
 
         if (k->thread.started) {
             ngx_conductor_keeper_finish(k, deadline);

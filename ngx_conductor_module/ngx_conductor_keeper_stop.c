@@ -6,6 +6,7 @@
  * beside the database must not become those of root.
  */
 
+#include "ngx_conductor_errand.h"
 #include "ngx_conductor_keeper.h"
 
 #include <signal.h>
@@ -17,8 +18,11 @@
 #define NGX_CONDUCTOR_STOP_STEP  5
 
 
+typedef ngx_int_t (*ngx_conductor_stop_pt)(ngx_conductor_hub_t *hub);
+
+
 static void ngx_conductor_stop_hub(ngx_cycle_t *cycle,
-    ngx_conductor_hub_t *hub);
+    ngx_conductor_hub_t *hub, ngx_conductor_stop_pt work);
 static void ngx_conductor_stop_wait(ngx_pid_t pid);
 static ngx_int_t ngx_conductor_stop_user(ngx_cycle_t *cycle);
 static ngx_int_t ngx_conductor_stop_write(ngx_conductor_hub_t *hub);
@@ -34,9 +38,7 @@ ngx_conductor_keeper_exit_master(ngx_cycle_t *cycle)
     ngx_conductor_hub_t        **hub;
     ngx_conductor_main_conf_t   *cmcf;
 
-    /* a new binary has the database by now, or will make it true */
-
-    if (ngx_process == NGX_PROCESS_SINGLE || ngx_new_binary) {
+    if (ngx_process == NGX_PROCESS_SINGLE) {
         return;
     }
 
@@ -51,19 +53,27 @@ ngx_conductor_keeper_exit_master(ngx_cycle_t *cycle)
 
     for (i = 0; i < cmcf->hubs.nelts; i++) {
 
-        /* one that was never written has nobody in it */
+        if (ngx_conductor_errands_left(hub[i])) {
+            ngx_conductor_stop_hub(cycle, hub[i], ngx_conductor_errands_save);
+        }
 
-        if (hub[i]->presence_file.len && hub[i]->zone
+        /*
+         * A new binary has the database by now, or will make it true.  One
+         * that was never written has nobody in it.
+         */
+
+        if (!ngx_new_binary && hub[i]->presence_file.len && hub[i]->zone
             && atomic_load(&hub[i]->zone->keeping.presence))
         {
-            ngx_conductor_stop_hub(cycle, hub[i]);
+            ngx_conductor_stop_hub(cycle, hub[i], ngx_conductor_stop_write);
         }
     }
 }
 
 
 static void
-ngx_conductor_stop_hub(ngx_cycle_t *cycle, ngx_conductor_hub_t *hub)
+ngx_conductor_stop_hub(ngx_cycle_t *cycle, ngx_conductor_hub_t *hub,
+    ngx_conductor_stop_pt work)
 {
     ngx_int_t  rc;
     ngx_pid_t  pid;
@@ -84,7 +94,7 @@ ngx_conductor_stop_hub(ngx_cycle_t *cycle, ngx_conductor_hub_t *hub)
         (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
 
         if (rc == NGX_OK) {
-            rc = ngx_conductor_stop_write(hub);
+            rc = work(hub);
         }
 
         _exit(rc != NGX_OK);

@@ -83,6 +83,11 @@ typedef struct {
     ngx_msec_t                    idle;       /* 0: off */
     ngx_flag_t                    idle_data;
     ngx_uint_t                    compress;   /* level, 0: off */
+
+    /* who is told what must not be lost, see ngx_conductor_errand.h; 0: none */
+
+    uint32_t                      disconnect_tag;
+    uint32_t                      presence_tag;
 } ngx_conductor_loc_conf_t;
 
 

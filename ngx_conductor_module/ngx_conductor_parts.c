@@ -3,7 +3,7 @@
  * laid out, and how a process attaches to it.
  */
 
-#include "ngx_conductor.h"
+#include "ngx_conductor_errand.h"
 #include "ngx_conductor_redis.h"
 #include "ngx_conductor_snapshot.h"
 
@@ -210,6 +210,12 @@ ngx_conductor_part_t  ngx_conductor_parts[] = {
       ngx_conductor_sources_size,
       ngx_conductor_sources_init,
       ngx_conductor_sources_attach,
+      NULL },
+
+    { "errands", NGX_CONDUCTOR_ERRANDS_VERSION,
+      ngx_conductor_errands_size,
+      ngx_conductor_errands_init,
+      ngx_conductor_errands_attach,
       NULL },
 
     { NULL, 0, NULL, NULL, NULL, NULL }

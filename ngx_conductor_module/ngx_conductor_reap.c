@@ -1,10 +1,17 @@
 /* What processes leave behind that are gone: it is given back. */
 
+#include "ngx_conductor_errand.h"
 #include "ngx_conductor_presence.h"
 
 
 #define NGX_CONDUCTOR_RELEASE_MAX  1024     /* entries looked at in a hold */
 #define NGX_CONDUCTOR_REAP_AGAIN   10       /* ms between two searches */
+
+
+typedef struct {
+    ngx_conductor_hub_t          *hub;
+    ngx_uint_t                    ending;
+} ngx_conductor_releasing_t;
 
 
 static void ngx_conductor_release(void *ctx, uint32_t index,
@@ -90,11 +97,14 @@ void
 ngx_conductor_give_back(ngx_conductor_hub_t *hub, ngx_uint_t slot,
     uint32_t incarnation, ngx_uint_t ending)
 {
-    int       rc;
-    uint32_t  cursor, live, n, keys;
+    int                        rc;
+    uint32_t                   cursor, live, n, keys;
+    ngx_conductor_releasing_t  releasing;
 
     n = 0;
     cursor = 0;
+    releasing.hub = hub;
+    releasing.ending = ending;
 
     ngx_conductor_zone_lock(hub);
 
@@ -109,6 +119,8 @@ ngx_conductor_give_back(ngx_conductor_hub_t *hub, ngx_uint_t slot,
         cdr_ticket_release_owner(&hub->outbox, (uint32_t) slot, incarnation);
     }
 
+    ngx_conductor_errands_release(hub, slot, incarnation);
+
     ngx_conductor_zone_unlock(hub);
 
     do {
@@ -119,7 +131,7 @@ ngx_conductor_give_back(ngx_conductor_hub_t *hub, ngx_uint_t slot,
         rc = cdr_registry_release_owner(&hub->registry, (uint16_t) slot,
                                         incarnation, &cursor,
                                         NGX_CONDUCTOR_RELEASE_MAX,
-                                        ngx_conductor_release, hub);
+                                        ngx_conductor_release, &releasing);
 
         live -= cdr_registry_live(&hub->registry);
         n += live;
@@ -142,8 +154,14 @@ static void
 ngx_conductor_release(void *ctx, uint32_t index,
     const cdr_registry_entry_t *e)
 {
-    ngx_conductor_hub_t *hub = ctx;
+    ngx_conductor_releasing_t *releasing = ctx;
 
+    ngx_conductor_hub_t  *hub;
+
+    hub = releasing->hub;
+
+    ngx_conductor_errand_disconnect(hub, index, releasing->ending,
+                                    CDR_CLOSE_ABNORMAL);
     ngx_conductor_presence_lost(hub, index);
 
     (void) cdr_counter_dec(&hub->counters, e->conn.conn_key,

@@ -1,5 +1,6 @@
 /* The entry of a new client in the hub's registry, counted for its limits. */
 
+#include "ngx_conductor_errand.h"
 #include "ngx_conductor_presence.h"
 
 #include <openssl/rand.h>
@@ -108,6 +109,9 @@ ngx_conductor_unregister(ngx_conductor_session_t *s)
     conn_key = e->conn.conn_key;
     user_key = e->conn.user_key;
 
+    ngx_conductor_errand_disconnect(hub, s->entry,
+                                    cdr_figure_ending(s->code, s->by_client),
+                                    s->code);
     ngx_conductor_presence_leave(hub, s->entry, s->retry);
 
     if (cdr_registry_remove(&hub->registry, s->entry, s->generation)
@@ -266,6 +270,8 @@ ngx_conductor_register_info(ngx_http_request_t *r, ngx_conductor_session_t *s,
     if (s->conf->protocol == NGX_CONDUCTOR_ECHO) {
         info->flags = NGX_CONDUCTOR_CONN_HIDDEN;
     }
+
+    info->backend = s->conf->disconnect_tag;
 
     ngx_conductor_identity_record(hub, id, &info->identity);
 

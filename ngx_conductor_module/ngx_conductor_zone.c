@@ -1,6 +1,7 @@
 /* The shared memory of a hub: how it is laid out, locked and repaired. */
 
 #include "ngx_conductor_append.h"
+#include "ngx_conductor_errand.h"
 #include "ngx_conductor_offer.h"
 #include "ngx_conductor_presence.h"
 #include "ngx_conductor_snapshot.h"
@@ -25,10 +26,6 @@ static ngx_int_t ngx_conductor_zone_create(ngx_conductor_hub_t *hub,
     ngx_log_t *log);
 static ngx_int_t ngx_conductor_zone_attach(ngx_conductor_hub_t *hub,
     ngx_log_t *log);
-static void ngx_conductor_zone_compare(ngx_conductor_hub_t *hub,
-    ngx_log_t *log);
-static void ngx_conductor_zone_resized(ngx_conductor_hub_t *hub,
-    ngx_shm_zone_t *shm_zone);
 static void ngx_conductor_zone_label(ngx_conductor_hub_t *hub);
 static ngx_int_t ngx_conductor_zone_layout(ngx_conf_t *cf,
     ngx_conductor_hub_t *hub);
@@ -197,8 +194,13 @@ ngx_conductor_zone_find(ngx_conductor_hub_t *hub, ngx_conductor_hub_t *ohub,
         ngx_conductor_zone_compare(hub, log);
     }
 
-    return (ohub || shm_zone->shm.exists) ? NGX_OK
-           : ngx_conductor_outbox_create(hub, log);
+    if (ohub || shm_zone->shm.exists) {
+        return NGX_OK;
+    }
+
+    ngx_conductor_errands_create(hub, log);
+
+    return ngx_conductor_outbox_create(hub, log);
 }
 
 
@@ -324,87 +326,6 @@ failed:
                   "version of the module: restart nginx", &hub->name);
 
     return NGX_ERROR;
-}
-
-
-/*
- * A zone that is in use cannot be laid out again: the old workers go on
- * using it until they are gone.  That new events would have got room for
- * their figures is not worth a word until there is none.
- */
-
-static void
-ngx_conductor_zone_compare(ngx_conductor_hub_t *hub, ngx_log_t *log)
-{
-    cdr_log_fill_t  fill;
-
-    if (hub->presence && hub->reviewers.shm == NULL) {
-        ngx_log_error(NGX_LOG_WARN, log, 0,
-                      "the zone of hub \"%V\" was made without presence, "
-                      "which takes effect at a restart or with another zone "
-                      "size", &hub->name);
-        hub->presence = 0;
-        hub->presence_file.len = 0;
-    }
-
-    if (hub->redis && (hub->sources.shm == NULL || hub->outbox.shm == NULL))
-    {
-        ngx_log_error(NGX_LOG_WARN, log, 0,
-                      "the zone of hub \"%V\" was made without \"redis\", "
-                      "which takes effect at a restart or with another zone "
-                      "size", &hub->name);
-        hub->redis = NULL;
-    }
-
-    cdr_log_fill(&hub->log, &fill);
-
-    if (fill.events_max != hub->history_events
-        || (hub->zone->capacity != hub->capacity
-            && hub->cells.n == ngx_conductor_figures_cells(hub)))
-    {
-        ngx_log_error(NGX_LOG_WARN, log, 0,
-                      "the zone of hub \"%V\" keeps the history it was made "
-                      "with, of %uL events; the configured one takes effect "
-                      "at a restart or with another zone size",
-                      &hub->name, fill.events_max);
-    }
-}
-
-
-/* Did the configuration before this one have the zone in another size? */
-
-static void
-ngx_conductor_zone_resized(ngx_conductor_hub_t *hub, ngx_shm_zone_t *shm_zone)
-{
-    ngx_uint_t        i;
-    ngx_shm_zone_t   *zone;
-    ngx_list_part_t  *part;
-
-    for (part = (ngx_list_part_t *) &ngx_cycle->shared_memory.part;
-         part;
-         part = part->next)
-    {
-        zone = part->elts;
-
-        for (i = 0; i < part->nelts; i++) {
-
-            if (zone[i].tag != shm_zone->tag
-                || zone[i].shm.name.len != shm_zone->shm.name.len
-                || ngx_strncmp(zone[i].shm.name.data, shm_zone->shm.name.data,
-                               shm_zone->shm.name.len)
-                   != 0)
-            {
-                continue;
-            }
-
-            ngx_log_error(NGX_LOG_WARN, shm_zone->shm.log, 0,
-                          "the zone of hub \"%V\" is made anew, with %uz in "
-                          "place of %uz bytes: its history is lost, and "
-                          "clients of the old workers get no new events",
-                          &hub->name, shm_zone->shm.size, zone[i].shm.size);
-            return;
-        }
-    }
 }
 
 
@@ -596,5 +517,6 @@ ngx_conductor_zone_repair(ngx_conductor_hub_t *hub)
         cdr_outbox_repair(&hub->outbox);
     }
 
+    ngx_conductor_errands_repair(hub);
     ngx_conductor_idem_repair(hub);
 }

@@ -182,6 +182,13 @@ uint64_t ngx_conductor_zone_key(ngx_conductor_hub_t *hub, ngx_uint_t kind,
     u_char *data, size_t len);
 
 
+/* ngx_conductor_zone_reload.c: is it as this configuration wants it? */
+
+void ngx_conductor_zone_compare(ngx_conductor_hub_t *hub, ngx_log_t *log);
+void ngx_conductor_zone_resized(ngx_conductor_hub_t *hub,
+    ngx_shm_zone_t *shm_zone);
+
+
 /* ngx_conductor_parts.c: what lies in it; ends with a name of NULL */
 
 extern ngx_conductor_part_t  ngx_conductor_parts[];

@@ -10,7 +10,7 @@
 
 uint32_t
 cdr_lend(cdr_lends_t *l, uint32_t slot, uint32_t incarnation, uint32_t tag,
-    uint64_t n)
+    uint64_t n, uint64_t at)
 {
     uint32_t     i;
     cdr_lend_t  *lend;
@@ -26,6 +26,7 @@ cdr_lend(cdr_lends_t *l, uint32_t slot, uint32_t incarnation, uint32_t tag,
         lend->incarnation = incarnation;
         lend->tag = tag;
         lend->n = n;
+        lend->at = at;
 
         atomic_store_explicit(&lend->state, CDR_LEND_LENT,
                               memory_order_release);

@@ -36,7 +36,8 @@ typedef struct {
     uint32_t              slot;         /* of the borrower */
     uint32_t              incarnation;
     uint32_t              tag;          /* the lender's */
-    uint64_t              n;            /* likewise: which piece of work */
+    uint64_t              n;            /* likewise: which piece of work, */
+    uint64_t              at;           /* and where it lies */
 } cdr_lend_t;
 
 
@@ -52,7 +53,7 @@ typedef struct {
  */
 
 uint32_t cdr_lend(cdr_lends_t *l, uint32_t slot, uint32_t incarnation,
-    uint32_t tag, uint64_t n);
+    uint32_t tag, uint64_t n, uint64_t at);
 uint32_t cdr_lend_find(const cdr_lends_t *l, uint64_t n);
 uint32_t cdr_lend_back(const cdr_lends_t *l, uint32_t i,
     cdr_lend_state_e *state);

@@ -399,6 +399,7 @@ cdr_registry_set_conn(cdr_conn_t *conn, const cdr_conn_info_t *info)
     conn->updated_ms = info->connected_ms;
     conn->conn_key = info->conn_key;
     conn->flags = info->flags & ~CDR_CONN_TORN;
+    conn->backend = info->backend;
     conn->owner = info->owner;
     conn->port = info->port;
     conn->family = info->family;

@@ -114,6 +114,7 @@ typedef struct {
     cdr_str_t             address;          /* text */
     uint64_t              conn_key;         /* counter key; 0: not counted */
     uint32_t              flags;
+    uint32_t              backend;          /* the caller's */
     cdr_status_t          status;
     cdr_str_t             feature;
     cdr_conn_identity_t   identity;
@@ -139,6 +140,7 @@ typedef struct {
     uint8_t               family;
     uint8_t               status;           /* cdr_status_t */
     uint8_t               len[CDR_CONN_STRINGS];
+    uint32_t              backend;
 } cdr_conn_t;
 
 

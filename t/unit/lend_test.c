@@ -33,7 +33,7 @@ a_piece_comes_back(void)
 
     memset(&l, 0, sizeof(l));
 
-    i = cdr_lend(&l, 3, 7, 11, 100);
+    i = cdr_lend(&l, 3, 7, 11, 100, 0);
 
     ok(i < CDR_LENDS, "a piece is lent");
     ok(cdr_lend_find(&l, 100) == i, "and is found by its number");
@@ -64,7 +64,7 @@ only_its_borrower_takes_it(void)
 {
     memset(&l, 0, sizeof(l));
 
-    (void) cdr_lend(&l, 3, 7, 11, 100);
+    (void) cdr_lend(&l, 3, 7, 11, 100, 0);
 
     ok(cdr_lend_take(&l, 4, 7) == CDR_LENDS, "another slot gets nothing");
     ok(cdr_lend_take(&l, 3, 8) == CDR_LENDS, "nor its next owner");
@@ -79,11 +79,11 @@ places_are_few(void)
     memset(&l, 0, sizeof(l));
 
     for (i = 0; i < CDR_LENDS; i++) {
-        (void) cdr_lend(&l, 3, 7, 11, i);
+        (void) cdr_lend(&l, 3, 7, 11, i, 0);
     }
 
     ok(cdr_lend_find(&l, CDR_LENDS - 1) == CDR_LENDS - 1, "all are lent");
-    ok(cdr_lend(&l, 3, 7, 11, 100) == CDR_LENDS, "one more is not");
+    ok(cdr_lend(&l, 3, 7, 11, 100, 0) == CDR_LENDS, "one more is not");
 }
 
 
@@ -94,12 +94,12 @@ the_dead_give_back(void)
 
     memset(&l, 0, sizeof(l));
 
-    (void) cdr_lend(&l, 3, 7, 11, 1);
+    (void) cdr_lend(&l, 3, 7, 11, 1, 0);
     taken = cdr_lend_take(&l, 3, 7);
 
-    (void) cdr_lend(&l, 3, 7, 11, 2);
-    (void) cdr_lend(&l, 3, 8, 11, 3);
-    (void) cdr_lend(&l, 4, 7, 11, 4);
+    (void) cdr_lend(&l, 3, 7, 11, 2, 0);
+    (void) cdr_lend(&l, 3, 8, 11, 3, 0);
+    (void) cdr_lend(&l, 4, 7, 11, 4, 0);
 
     ok(cdr_lend_release_owner(&l, 3, 7) == 2, "two were the dead owner's");
     ok(cdr_lend_back(&l, 0, &state) == taken && state == CDR_LEND_LOST,
