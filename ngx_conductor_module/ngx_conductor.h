@@ -52,6 +52,7 @@
 #define NGX_CONDUCTOR_EVENT_GAP           8
 
 
+typedef struct ngx_conductor_audit_s    ngx_conductor_audit_t;
 typedef struct ngx_conductor_buf_s      ngx_conductor_buf_t;
 typedef struct ngx_conductor_group_s    ngx_conductor_group_t;
 typedef struct ngx_conductor_known_s    ngx_conductor_known_t;
@@ -103,6 +104,7 @@ struct ngx_conductor_hub_s {
     ngx_str_t                     name;
     unsigned                      defined:1;
     unsigned                      asked:1;    /* about presence, over HTTP */
+    unsigned                      audit_given:1;
     u_char                       *file;       /* where it was first named */
     ngx_uint_t                    line;
 
@@ -113,6 +115,7 @@ struct ngx_conductor_hub_s {
     size_t                        history_size;
     time_t                        history_age;
     ngx_msec_t                    drain;
+    ngx_conductor_audit_t        *audit;      /* NULL: off */
 
     ngx_path_t                   *state;      /* directory; NULL: none */
     ngx_cycle_t                  *cycle;      /* with it: that of the hub */

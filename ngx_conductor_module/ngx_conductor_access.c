@@ -1,6 +1,6 @@
 /* Identity as an access check, and the challenge where it is missing. */
 
-#include "ngx_conductor.h"
+#include "ngx_conductor_audit.h"
 
 
 static ngx_int_t ngx_conductor_access_check(ngx_http_request_t *r,
@@ -83,6 +83,7 @@ ngx_conductor_access_check(ngx_http_request_t *r,
         ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
                       "conductor: access refused: a token in a cookie needs "
                       "an allowed Origin");
+        ngx_conductor_audit_deny(r, "bad_origin", NGX_HTTP_FORBIDDEN);
         return NGX_HTTP_FORBIDDEN;
     }
 
@@ -92,6 +93,7 @@ ngx_conductor_access_check(ngx_http_request_t *r,
                       "allowed", ngx_conductor_log_text(role, last,
                                      id->role.data, id->role.len) - role,
                       role);
+        ngx_conductor_audit_deny(r, "bad_role", NGX_HTTP_FORBIDDEN);
         return NGX_HTTP_FORBIDDEN;
     }
 
@@ -146,6 +148,7 @@ ngx_conductor_access_refuse(ngx_http_request_t *r,
 {
     ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
                   "conductor: access refused: %s", id->reason);
+    ngx_conductor_audit_deny(r, id->reason, NGX_HTTP_UNAUTHORIZED);
 
     return (ngx_conductor_authenticate(r, id) == NGX_OK)
            ? NGX_HTTP_UNAUTHORIZED : NGX_HTTP_INTERNAL_SERVER_ERROR;

@@ -1,7 +1,7 @@
 /* What an administrator can do, and what is answered. */
 
 #include "ngx_conductor_admin.h"
-#include "ngx_conductor_append.h"
+#include "ngx_conductor_audit.h"
 
 
 #define NGX_CONDUCTOR_LEVEL_MAX  32         /* characters */
@@ -57,6 +57,8 @@ ngx_conductor_admin_disconnect(ngx_conductor_admin_t *a)
                                            "disconnect connection"
                                          : "disconnected connection",
                             &a->id);
+    ngx_conductor_audit_admin(a->hub, a->request,
+                              NGX_CONDUCTOR_ADMIN_DISCONNECT, &a->id, 0);
 
     return NGX_OK;
 }
@@ -105,6 +107,11 @@ ngx_conductor_admin_revoke(ngx_conductor_admin_t *a)
                    "the table of revocations is full; nothing was changed",
                    NULL);
     }
+
+    ngx_conductor_audit_admin(a->hub, a->request,
+                              jti ? NGX_CONDUCTOR_ADMIN_REVOKE_JTI
+                                  : NGX_CONDUCTOR_ADMIN_REVOKE_USER,
+                              &name, until);
 
     if (ngx_conductor_tell_revoke(a->hub, kind, &name, until) == NGX_BUSY) {
         return ngx_conductor_admin_wrong(a, NGX_HTTP_SERVICE_UNAVAILABLE,
@@ -256,6 +263,8 @@ ngx_conductor_admin_notified(ngx_conductor_admin_t *a, u_char *text,
     a->answer.len = ngx_sprintf(p, "{\"eventId\":\"%V\"}\n", &id) - p;
 
     ngx_conductor_admin_log(a, "sent notification", &id);
+    ngx_conductor_audit_admin(a->hub, a->request, NGX_CONDUCTOR_ADMIN_NOTIFY,
+                              &id, 0);
 
     return NGX_OK;
 }
@@ -428,6 +437,10 @@ ngx_conductor_admin_drained(ngx_conductor_admin_t *a, ngx_uint_t on)
     ngx_conductor_admin_log(a, on ? "drains server"
                                   : "takes back the drain of server",
                             &hub->label);
+    ngx_conductor_audit_admin(hub, a->request,
+                              on ? NGX_CONDUCTOR_ADMIN_DRAIN
+                                 : NGX_CONDUCTOR_ADMIN_UNDRAIN,
+                              &hub->label, 0);
 
     return NGX_OK;
 }
@@ -466,6 +479,11 @@ ngx_conductor_admin_elsewhere(ngx_conductor_admin_t *a, ngx_str_t *server,
     ngx_conductor_admin_log(a, on ? "tells to drain server"
                                   : "tells to drain no more server",
                             server);
+    ngx_conductor_audit_admin(a->hub, a->request,
+                              on ? NGX_CONDUCTOR_ADMIN_DRAIN
+                                 : NGX_CONDUCTOR_ADMIN_UNDRAIN,
+                              server, 0);
+
     return NGX_OK;
 }
 

@@ -6,7 +6,7 @@
  * lock; then everyone is woken.
  */
 
-#include "ngx_conductor_append.h"
+#include "ngx_conductor_audit.h"
 #include "ngx_conductor_presence.h"
 
 
@@ -56,6 +56,8 @@ ngx_conductor_append(ngx_conductor_publication_t *pub)
         rc = ngx_conductor_append_try(pub);
 
     } while (rc == NGX_CONDUCTOR_APPEND_OUTDATED);
+
+    ngx_conductor_audit_publish(pub, rc);
 
     if (rc == NGX_CONDUCTOR_APPEND_WAITING) {
         ngx_conductor_offer_wait(pub->offer);

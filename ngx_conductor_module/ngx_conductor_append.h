@@ -49,6 +49,11 @@ typedef struct {
     ngx_conductor_offer_t        *offer;      /* of a hub with Redis; with its
                                                  handler */
 
+    /* who publishes, for the audit log: one of them, or neither */
+
+    ngx_http_request_t           *request;
+    ngx_conductor_session_t      *session;
+
     /* made of it */
 
     ngx_uint_t                    n;

@@ -63,6 +63,7 @@ ngx_conductor_command_publish(ngx_conductor_session_t *s, cdr_command_t *cmd)
     ngx_memzero(&pub, sizeof(ngx_conductor_publication_t));
 
     pub.hub = s->hub;
+    pub.session = s;
     pub.pool = pool;
     pub.body.data = (u_char *) event.data;
     pub.body.len = event.len;

@@ -71,6 +71,12 @@ char *ngx_conductor_channel_roles(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
 
+/* ngx_conductor_hub_history.c: "history" */
+
+char *ngx_conductor_hub_history(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+
 /* ngx_conductor_hub_state.c: what is kept, and where */
 
 char *ngx_conductor_hub_state(ngx_conf_t *cf, ngx_command_t *cmd,

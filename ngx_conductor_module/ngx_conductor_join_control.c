@@ -13,6 +13,7 @@
  * was lifted does not come back with a server that was away.
  */
 
+#include "ngx_conductor_audit.h"
 #include "ngx_conductor_join_revoked.h"
 
 
@@ -116,6 +117,8 @@ static void
 ngx_conductor_join_control_disconnect(ngx_conductor_join_t *join,
     cdr_control_t *control)
 {
+    ngx_str_t  name;
+
     if (ngx_conductor_disconnect(join->hub, (u_char *) control->name.data,
                                  control->name.len)
         != NGX_OK)
@@ -129,6 +132,12 @@ ngx_conductor_join_control_disconnect(ngx_conductor_join_t *join,
                   "conductor: an administrator of another server "
                   "disconnected connection \"%*s\", hub: \"%V\"",
                   control->name.len, control->name.data, &join->hub->name);
+
+    name.data = (u_char *) control->name.data;
+    name.len = control->name.len;
+
+    ngx_conductor_audit_admin(join->hub, NULL,
+                              NGX_CONDUCTOR_ADMIN_DISCONNECT, &name, 0);
 }
 
 
@@ -181,4 +190,9 @@ ngx_conductor_join_control_drain(ngx_conductor_join_t *join,
                   control->on ? "drains server"
                               : "takes back the drain of server",
                   &hub->label, &hub->name);
+
+    ngx_conductor_audit_admin(hub, NULL,
+                              control->on ? NGX_CONDUCTOR_ADMIN_DRAIN
+                                          : NGX_CONDUCTOR_ADMIN_UNDRAIN,
+                              &hub->label, 0);
 }

@@ -1,5 +1,6 @@
 /* What a client's message asks for, and the answer. */
 
+#include "ngx_conductor_audit.h"
 #include "ngx_conductor_presence.h"
 #include "ngx_conductor_replay.h"
 
@@ -286,6 +287,9 @@ ngx_conductor_message_excess(ngx_conductor_session_t *s, cdr_rate_t *rate)
         ngx_log_error(level, &s->log, 0,
                       "conductor: messages over the limit%s",
                       dry_run ? ", dry run" : "");
+
+        ngx_conductor_audit_error(s, NULL, CDR_ERR_RATE_LIMITED,
+                                  "messages over the limit");
     }
 
     if (!dry_run) {
@@ -432,6 +436,7 @@ ngx_conductor_command_auth(ngx_conductor_session_t *s, cdr_command_t *cmd)
     } else if (ngx_conductor_auth_replace(s, &id, cmd) == NGX_OK) {
         s->expires = id.expires;
         ngx_conductor_session_arm(s);
+        ngx_conductor_audit_renewed(s);
         ngx_conductor_ack(s, cmd, NULL);
     }
 
@@ -569,6 +574,7 @@ ngx_conductor_error(ngx_conductor_session_t *s, cdr_command_t *cmd,
     str.data = (u_char *) text;
     str.len = ngx_strlen(text);
 
+    ngx_conductor_audit_error(s, cmd, code, text);
     ngx_conductor_error_str(s, code, str, cmd->id);
 }
 

@@ -1,5 +1,6 @@
 /* The module: its directives, its configuration, its place in nginx. */
 
+#include "ngx_conductor_audit.h"
 #include "ngx_conductor_keeper.h"
 #include "ngx_conductor_session.h"
 #include "ngx_conductor_snapshot.h"
@@ -478,6 +479,7 @@ ngx_conductor_exit_process(ngx_cycle_t *cycle)
 {
     ngx_conductor_sessions_exit(cycle);
     ngx_conductor_process_exit(cycle);
+    ngx_conductor_audit_exit(cycle);
 }
 
 

@@ -1,6 +1,6 @@
 /* What is offered to the hub's order, and who waits for it. */
 
-#include "ngx_conductor_offer.h"
+#include "ngx_conductor_audit.h"
 
 
 #define NGX_CONDUCTOR_OFFER_PATIENCE  5000  /* ms beyond Redis' own time */
@@ -168,6 +168,10 @@ ngx_conductor_offer_leave(ngx_conductor_offer_t *offer)
 
     ngx_queue_remove(&offer->queue);
 
+    if (offer->audit) {
+        ngx_conductor_audit_offered(offer);
+    }
+
     if (offer->state != CDR_TICKET_WAITING) {
         return;
     }
@@ -324,6 +328,11 @@ ngx_conductor_offer_turn(void)
         }
 
         offer->waiting = 0;
+
+        if (offer->audit) {
+            ngx_conductor_audit_offered(offer);
+        }
+
         offer->handler(offer);
     }
 }

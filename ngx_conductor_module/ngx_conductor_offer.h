@@ -22,6 +22,7 @@
 
 
 typedef struct ngx_conductor_offer_s  ngx_conductor_offer_t;
+typedef struct ngx_conductor_audit_held_s  ngx_conductor_audit_held_t;
 
 typedef void (*ngx_conductor_offer_pt)(ngx_conductor_offer_t *offer);
 
@@ -47,6 +48,7 @@ struct ngx_conductor_offer_s {
     cdr_ticket_t                  ticket;
     uint64_t                      n;
     ngx_msec_t                    until;
+    ngx_conductor_audit_held_t   *audit;      /* NULL: nothing is told */
     unsigned                      waiting:1;
 };
 

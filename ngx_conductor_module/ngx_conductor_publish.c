@@ -1,6 +1,6 @@
 /* Publishing over HTTP: a POST of one event, an array of events or NDJSON. */
 
-#include "ngx_conductor_append.h"
+#include "ngx_conductor_audit.h"
 #include "ngx_conductor_presence.h"
 
 #include <cdr_json.h>
@@ -184,6 +184,7 @@ ngx_conductor_publish_run(ngx_http_request_t *r, ngx_conductor_ctx_t *ctx,
     ngx_memzero(&pub, sizeof(ngx_conductor_publication_t));
 
     pub.hub = lcf->hub;
+    pub.request = r;
     pub.pool = r->pool;
     pub.body = *body;
     pub.max = NGX_CONDUCTOR_BATCH;
@@ -411,6 +412,7 @@ ngx_conductor_publish_forbidden(ngx_http_request_t *r, size_t index)
     }
 
     ngx_conductor_count_publication(r, NGX_HTTP_FORBIDDEN);
+    ngx_conductor_audit_deny(r, "forbidden", NGX_HTTP_FORBIDDEN);
 
     body.data = p;
     body.len = ngx_sprintf(p, "{\"error\":\"this role may not publish this "

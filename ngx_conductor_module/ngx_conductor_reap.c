@@ -1,21 +1,30 @@
 /* What processes leave behind that are gone: it is given back. */
 
+#include "ngx_conductor_audit.h"
 #include "ngx_conductor_errand.h"
 #include "ngx_conductor_presence.h"
 
 
 #define NGX_CONDUCTOR_RELEASE_MAX  1024     /* entries looked at in a hold */
+#define NGX_CONDUCTOR_RELEASE_TELL 64       /* if they are told of */
 #define NGX_CONDUCTOR_REAP_AGAIN   10       /* ms between two searches */
 
+
+/* Connections that are given back, and those that the audit log is to tell. */
 
 typedef struct {
     ngx_conductor_hub_t          *hub;
     ngx_uint_t                    ending;
-} ngx_conductor_releasing_t;
+    ngx_uint_t                    n;
+    cdr_conn_copy_t              *told;       /* NULL: none */
+} ngx_conductor_release_t;
 
 
+static void ngx_conductor_release_begin(ngx_conductor_hub_t *hub,
+    ngx_conductor_release_t *rel, ngx_uint_t ending);
 static void ngx_conductor_release(void *ctx, uint32_t index,
     const cdr_registry_entry_t *e);
+static void ngx_conductor_release_tell(ngx_conductor_release_t *rel);
 
 
 /* Gives back what processes held that are gone without a word. */
@@ -97,14 +106,14 @@ void
 ngx_conductor_give_back(ngx_conductor_hub_t *hub, ngx_uint_t slot,
     uint32_t incarnation, ngx_uint_t ending)
 {
-    int                        rc;
-    uint32_t                   cursor, live, n, keys;
-    ngx_conductor_releasing_t  releasing;
+    int                       rc;
+    uint32_t                  cursor, live, n, keys;
+    ngx_conductor_release_t   rel;
 
     n = 0;
     cursor = 0;
-    releasing.hub = hub;
-    releasing.ending = ending;
+
+    ngx_conductor_release_begin(hub, &rel, ending);
 
     ngx_conductor_zone_lock(hub);
 
@@ -130,8 +139,9 @@ ngx_conductor_give_back(ngx_conductor_hub_t *hub, ngx_uint_t slot,
 
         rc = cdr_registry_release_owner(&hub->registry, (uint16_t) slot,
                                         incarnation, &cursor,
-                                        NGX_CONDUCTOR_RELEASE_MAX,
-                                        ngx_conductor_release, &releasing);
+                                        rel.told ? NGX_CONDUCTOR_RELEASE_TELL
+                                                 : NGX_CONDUCTOR_RELEASE_MAX,
+                                        ngx_conductor_release, &rel);
 
         live -= cdr_registry_live(&hub->registry);
         n += live;
@@ -140,7 +150,11 @@ ngx_conductor_give_back(ngx_conductor_hub_t *hub, ngx_uint_t slot,
 
         ngx_conductor_zone_unlock(hub);
 
+        ngx_conductor_release_tell(&rel);
+
     } while (rc == CDR_AGAIN);
+
+    ngx_free(rel.told);
 
     if (n) {
         ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
@@ -151,16 +165,39 @@ ngx_conductor_give_back(ngx_conductor_hub_t *hub, ngx_uint_t slot,
 
 
 static void
+ngx_conductor_release_begin(ngx_conductor_hub_t *hub,
+    ngx_conductor_release_t *rel, ngx_uint_t ending)
+{
+    rel->hub = hub;
+    rel->ending = ending;
+    rel->n = 0;
+    rel->told = NULL;
+
+    if (ngx_conductor_audited(hub, CDR_AUDIT_DISCONNECT)) {
+        rel->told = ngx_alloc(NGX_CONDUCTOR_RELEASE_TELL
+                              * sizeof(cdr_conn_copy_t), ngx_cycle->log);
+    }
+}
+
+
+static void
 ngx_conductor_release(void *ctx, uint32_t index,
     const cdr_registry_entry_t *e)
 {
-    ngx_conductor_releasing_t *releasing = ctx;
+    ngx_conductor_release_t *rel = ctx;
 
     ngx_conductor_hub_t  *hub;
 
-    hub = releasing->hub;
+    hub = rel->hub;
 
-    ngx_conductor_errand_disconnect(hub, index, releasing->ending,
+    if (rel->told
+        && cdr_registry_snapshot(&hub->registry, index, &rel->told[rel->n])
+           == CDR_OK)
+    {
+        rel->n++;
+    }
+
+    ngx_conductor_errand_disconnect(hub, index, rel->ending,
                                     CDR_CLOSE_ABNORMAL);
     ngx_conductor_presence_lost(hub, index);
 
@@ -168,6 +205,21 @@ ngx_conductor_release(void *ctx, uint32_t index,
                            ngx_current_msec);
     (void) cdr_counter_dec(&hub->counters, e->conn.user_key,
                            ngx_current_msec);
+}
+
+
+/* No file is written under the lock. */
+
+static void
+ngx_conductor_release_tell(ngx_conductor_release_t *rel)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < rel->n; i++) {
+        ngx_conductor_audit_lost(rel->hub, &rel->told[i]);
+    }
+
+    rel->n = 0;
 }
 
 

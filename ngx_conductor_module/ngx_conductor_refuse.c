@@ -1,6 +1,6 @@
 /* Refusals of a handshake, and the JSON answers of the HTTP endpoints. */
 
-#include "ngx_conductor.h"
+#include "ngx_conductor_audit.h"
 
 
 #define NGX_CONDUCTOR_RETRY_BUSY   5000     /* ms */
@@ -116,6 +116,7 @@ ngx_conductor_refused(ngx_http_request_t *r, ngx_uint_t reason,
     }
 
     ngx_conductor_count(hub, CDR_FIGURE_REFUSED + reason, 1);
+    ngx_conductor_audit_refuse(r, (char *) rf->name.data, detail, rf->status);
 
     level = (rf->status >= NGX_HTTP_INTERNAL_SERVER_ERROR) ? NGX_LOG_WARN
                                                            : NGX_LOG_INFO;

@@ -1,5 +1,6 @@
 /* The entry of a new client in the hub's registry, counted for its limits. */
 
+#include "ngx_conductor_audit.h"
 #include "ngx_conductor_errand.h"
 #include "ngx_conductor_presence.h"
 
@@ -102,6 +103,8 @@ ngx_conductor_unregister(ngx_conductor_session_t *s)
     }
 
     hub = s->hub;
+
+    ngx_conductor_audit_disconnect(s);
 
     ngx_conductor_zone_lock(hub);
 

@@ -4,6 +4,7 @@
  * It runs after all access modules and before the location's own content.
  */
 
+#include "ngx_conductor_audit.h"
 #include "ngx_conductor_replay.h"
 
 #include <cdr_handshake.h>
@@ -345,6 +346,8 @@ ngx_conductor_admit_session(ngx_http_request_t *r,
     }
 
     ctx->session = s;
+
+    ngx_conductor_audit_connect(r, s);
 
     return NGX_CONDUCTOR_ADMITTED;
 }
