@@ -10,6 +10,7 @@
 #include <ngx_http.h>
 
 #include <cdr.h>
+#include <cdr_call.h>
 #include <cdr_codes.h>
 #include <cdr_event.h>
 #include <cdr_guest.h>
@@ -53,6 +54,7 @@
 
 
 typedef struct ngx_conductor_audit_s    ngx_conductor_audit_t;
+typedef struct ngx_conductor_backend_s  ngx_conductor_backend_t;
 typedef struct ngx_conductor_buf_s      ngx_conductor_buf_t;
 typedef struct ngx_conductor_group_s    ngx_conductor_group_t;
 typedef struct ngx_conductor_known_s    ngx_conductor_known_t;
@@ -140,6 +142,8 @@ struct ngx_conductor_hub_s {
 
     ngx_array_t                   channels;   /* as configured */
     ngx_array_t                   events;
+    ngx_array_t                   messages;   /* types for the back end */
+    ngx_array_t                   backends;   /* ngx_conductor_backend_t * */
     ngx_str_t                     block;      /* the policy, packed */
     cdr_policy_t                 *policy;     /* that this process follows */
     uint64_t                      generation; /* and its number */

@@ -228,6 +228,8 @@ ngx_conductor_call_connect(ngx_conductor_call_conf_t *conf,
     c->data = hc;
     c->log_error = NGX_ERROR_INFO;
     c->start_time = ngx_current_msec;
+    c->tcp_nodelay = NGX_TCP_NODELAY_DISABLED;
+    c->tcp_nopush = NGX_TCP_NOPUSH_DISABLED;
 
     /* as if the descriptor were waited for: nobody adds it */
 

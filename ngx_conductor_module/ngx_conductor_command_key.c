@@ -27,7 +27,8 @@ static ngx_conductor_idem_t  ngx_conductor_key_idem;
 
 /*
  * NGX_OK: the command is to be done.  NGX_DECLINED: it was, and is answered.
- * An empty key is none; and a ping measures time, so it is never repeated.
+ * An empty key is none; a ping measures time, so it is never repeated; and what
+ * a back end does it knows by the key itself.
  */
 
 ngx_int_t
@@ -35,7 +36,9 @@ ngx_conductor_key_begin(ngx_conductor_session_t *s, cdr_command_t *cmd)
 {
     ngx_conductor_idem_t  *idem;
 
-    if (cmd->key.len == 0 || cmd->type == CDR_COMMAND_PING) {
+    if (cmd->key.len == 0 || cmd->type == CDR_COMMAND_PING
+        || cmd->type == CDR_COMMAND_AGENT || cmd->type == CDR_COMMAND_OTHER)
+    {
         return NGX_OK;
     }
 

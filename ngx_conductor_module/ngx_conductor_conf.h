@@ -37,6 +37,20 @@ ngx_int_t ngx_conductor_option(ngx_str_t *value, const char *name,
     ngx_str_t *rest);
 
 
+/*
+ * ngx_conductor_backend_conf.c: directives of back ends.  In the end
+ * conf->backend[CDR_CALL_...] is who is called for that, or NULL.
+ */
+
+char *ngx_conductor_backend(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_conductor_backend_concurrency(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_conductor_backend_timeout(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_conductor_merge_backends(ngx_conf_t *cf,
+    ngx_conductor_loc_conf_t *prev, ngx_conductor_loc_conf_t *conf);
+
+
 /* ngx_conductor_limit_conf.c: directives of limits */
 
 char *ngx_conductor_limit_conn(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);

@@ -7,6 +7,7 @@
  * whose state lives there.
  */
 
+#include "ngx_conductor_calls.h"
 #include "ngx_conductor_replay.h"
 
 
@@ -24,6 +25,10 @@ static void ngx_conductor_detach_pool(ngx_connection_t *c,
 static void ngx_conductor_detach_native(ngx_conductor_session_t *s);
 static void ngx_conductor_detach_begin(ngx_conductor_session_t *s,
     u_char *refused, u_char *data, size_t len);
+static void ngx_conductor_detach_welcome(ngx_conductor_session_t *s);
+static void ngx_conductor_detach_drain(ngx_conductor_session_t *s);
+static void ngx_conductor_detach_heard(ngx_conductor_session_t *s,
+    u_char *data, size_t len);
 
 
 /* Returns NGX_DONE: the phases stop, the request goes on in the event. */
@@ -322,38 +327,84 @@ ngx_conductor_detach_begin(ngx_conductor_session_t *s, u_char *refused,
     } else if (refused) {
         ngx_conductor_session_close(s, s->code, (char *) refused);
 
+    } else if (ngx_conductor_backend_connect(s, data, len) == NGX_AGAIN) {
+        ngx_conductor_detach_drain(s);
+        len = 0;
+
     } else {
-
-        if (s->conf->protocol == NGX_CONDUCTOR_NATIVE) {
-            ngx_conductor_detach_native(s);
-        }
-
-        if (s->state == NGX_CONDUCTOR_OPEN
-            && ngx_conductor_control_begin(s) == NGX_OK)
-        {
-            ngx_conductor_session_arm(s);
-        }
-
-        if (ngx_exiting || ngx_conductor_draining(s->hub)) {
-            ngx_conductor_session_drain(s);
-        }
+        ngx_conductor_detach_welcome(s);
     }
+
+    ngx_conductor_detach_heard(s, data, len);
+
+    s->hold = 0;
+
+    ngx_conductor_session_turn(s);
+}
+
+
+/* It is welcome, says a back end; within a turn of the session. */
+
+void
+ngx_conductor_detach_go(ngx_conductor_session_t *s,
+    cdr_backend_answer_t *answer, u_char *data, size_t len)
+{
+    ngx_conductor_detach_welcome(s);
+
+    if (s->state == NGX_CONDUCTOR_OPEN) {
+        (void) ngx_conductor_answer_apply(s, answer);
+    }
+
+    ngx_conductor_detach_heard(s, data, len);
+}
+
+
+static void
+ngx_conductor_detach_welcome(ngx_conductor_session_t *s)
+{
+    if (s->conf->protocol == NGX_CONDUCTOR_NATIVE) {
+        ngx_conductor_detach_native(s);
+    }
+
+    if (s->state == NGX_CONDUCTOR_OPEN
+        && ngx_conductor_control_begin(s) == NGX_OK)
+    {
+        ngx_conductor_session_arm(s);
+    }
+
+    ngx_conductor_detach_drain(s);
+}
+
+
+static void
+ngx_conductor_detach_drain(ngx_conductor_session_t *s)
+{
+    if (!s->draining && (ngx_exiting || ngx_conductor_draining(s->hub))) {
+        ngx_conductor_session_drain(s);
+    }
+}
+
+
+static void
+ngx_conductor_detach_heard(ngx_conductor_session_t *s, u_char *data,
+    size_t len)
+{
+    ngx_connection_t  *c;
+
+    c = s->connection;
 
     if (len && s->state != NGX_CONDUCTOR_DEAD) {
         ngx_conductor_frame_feed(s, data, len);
     }
 
-    if (s->state != NGX_CONDUCTOR_DEAD) {
-
-        if (c->read->ready) {
-            ngx_conductor_frame_read(s);
-
-        } else if (ngx_handle_read_event(c->read, 0) != NGX_OK) {
-            ngx_conductor_session_dead(s, CDR_CLOSE_INTERNAL);
-        }
+    if (s->state == NGX_CONDUCTOR_DEAD) {
+        return;
     }
 
-    s->hold = 0;
+    if (c->read->ready && !ngx_conductor_connecting(s)) {
+        ngx_conductor_frame_read(s);
 
-    ngx_conductor_session_turn(s);
+    } else if (ngx_handle_read_event(c->read, 0) != NGX_OK) {
+        ngx_conductor_session_dead(s, CDR_CLOSE_INTERNAL);
+    }
 }

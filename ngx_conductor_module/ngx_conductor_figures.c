@@ -1,12 +1,16 @@
 /* The figures of a hub, as this process counts them. */
 
-#include "ngx_conductor.h"
+#include "ngx_conductor_backend.h"
 
 
 #define NGX_CONDUCTOR_CELLS        64       /* a step in their number */
 #define NGX_CONDUCTOR_CELLS_SPARE  32       /* for names of later reloads */
 
 #define NGX_CONDUCTOR_SENT_OTHER   (CDR_FIGURE_SENT + CDR_SENT_OTHER)
+
+
+static void ngx_conductor_figures_messages(ngx_conductor_hub_t *hub,
+    ngx_log_t *log);
 
 
 /*
@@ -17,7 +21,8 @@
 ngx_uint_t
 ngx_conductor_figures_cells(ngx_conductor_hub_t *hub)
 {
-    return ngx_align(hub->events.nelts + NGX_CONDUCTOR_CELLS_SPARE,
+    return ngx_align(hub->events.nelts + hub->messages.nelts
+                     + NGX_CONDUCTOR_CELLS_SPARE,
                      NGX_CONDUCTOR_CELLS);
 }
 
@@ -52,7 +57,45 @@ ngx_conductor_figures_start(ngx_conductor_hub_t *hub, ngx_uint_t slot,
         }
     }
 
+    ngx_conductor_figures_messages(hub, log);
     ngx_conductor_figures_resolve(hub);
+}
+
+
+/* The same for messages of clients that the hub names. */
+
+static void
+ngx_conductor_figures_messages(ngx_conductor_hub_t *hub, ngx_log_t *log)
+{
+    uint32_t                       cell;
+    cdr_str_t                      name;
+    ngx_uint_t                     i;
+    ngx_conductor_message_conf_t  *message;
+
+    message = hub->messages.elts;
+
+    for (i = 0; i < hub->messages.nelts; i++) {
+        name.data = message[i].name.data;
+        name.len = message[i].name.len;
+
+        if (cdr_cells_find(&hub->cells, CDR_CELL_RECEIVED, name)
+            == CDR_CELLS_NONE)
+        {
+            (void) cdr_cells_add(&hub->cells, CDR_CELL_RECEIVED, name);
+        }
+
+        cell = cdr_cells_find(&hub->cells, CDR_CELL_RECEIVED, name);
+
+        if (cell == CDR_CELLS_NONE) {
+            ngx_log_error(NGX_LOG_WARN, log, 0,
+                          "the zone of hub \"%V\" has no figure left for "
+                          "message \"%V\": until a restart it counts as "
+                          "\"other\"", &hub->name, &message[i].name);
+            continue;
+        }
+
+        message[i].figure = CDR_FIGURES + cell;
+    }
 }
 
 

@@ -65,6 +65,13 @@ static ngx_command_t  ngx_conductor_hub_commands[] = {
       0,
       NULL },
 
+    { ngx_string("message"),
+      NGX_CONDUCTOR_HUB_CONF|NGX_DIRECT_CONF|NGX_CONF_1MORE,
+      ngx_conductor_hub_message,
+      0,
+      0,
+      NULL },
+
     { ngx_string("state"),
       NGX_CONDUCTOR_HUB_CONF|NGX_DIRECT_CONF|NGX_CONF_TAKE12,
       ngx_conductor_hub_state,
@@ -254,7 +261,8 @@ ngx_conductor_hub_create(ngx_conf_t *cf, ngx_str_t *name)
         != NGX_OK
         || ngx_array_init(&hub->events, cf->pool, 8,
                           sizeof(ngx_conductor_event_conf_t))
-           != NGX_OK)
+           != NGX_OK
+        || ngx_conductor_hub_backends(cf, hub) != NGX_OK)
     {
         return NULL;
     }

@@ -77,6 +77,14 @@ char *ngx_conductor_hub_history(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
 
+/* ngx_conductor_backend_conf.c: messages that go to a back end */
+
+ngx_int_t ngx_conductor_hub_backends(ngx_conf_t *cf,
+    ngx_conductor_hub_t *hub);
+char *ngx_conductor_hub_message(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+
 /* ngx_conductor_hub_state.c: what is kept, and where */
 
 char *ngx_conductor_hub_state(ngx_conf_t *cf, ngx_command_t *cmd,

@@ -88,6 +88,13 @@ typedef struct {
 
     uint32_t                      disconnect_tag;
     uint32_t                      presence_tag;
+
+    /* back ends */
+
+    ngx_array_t                  *backends;   /* as configured */
+    ngx_conductor_backend_t      *backend[CDR_CALL_N];    /* NULL: none */
+    ngx_uint_t                    backend_calls;          /* at a time */
+    ngx_msec_t                    backend_timeout;
 } ngx_conductor_loc_conf_t;
 
 

@@ -1,6 +1,7 @@
 /* What a client's message asks for, and the answer. */
 
 #include "ngx_conductor_audit.h"
+#include "ngx_conductor_backend.h"
 #include "ngx_conductor_presence.h"
 #include "ngx_conductor_replay.h"
 
@@ -110,9 +111,8 @@ ngx_conductor_message_parse(ngx_conductor_session_t *s, u_char *data,
 
     rc = cdr_command_parse(&ngx_conductor_cmd, text);
 
-    ngx_conductor_message_count(s, (rc == CDR_OK) ? ngx_conductor_cmd.type
-                                                  : CDR_RECEIVED_INVALID);
-
+    ngx_conductor_count(s->hub, ngx_conductor_message_figure(s->hub, rc,
+                                                     &ngx_conductor_cmd), 1);
     return rc;
 }
 
@@ -358,8 +358,7 @@ ngx_conductor_command(ngx_conductor_session_t *s, cdr_command_t *cmd)
         break;
 
     default:
-        ngx_conductor_error(s, cmd, CDR_ERR_UNKNOWN_TYPE,
-                            "this type of message is not known here");
+        ngx_conductor_command_other(s, cmd);
     }
 }
 

@@ -169,6 +169,27 @@ static ngx_command_t  ngx_conductor_commands[] = {
       offsetof(ngx_conductor_loc_conf_t, refuse),
       &ngx_conductor_refuse_modes },
 
+    { ngx_string("conductor_backend"),
+      NGX_CONDUCTOR_ALL_CONF|NGX_CONF_1MORE,
+      ngx_conductor_backend,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("conductor_backend_concurrency"),
+      NGX_CONDUCTOR_ALL_CONF|NGX_CONF_TAKE1,
+      ngx_conductor_backend_concurrency,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("conductor_backend_timeout"),
+      NGX_CONDUCTOR_ALL_CONF|NGX_CONF_TAKE1,
+      ngx_conductor_backend_timeout,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("conductor_limit_conn"),
       NGX_CONDUCTOR_ALL_CONF|NGX_CONF_TAKE12,
       ngx_conductor_limit_conn,
@@ -413,6 +434,9 @@ ngx_conductor_create_loc_conf(ngx_conf_t *cf)
     conf->ping = NGX_CONF_UNSET_MSEC;
     conf->idle = NGX_CONF_UNSET_MSEC;
     conf->compress = NGX_CONF_UNSET_UINT;
+    conf->backends = NGX_CONF_UNSET_PTR;
+    conf->backend_calls = NGX_CONF_UNSET_UINT;
+    conf->backend_timeout = NGX_CONF_UNSET_MSEC;
 
     return conf;
 }
@@ -469,6 +493,10 @@ ngx_conductor_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     ngx_conf_merge_msec_value(conf->idle, prev->idle, 300000);
     ngx_conf_merge_uint_value(conf->compress, prev->compress, 0);
+
+    if (ngx_conductor_merge_backends(cf, prev, conf) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
+    }
 
     return ngx_conductor_merge_identity(cf, prev, conf);
 }

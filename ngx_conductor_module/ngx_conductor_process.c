@@ -3,6 +3,7 @@
  * tick on which each looks after itself and after those who died.
  */
 
+#include "ngx_conductor_backend.h"
 #include "ngx_conductor_errand.h"
 #include "ngx_conductor_keeper.h"
 #include "ngx_conductor_offer.h"
@@ -404,6 +405,7 @@ ngx_conductor_posted_handler(ngx_event_t *ev)
         ngx_conductor_errands_do(hub[i]);
         ngx_conductor_watch(hub[i]);
         ngx_conductor_known_turn(hub[i]);
+        ngx_conductor_backend_turn(hub[i]);
     }
 
     ngx_conductor_replay_fanned();

@@ -1,6 +1,7 @@
 /* The entry of a new client in the hub's registry, counted for its limits. */
 
 #include "ngx_conductor_audit.h"
+#include "ngx_conductor_backend.h"
 #include "ngx_conductor_errand.h"
 #include "ngx_conductor_presence.h"
 
@@ -270,7 +271,9 @@ ngx_conductor_register_info(ngx_http_request_t *r, ngx_conductor_session_t *s,
     info->address.data = c->addr_text.data;
     info->address.len = ngx_min(c->addr_text.len, CDR_CONN_ADDRESS_MAX);
 
-    if (s->conf->protocol == NGX_CONDUCTOR_ECHO) {
+    if (s->conf->protocol == NGX_CONDUCTOR_ECHO
+        || ngx_conductor_backend_connects(s->conf))
+    {
         info->flags = NGX_CONDUCTOR_CONN_HIDDEN;
     }
 

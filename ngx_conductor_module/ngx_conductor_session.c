@@ -1,5 +1,6 @@
 /* The life of a session: made at the handshake, gone with its connection. */
 
+#include "ngx_conductor_backend.h"
 #include "ngx_conductor_presence.h"
 #include "ngx_conductor_replay.h"
 
@@ -339,7 +340,7 @@ ngx_conductor_session_read(ngx_event_t *ev)
         ngx_conductor_session_timer(s);
     }
 
-    if (ev->ready) {
+    if (ev->ready && !ngx_conductor_connecting(s)) {
         ngx_conductor_frame_read(s);
     }
 
@@ -444,6 +445,10 @@ ngx_conductor_session_destroy(ngx_conductor_session_t *s)
 
     if (s->offering) {
         ngx_conductor_command_publish_end(s);
+    }
+
+    if (s->calls) {
+        ngx_conductor_calls_end(s);
     }
 
     ngx_conductor_group_leave(s);

@@ -6,6 +6,7 @@
 
 #include "ngx_conductor.h"
 
+#include <cdr_backend.h>
 #include <cdr_command.h>
 #include <cdr_pmd.h>
 #include <cdr_receiver.h>
@@ -26,6 +27,7 @@
 #endif
 
 
+typedef struct ngx_conductor_calls_s  ngx_conductor_calls_t;
 typedef struct ngx_conductor_item_s  ngx_conductor_item_t;
 typedef struct ngx_conductor_replay_s  ngx_conductor_replay_t;
 
@@ -148,6 +150,8 @@ struct ngx_conductor_session_s {
     uint32_t                      generation;
     uint32_t                      revoke;       /* generation checked at */
 
+    ngx_conductor_calls_t        *calls;        /* of back ends; NULL: none */
+
     ngx_conductor_item_t         *out;
     ngx_conductor_item_t        **last;
     size_t                        out_pos;      /* sent of the first buffer */
@@ -188,6 +192,7 @@ struct ngx_conductor_session_s {
     unsigned                      unlisted:1;   /* as well */
     unsigned                      watching:1;   /* is told of presence */
     unsigned                      offering:1;   /* waits for a publication */
+    unsigned                      connecting:1; /* a back end is asked first */
 
     ngx_log_t                     log;
 };
@@ -245,6 +250,11 @@ void ngx_conductor_session_arm(ngx_conductor_session_t *s);
 
 #define ngx_conductor_live(s)                                                 \
     ((s)->group && (s)->member != NGX_CONDUCTOR_NO_MEMBER)
+
+/* Does it wait to be welcome?  Then what it says is not read yet. */
+
+#define ngx_conductor_connecting(s)                                           \
+    ((s)->connecting && (s)->state == NGX_CONDUCTOR_OPEN)
 
 #define ngx_conductor_session_entry(s)                                        \
     cdr_registry_entry(&(s)->hub->registry, (s)->entry)
@@ -401,6 +411,8 @@ ngx_uint_t ngx_conductor_targeted_at(ngx_conductor_session_t *s,
 /* ngx_conductor_detach.c: out of the HTTP request */
 
 ngx_int_t ngx_conductor_detach(ngx_http_request_t *r);
+void ngx_conductor_detach_go(ngx_conductor_session_t *s,
+    cdr_backend_answer_t *answer, u_char *data, size_t len);
 
 
 #endif /* NGX_CONDUCTOR_SESSION_H_INCLUDED */

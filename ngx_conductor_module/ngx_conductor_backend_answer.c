@@ -1,0 +1,531 @@
+/*
+ * What a back end wants done: it is trusted as the configuration is, but what
+ * it says of a configured event passes the rules for its client's role.
+ */
+
+#include "ngx_conductor_calls.h"
+#include "ngx_conductor_append.h"
+#include "ngx_conductor_presence.h"
+
+#include <cdr_filter.h>
+
+
+#define NGX_CONDUCTOR_ANSWER_LOG  1000      /* ms between two lines */
+
+/* what ends an event that has no id, and is not sent */
+#define NGX_CONDUCTOR_NO_ID       ",\"eventId\":\"\"}"
+
+
+static void ngx_conductor_answer_published(ngx_conductor_offer_t *offer);
+static void ngx_conductor_answer_subscribe(ngx_conductor_session_t *s,
+    cdr_str_t list, ngx_uint_t on);
+static ngx_int_t ngx_conductor_answer_channel(ngx_conductor_session_t *s,
+    cdr_str_t item, cdr_json_type_e type, ngx_uint_t on);
+static ngx_int_t ngx_conductor_answer_set(ngx_conductor_session_t *s,
+    ngx_uint_t channel, cdr_str_t *filter, ngx_uint_t on);
+static void ngx_conductor_answer_emit(ngx_conductor_session_t *s,
+    cdr_str_t list);
+static ngx_int_t ngx_conductor_answer_message(ngx_conductor_session_t *s,
+    cdr_str_t item);
+static ngx_int_t ngx_conductor_answer_event(ngx_conductor_session_t *s,
+    const cdr_event_type_t *type, cdr_json_member_t *members, size_t n);
+static ngx_int_t ngx_conductor_answer_store(ngx_conductor_session_t *s,
+    ngx_conductor_identity_t *id, ngx_uint_t fresh);
+static void ngx_conductor_answer_log(ngx_log_t *log, const char *what,
+    cdr_str_t detail);
+
+
+static cdr_json_member_t  ngx_conductor_answer_members[CDR_EVENT_MAX_FIELDS];
+
+
+void
+ngx_conductor_answer_publish(ngx_conductor_hub_t *hub,
+    cdr_backend_answer_t *answer, ngx_log_t *log)
+{
+    ngx_conductor_append_e        rc;
+    ngx_conductor_publication_t   pub;
+
+    if (answer->publish.data == NULL) {
+        return;
+    }
+
+    ngx_memzero(&pub, sizeof(ngx_conductor_publication_t));
+
+    pub.pool = ngx_create_pool(1024, log);
+
+    if (pub.pool == NULL) {
+        return;
+    }
+
+    pub.hub = hub;
+    pub.body.data = (u_char *) answer->publish.data;
+    pub.body.len = answer->publish.len;
+    pub.max = NGX_CONDUCTOR_BATCH;
+
+    if (ngx_conductor_ordered(hub)) {
+        pub.offer = ngx_calloc(sizeof(ngx_conductor_offer_t), log);
+
+        if (pub.offer) {
+            pub.offer->handler = ngx_conductor_answer_published;
+        }
+    }
+
+    rc = (ngx_conductor_ordered(hub) && pub.offer == NULL)
+         ? NGX_CONDUCTOR_APPEND_NO_MEMORY : ngx_conductor_append(&pub);
+
+    if (rc != NGX_CONDUCTOR_APPEND_WAITING && pub.offer) {
+        ngx_free(pub.offer);
+    }
+
+    if (rc == NGX_CONDUCTOR_APPEND_INVALID) {
+        ngx_conductor_answer_log(log, pub.error.error, pub.error.field);
+
+    } else if (rc != NGX_CONDUCTOR_APPENDED
+               && rc != NGX_CONDUCTOR_APPEND_WAITING)
+    {
+        ngx_conductor_answer_log(log, "its events cannot be published now",
+                                 (cdr_str_t) cdr_str_null);
+    }
+
+    ngx_destroy_pool(pub.pool);
+}
+
+
+static void
+ngx_conductor_answer_published(ngx_conductor_offer_t *offer)
+{
+    if (offer->state == CDR_TICKET_FAILED) {
+        ngx_conductor_answer_log(ngx_cycle->log,
+                                 "its events could not be published",
+                                 (cdr_str_t) cdr_str_null);
+    }
+
+    ngx_free(offer);
+}
+
+
+ngx_int_t
+ngx_conductor_answer_apply(ngx_conductor_session_t *s,
+    cdr_backend_answer_t *answer)
+{
+    if (answer->unsubscribe.data) {
+        ngx_conductor_answer_subscribe(s, answer->unsubscribe, 0);
+    }
+
+    if (answer->subscribe.data && s->state == NGX_CONDUCTOR_OPEN) {
+        ngx_conductor_answer_subscribe(s, answer->subscribe, 1);
+    }
+
+    if (answer->emit.data && s->state == NGX_CONDUCTOR_OPEN) {
+        ngx_conductor_answer_emit(s, answer->emit);
+    }
+
+    return (s->state == NGX_CONDUCTOR_OPEN) ? NGX_OK : NGX_ERROR;
+}
+
+
+void
+ngx_conductor_answer_close(ngx_conductor_session_t *s,
+    cdr_backend_answer_t *answer)
+{
+    if (answer->close) {
+        ngx_conductor_session_close(s, (uint16_t) answer->close,
+                                    answer->reason);
+    }
+}
+
+
+static void
+ngx_conductor_answer_subscribe(ngx_conductor_session_t *s, cdr_str_t list,
+    ngx_uint_t on)
+{
+    cdr_str_t        item;
+    cdr_json_type_e  type;
+
+    list = cdr_backend_list(list);
+
+    while (s->state == NGX_CONDUCTOR_OPEN && s->group
+           && cdr_backend_next(&list, &item, &type) == CDR_OK)
+    {
+        if (ngx_conductor_answer_channel(s, item, type, on) != NGX_OK) {
+            ngx_conductor_answer_log(&s->log,
+                                     "this cannot be subscribed for the "
+                                     "client", item);
+        }
+    }
+}
+
+
+/* The name of a channel, or an object with "channel" and "filter". */
+
+static ngx_int_t
+ngx_conductor_answer_channel(ngx_conductor_session_t *s, cdr_str_t item,
+    cdr_json_type_e type, ngx_uint_t on)
+{
+    cdr_str_t                 name, compiled;
+    ngx_uint_t                channel;
+    const char               *error;
+    cdr_json_scan_t           scan;
+    const cdr_json_member_t  *m, *f;
+    u_char                    buf[CDR_COMMAND_TEXT_LEN];
+    static cdr_filter_t       filter;
+    static const cdr_str_t    key = cdr_str("channel");
+    static const cdr_str_t    filter_key = cdr_str("filter");
+
+    f = NULL;
+    filter.len = 0;
+
+    if (type == CDR_JSON_OBJECT && on) {
+        scan.members = ngx_conductor_answer_members;
+        scan.max_members = CDR_EVENT_MAX_FIELDS;
+        scan.max_depth = CDR_COMMAND_MAX_DEPTH;
+
+        if (cdr_json_scan(&scan, item) != CDR_OK) {
+            return NGX_DECLINED;
+        }
+
+        m = cdr_json_find(scan.members, scan.nmembers, key);
+        f = cdr_json_find(scan.members, scan.nmembers, filter_key);
+
+        if (m == NULL) {
+            return NGX_DECLINED;
+        }
+
+        item = m->value;
+        type = m->type;
+    }
+
+    if (type != CDR_JSON_STRING
+        || cdr_json_unescape_size(cdr_json_text(item)) > sizeof(buf))
+    {
+        return NGX_DECLINED;
+    }
+
+    name.data = buf;
+    name.len = cdr_json_unescape(buf, cdr_json_text(item));
+
+    channel = cdr_policy_channel(s->hub->policy, name);
+
+    if (channel == CDR_POLICY_MAX_CHANNELS
+        || (on && !(s->group->view->sees.channels >> channel & 1))
+        || (f && f->type != CDR_JSON_NULL
+            && cdr_filter_compile(&filter, f->value, &error) != CDR_OK))
+    {
+        return NGX_DECLINED;
+    }
+
+    compiled.data = filter.data;
+    compiled.len = filter.len;
+
+    return ngx_conductor_answer_set(s, channel, &compiled, on);
+}
+
+
+static ngx_int_t
+ngx_conductor_answer_set(ngx_conductor_session_t *s, ngx_uint_t channel,
+    cdr_str_t *filter, ngx_uint_t on)
+{
+    uint64_t                  channels;
+    ngx_conductor_filters_t  *filters;
+
+    channels = s->group->channels & ~((uint64_t) 1 << channel);
+
+    if (on) {
+        channels |= (uint64_t) 1 << channel;
+    }
+
+    if (ngx_conductor_filters_set(s->group->filters, channel, filter,
+                                  &filters)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (ngx_conductor_group_move(s, channels, filters) != NGX_OK) {
+        ngx_conductor_session_dead(s, CDR_CLOSE_INTERNAL);
+    }
+
+    if (filters) {
+        ngx_free(filters);
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_conductor_answer_emit(ngx_conductor_session_t *s, cdr_str_t list)
+{
+    cdr_str_t        item;
+    cdr_json_type_e  type;
+
+    list = cdr_backend_list(list);
+
+    while (s->state == NGX_CONDUCTOR_OPEN
+           && cdr_backend_next(&list, &item, &type) == CDR_OK)
+    {
+        if (type != CDR_JSON_OBJECT
+            || ngx_conductor_answer_message(s, item) != NGX_OK)
+        {
+            ngx_conductor_answer_log(&s->log,
+                                     "this cannot be sent to the client",
+                                     item);
+        }
+    }
+}
+
+
+static ngx_int_t
+ngx_conductor_answer_message(ngx_conductor_session_t *s, cdr_str_t item)
+{
+    u_char                   *p;
+    size_t                    len;
+    uint64_t                  now;
+    cdr_str_t                 name;
+    cdr_json_scan_t           scan;
+    const cdr_event_type_t   *type;
+    const cdr_json_member_t  *m;
+    static const cdr_str_t    key = cdr_str("type");
+
+    scan.members = ngx_conductor_answer_members;
+    scan.max_members = CDR_EVENT_MAX_FIELDS;
+    scan.max_depth = CDR_COMMAND_MAX_DEPTH;
+
+    if (cdr_json_scan(&scan, item) != CDR_OK) {
+        return NGX_DECLINED;
+    }
+
+    m = cdr_json_find(scan.members, scan.nmembers, key);
+
+    if (m == NULL || m->type != CDR_JSON_STRING) {
+        return NGX_DECLINED;
+    }
+
+    name = cdr_json_text(m->value);
+
+    if (name.len == 0) {
+        return NGX_DECLINED;
+    }
+
+    type = cdr_event_find_text(&s->hub->policy->catalogue, name);
+
+    if (type) {
+        return ngx_conductor_answer_event(s, type, scan.members,
+                                          scan.nmembers);
+    }
+
+    now = ngx_conductor_now();
+    len = cdr_backend_emit(NULL, scan.members, scan.nmembers, now);
+
+    p = ngx_conductor_output_message(s, CDR_SENT_OTHER, len);
+
+    if (p) {
+        (void) cdr_backend_emit(p, scan.members, scan.nmembers, now);
+    }
+
+    return NGX_OK;
+}
+
+
+/* As one that is published, but without a place in the hub's order. */
+
+static ngx_int_t
+ngx_conductor_answer_event(ngx_conductor_session_t *s,
+    const cdr_event_type_t *type, cdr_json_member_t *members, size_t n)
+{
+    size_t             len, index;
+    u_char            *p, *buf;
+    cdr_event_view_t   view;
+
+    index = type - s->hub->policy->catalogue.types;
+
+    if (s->group == NULL
+        || s->group->view->sees.classes[index] == CDR_CLASS_NONE)
+    {
+        return NGX_OK;
+    }
+
+    buf = ngx_alloc(cdr_event_payload_size(members, n) + 1, &s->log);
+    if (buf == NULL) {
+        return NGX_OK;
+    }
+
+    ngx_memzero(&view, sizeof(cdr_event_view_t));
+
+    view.type = type->name;
+    view.payload.data = buf;
+    view.payload.len = cdr_event_payload(buf, type, members, n);
+    view.timestamp = ngx_conductor_now();
+    view.id.data = buf;
+    view.mask = type->mask;
+    view.hidden = s->group->view->sees.classes[index];
+
+    len = cdr_event_encode_size(&view);
+
+    p = ngx_alloc(len, &s->log);
+
+    if (p) {
+        (void) cdr_event_encode(p, &view);
+
+        len -= sizeof(NGX_CONDUCTOR_NO_ID) - 1;
+        p[len++] = '}';
+
+        if (ngx_conductor_output(s, CDR_WS_FIN|CDR_WS_OP_TEXT, p, len)
+            == NGX_OK)
+        {
+            ngx_conductor_count(s->hub, s->hub->sent[index], 1);
+        }
+
+        ngx_free(p);
+    }
+
+    ngx_free(buf);
+
+    return NGX_OK;
+}
+
+
+/*
+ * Replaces role and expiry, and of a client that is "fresh" the user as well.
+ * NGX_OK, or the session is closed.
+ */
+
+ngx_int_t
+ngx_conductor_answer_identity(ngx_conductor_session_t *s,
+    cdr_backend_answer_t *answer, ngx_uint_t fresh)
+{
+    cdr_str_t                  user, role;
+    ngx_conductor_identity_t   id;
+
+    if (!answer->identity) {
+        return NGX_OK;
+    }
+
+    user = cdr_registry_string(&s->hub->registry, s->entry, CDR_CONN_USER);
+    role = cdr_registry_string(&s->hub->registry, s->entry, CDR_CONN_ROLE);
+
+    if (answer->user.data && !cdr_json_eq(answer->user, user)) {
+
+        if (!fresh) {
+            ngx_conductor_answer_log(&s->log,
+                                     "a client's user cannot change",
+                                     answer->user);
+            return NGX_OK;
+        }
+
+        user = answer->user;
+    }
+
+    if (answer->role.data) {
+        role = answer->role;
+    }
+
+    ngx_memzero(&id, sizeof(ngx_conductor_identity_t));
+
+    id.user.data = (u_char *) user.data;
+    id.user.len = user.len;
+    id.role.data = (u_char *) role.data;
+    id.role.len = role.len;
+    id.expires = (answer->expires >= 0) ? answer->expires : s->expires;
+
+    if (ngx_conductor_role_allowed(s->conf->roles, &id.role) != NGX_OK) {
+        ngx_conductor_session_close(s, CDR_CLOSE_FORBIDDEN,
+                                    "this role is not allowed");
+        return NGX_DECLINED;
+    }
+
+    return ngx_conductor_answer_store(s, &id, fresh);
+}
+
+
+static ngx_int_t
+ngx_conductor_answer_store(ngx_conductor_session_t *s,
+    ngx_conductor_identity_t *id, ngx_uint_t fresh)
+{
+    int                    rc;
+    ngx_uint_t             revoked;
+    cdr_conn_identity_t    identity;
+    ngx_conductor_hub_t   *hub;
+    cdr_registry_entry_t  *e;
+    u_char                 text[2 * CDR_BACKEND_NAME_MAX];
+
+    hub = s->hub;
+    e = ngx_conductor_session_entry(s);
+
+    /* what is kept lies where it is going to be written */
+
+    ngx_memcpy(text, id->user.data, id->user.len);
+    ngx_memcpy(text + id->user.len, id->role.data, id->role.len);
+
+    id->user.data = text;
+    id->role.data = text + id->user.len;
+
+    ngx_conductor_identity_record(hub, id, &identity);
+    identity.user_key = e->conn.user_key;
+    ngx_memcpy(identity.jti, e->conn.jti, sizeof(identity.jti));
+
+    ngx_conductor_zone_lock(hub);
+
+    revoked = cdr_revoke_check(&hub->revoke, identity.user, identity.jti,
+                               ngx_conductor_now());
+
+    rc = revoked ? CDR_DECLINED
+                 : cdr_registry_set_identity(&hub->registry, s->entry,
+                                             s->generation, &identity);
+
+    if (rc == CDR_OK && !fresh) {
+        ngx_conductor_presence_role(hub, s->entry);
+    }
+
+    ngx_conductor_zone_unlock(hub);
+
+    if (rc != CDR_OK) {
+        ngx_conductor_session_close(s, revoked ? CDR_CLOSE_REVOKED
+                                               : CDR_CLOSE_TOO_SLOW,
+                                    revoked ? "revoked" : "the hub is full");
+        return NGX_DECLINED;
+    }
+
+    s->expires = id->expires;
+    ngx_conductor_session_arm(s);
+
+    if (s->group
+        && ngx_conductor_group_move(s, s->group->channels, s->group->filters)
+           != NGX_OK)
+    {
+        ngx_conductor_session_dead(s, CDR_CLOSE_INTERNAL);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+/* A back end that is wrong is so every time. */
+
+static void
+ngx_conductor_answer_log(ngx_log_t *log, const char *what, cdr_str_t detail)
+{
+    u_char             *p;
+    u_char              text[256];
+    static ngx_msec_t   last;
+
+    if (last && ngx_current_msec - last < NGX_CONDUCTOR_ANSWER_LOG) {
+        return;
+    }
+
+    last = ngx_current_msec;
+
+    p = text;
+
+    if (detail.len) {
+        p = ngx_slprintf(p, text + sizeof(text), ": \"");
+        p = ngx_conductor_log_text(p, text + sizeof(text) - 1, detail.data,
+                                   detail.len);
+        *p++ = '"';
+    }
+
+    ngx_log_error(NGX_LOG_ERR, log, 0,
+                  "conductor: a back end wants what cannot be: %s%*s", what,
+                  (size_t) (p - text), text);
+}

@@ -1,0 +1,123 @@
+/* What a client has with back ends: calls, and sessions of agents. */
+
+#ifndef NGX_CONDUCTOR_CALLS_H_INCLUDED
+#define NGX_CONDUCTOR_CALLS_H_INCLUDED
+
+
+#include "ngx_conductor_backend.h"
+
+
+typedef struct ngx_conductor_agent_s  ngx_conductor_agent_t;
+
+struct ngx_conductor_agent_s {
+    ngx_conductor_agent_t        *next;
+    u_char                        id[CDR_CONN_ID_TEXT_LEN];
+    size_t                        len;
+    u_char                        name[];
+};
+
+
+/* Something that a back end is to be told, with the id of the command. */
+
+typedef struct {
+    ngx_queue_t                   queue;
+    ngx_uint_t                    kind;       /* CDR_CALL_... */
+    size_t                        size;       /* of all of it */
+    size_t                        id_len;     /* 0: it wants no answer */
+    size_t                        len;
+    u_char                        data[];     /* the id, and the call's body */
+} ngx_conductor_said_t;
+
+
+/* Made when there is something; outlives the client if there still is. */
+
+struct ngx_conductor_calls_s {
+    ngx_conductor_session_t      *session;    /* NULL: gone */
+    ngx_conductor_hub_t          *hub;
+    ngx_conductor_loc_conf_t     *conf;
+
+    ngx_queue_t                   said;       /* waiting, in their order */
+    ngx_uint_t                    n;
+    ngx_conductor_said_t         *current;    /* the one that is next or
+                                                 under way */
+    ngx_conductor_call_t         *call;
+    ngx_conductor_ticket_t        ticket;
+    uint64_t                      serial;
+
+    ngx_conductor_agent_t        *agents;
+    ngx_uint_t                    nagents;
+
+    size_t                        left;       /* bytes that came with the */
+    u_char                       *early;      /* handshake */
+
+    ngx_str_t                     address;
+    u_char                        id[CDR_CONN_ID_TEXT_LEN];
+    u_char                        text[CDR_CONN_ADDRESS_MAX];
+};
+
+
+/* ngx_conductor_calls.c: one call of a client after the other */
+
+/* What the session has; made if need be, NULL without memory. */
+
+ngx_conductor_calls_t *ngx_conductor_calls(ngx_conductor_session_t *s);
+
+/*
+ * Room for what is said: "len" bytes of body behind those of the id, which is
+ * copied.  NULL: too much waits in this worker, or there is no memory.
+ */
+
+ngx_conductor_said_t *ngx_conductor_calls_new(ngx_conductor_calls_t *calls,
+    ngx_uint_t kind, cdr_str_t id, size_t len);
+
+#define ngx_conductor_said_body(said)  ((said)->data + (said)->id_len)
+
+/*
+ * It is told in its turn, and what comes of it comes from an event.  NGX_DONE:
+ * a stream has it, and nothing will come.
+ */
+
+ngx_int_t ngx_conductor_calls_say(ngx_conductor_calls_t *calls,
+    ngx_conductor_said_t *said);
+
+/* What all calls for this client begin with; "id" is the call's. */
+
+void ngx_conductor_calls_describe(ngx_conductor_calls_t *calls,
+    cdr_call_t *call, cdr_call_kind_e kind, cdr_str_t id);
+
+
+/* ngx_conductor_agent.c: sessions of agents */
+
+ngx_int_t ngx_conductor_agent(ngx_conductor_session_t *s, cdr_command_t *cmd);
+cdr_str_t ngx_conductor_agent_session(ngx_conductor_calls_t *calls,
+    cdr_str_t name);
+void ngx_conductor_agent_end(ngx_conductor_calls_t *calls);
+
+
+/* ngx_conductor_backend_answer.c: what a back end wants done */
+
+/* The client has no session, or goes on with it; what fails is logged. */
+
+void ngx_conductor_answer_publish(ngx_conductor_hub_t *hub,
+    cdr_backend_answer_t *answer, ngx_log_t *log);
+
+/* NGX_OK, or the session is closed. */
+
+ngx_int_t ngx_conductor_answer_apply(ngx_conductor_session_t *s,
+    cdr_backend_answer_t *answer);
+ngx_int_t ngx_conductor_answer_identity(ngx_conductor_session_t *s,
+    cdr_backend_answer_t *answer, ngx_uint_t fresh);
+void ngx_conductor_answer_close(ngx_conductor_session_t *s,
+    cdr_backend_answer_t *answer);
+
+
+/* ngx_conductor_backend_message.c, _connect.c: what came of it */
+
+void ngx_conductor_message_answered(ngx_conductor_calls_t *calls,
+    ngx_conductor_said_t *said, ngx_uint_t outcome,
+    cdr_backend_answer_t *answer);
+void ngx_conductor_connect_answered(ngx_conductor_calls_t *calls,
+    ngx_uint_t outcome, cdr_backend_answer_t *answer);
+
+
+#endif /* NGX_CONDUCTOR_CALLS_H_INCLUDED */
