@@ -294,6 +294,12 @@ void ngx_conductor_error(ngx_conductor_session_t *s, cdr_command_t *cmd,
     ngx_uint_t code, const char *text);
 
 
+/* ngx_conductor_command_auth.c: a new token */
+
+void ngx_conductor_command_auth(ngx_conductor_session_t *s,
+    cdr_command_t *cmd);
+
+
 /* ngx_conductor_command_key.c: what was done under a key */
 
 ngx_int_t ngx_conductor_key_begin(ngx_conductor_session_t *s,
