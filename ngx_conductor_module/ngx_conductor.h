@@ -202,6 +202,7 @@ struct ngx_conductor_hub_s {
     unsigned                      evicted:1;  /* logged */
     unsigned                      lost:1;     /* overrun, nothing read since */
     unsigned                      unlisted:1; /* no room in it: logged */
+    unsigned                      unanswered:1;   /* publications: logged */
 };
 
 

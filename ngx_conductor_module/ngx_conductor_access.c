@@ -64,6 +64,7 @@ ngx_conductor_access_check(ngx_http_request_t *r,
     u_char                    *last;
     ngx_conductor_identity_t  *id;
     u_char                     role[CDR_CONN_ROLE_MAX * 4];
+    u_char                     who[NGX_CONDUCTOR_LOG_WHO];
 
     last = role + sizeof(role);
 
@@ -82,7 +83,7 @@ ngx_conductor_access_check(ngx_http_request_t *r,
     if (id->cookie && ngx_conductor_origin_allowed(r, 1) != NGX_OK) {
         ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
                       "conductor: access refused: a token in a cookie needs "
-                      "an allowed Origin");
+                      "an allowed Origin%s", ngx_conductor_log_who(r, who));
         ngx_conductor_audit_deny(r, "bad_origin", NGX_HTTP_FORBIDDEN);
         return NGX_HTTP_FORBIDDEN;
     }
@@ -90,9 +91,9 @@ ngx_conductor_access_check(ngx_http_request_t *r,
     if (ngx_conductor_role_allowed(lcf->roles, &id->role) != NGX_OK) {
         ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
                       "conductor: access refused: role \"%*s\" is not "
-                      "allowed", ngx_conductor_log_text(role, last,
+                      "allowed%s", ngx_conductor_log_text(role, last,
                                      id->role.data, id->role.len) - role,
-                      role);
+                      role, ngx_conductor_log_who(r, who));
         ngx_conductor_audit_deny(r, "bad_role", NGX_HTTP_FORBIDDEN);
         return NGX_HTTP_FORBIDDEN;
     }
@@ -146,8 +147,11 @@ static ngx_int_t
 ngx_conductor_access_refuse(ngx_http_request_t *r,
     ngx_conductor_identity_t *id)
 {
+    u_char  who[NGX_CONDUCTOR_LOG_WHO];
+
     ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
-                  "conductor: access refused: %s", id->reason);
+                  "conductor: access refused: %s%s", id->reason,
+                  ngx_conductor_log_who(r, who));
     ngx_conductor_audit_deny(r, id->reason, NGX_HTTP_UNAUTHORIZED);
 
     return (ngx_conductor_authenticate(r, id) == NGX_OK)

@@ -57,6 +57,10 @@ ngx_conductor_append(ngx_conductor_publication_t *pub)
 
     } while (rc == NGX_CONDUCTOR_APPEND_OUTDATED);
 
+    ngx_log_debug3(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
+                   "conductor append: %ui events, %ui, hub \"%V\"", pub->n,
+                   (ngx_uint_t) rc, &hub->name);
+
     ngx_conductor_audit_publish(pub, rc);
 
     if (rc == NGX_CONDUCTOR_APPEND_WAITING) {

@@ -226,6 +226,10 @@ ngx_conductor_control_drain(ngx_conductor_hub_t *hub)
 
     hub->drain_seen = drain;
 
+    ngx_log_debug2(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
+                   "conductor control: drain %uD, hub \"%V\"", drain,
+                   &hub->name);
+
     for (q = ngx_queue_head(&hub->sessions);
          q != ngx_queue_sentinel(&hub->sessions);
          q = ngx_queue_next(q))

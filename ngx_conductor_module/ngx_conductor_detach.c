@@ -227,6 +227,9 @@ ngx_conductor_detach_now(ngx_http_request_t *r)
 
     ngx_conductor_session_start(s, c);
 
+    ngx_log_debug1(NGX_LOG_DEBUG_HTTP, &s->log, 0,
+                   "conductor session: %uz bytes came with the handshake", len);
+
     ngx_conductor_detach_pool(c, hc);
 
     ngx_conductor_detach_begin(s, refused, data, len);

@@ -39,6 +39,10 @@ ngx_conductor_fanout(ngx_conductor_hub_t *hub)
         return NGX_AGAIN;
     }
 
+    ngx_log_debug3(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
+                   "conductor fan-out: %ui events, more:%ui, hub \"%V\"",
+                   (ngx_uint_t) ngx_conductor_turn.n, more, &hub->name);
+
     if (ngx_conductor_turn.marks) {
         ngx_conductor_fanout_marked(hub, &ngx_conductor_turn);
     }

@@ -168,6 +168,9 @@ ngx_conductor_frame_received(ngx_conductor_session_t *s, cdr_received_t *ev)
 {
     cdr_registry_entry_t  *e;
 
+    ngx_log_debug2(NGX_LOG_DEBUG_HTTP, &s->log, 0,
+                   "conductor frame: %d, %uz bytes", (int) ev->type, ev->len);
+
     if (s->state == NGX_CONDUCTOR_OPEN) {
         e = ngx_conductor_session_entry(s);
 

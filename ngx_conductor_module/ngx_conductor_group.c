@@ -61,6 +61,10 @@ ngx_conductor_group_put(ngx_conductor_session_t *s, uint64_t channels,
     s->group = g;
     s->member = NGX_CONDUCTOR_NO_MEMBER;
 
+    ngx_log_debug3(NGX_LOG_DEBUG_HTTP, &s->log, 0,
+                   "conductor group: %p, channels %xL, %uD members", g,
+                   channels, g->n);
+
     if (s->replay) {
         return NGX_OK;
     }

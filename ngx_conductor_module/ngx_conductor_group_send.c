@@ -115,6 +115,7 @@ ngx_conductor_member_send(ngx_conductor_session_t *s,
     if (n == -1) {
 
         if (err != NGX_EAGAIN && err != NGX_EINTR) {
+            (void) ngx_connection_error(c, err, "send() failed");
             ngx_conductor_session_dead(s, CDR_CLOSE_ABNORMAL);
             ngx_conductor_output_lost(s, buf, 0);
             return;

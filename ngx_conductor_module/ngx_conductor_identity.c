@@ -83,6 +83,10 @@ ngx_conductor_identity(ngx_http_request_t *r)
         ngx_str_null(&id->role);
     }
 
+    ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "conductor identity: %i, %s", id->rc,
+                   id->reason ? id->reason : "good");
+
     return id;
 }
 
@@ -435,6 +439,35 @@ ngx_conductor_log_text(u_char *p, u_char *last, const u_char *data,
     }
 
     return p;
+}
+
+
+/* "buf" has NGX_CONDUCTOR_LOG_WHO bytes; ends with a NUL. */
+
+u_char *
+ngx_conductor_log_who(ngx_http_request_t *r, u_char *buf)
+{
+    u_char                    *p, *last;
+    ngx_conductor_ctx_t       *ctx;
+    ngx_conductor_loc_conf_t  *lcf;
+
+    last = buf + NGX_CONDUCTOR_LOG_WHO - 2;
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_conductor_module);
+    ctx = ngx_http_get_module_ctx(r, ngx_http_conductor_module);
+
+    p = ngx_slprintf(buf, last, ", hub: \"%V\"", &lcf->hub->name);
+
+    if (ctx && ctx->identity.rc == NGX_OK && ctx->identity.user.len) {
+        p = ngx_slprintf(p, last, ", user: \"");
+        p = ngx_conductor_log_text(p, last, ctx->identity.user.data,
+                                   ctx->identity.user.len);
+        *p++ = '"';
+    }
+
+    *p = '\0';
+
+    return buf;
 }
 
 

@@ -88,6 +88,12 @@ ngx_conductor_thread_take(ngx_conductor_thread_t *t, ngx_conductor_job_t *job)
 
     (void) pthread_mutex_unlock(&t->mutex);
 
+    if (done) {
+        ngx_log_debug2(NGX_LOG_DEBUG_CORE, ngx_cycle->log, 0,
+                       "conductor keeper: job %d, rc:%d", (int) job->kind,
+                       job->rc);
+    }
+
     return done;
 }
 

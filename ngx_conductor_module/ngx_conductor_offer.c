@@ -329,6 +329,10 @@ ngx_conductor_offer_turn(void)
 
         offer->waiting = 0;
 
+        ngx_log_debug3(NGX_LOG_DEBUG_HTTP, ngx_cycle->log, 0,
+                       "conductor offer: %uL, %d, hub \"%V\"", offer->n,
+                       (int) offer->state, &offer->hub->name);
+
         if (offer->audit) {
             ngx_conductor_audit_offered(offer);
         }
@@ -374,6 +378,7 @@ ngx_conductor_offer_take(ngx_conductor_offer_t *offer)
     }
 
     offer->state = state;
+    offer->hub->unanswered = 0;
 
     if (state == CDR_TICKET_DONE) {
         ngx_conductor_count(offer->hub, CDR_FIGURE_EVENTS, offer->count);
@@ -394,11 +399,16 @@ ngx_conductor_offer_give_up(ngx_conductor_offer_t *offer)
 
     ngx_conductor_zone_unlock(offer->hub);
 
-    ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                  "hub \"%V\": a publication was not answered by the keeper, "
-                  "%s", &offer->hub->name,
-                  offer->state == CDR_TICKET_FAILED
-                  ? "and is not sent" : "and may still be sent");
+    if (!offer->hub->unanswered) {
+        offer->hub->unanswered = 1;
+
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "hub \"%V\": a publication was not answered by the "
+                      "keeper, %s; more such are not told of until one is "
+                      "answered", &offer->hub->name,
+                      offer->state == CDR_TICKET_FAILED
+                      ? "and is not sent" : "and may still be sent");
+    }
 }
 
 

@@ -228,6 +228,10 @@ ngx_conductor_output_flush(ngx_conductor_session_t *s)
 
         n = c->send(c, p, len);
 
+        ngx_log_debug3(NGX_LOG_DEBUG_HTTP, &s->log, 0,
+                       "conductor output: %z of %uz bytes, %uz queued", n, len,
+                       s->queued);
+
         s->offered = (n == NGX_AGAIN && ngx_conductor_tls(c)) ? len : 0;
 
         if (n == NGX_AGAIN) {

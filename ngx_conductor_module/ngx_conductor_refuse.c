@@ -104,6 +104,7 @@ ngx_conductor_refused(ngx_http_request_t *r, ngx_uint_t reason,
     ngx_conductor_hub_t       *hub;
     ngx_conductor_refusal_t   *rf;
     ngx_conductor_loc_conf_t  *lcf;
+    u_char                     who[NGX_CONDUCTOR_LOG_WHO];
 
     rf = &ngx_conductor_refusals[reason];
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_conductor_module);
@@ -122,9 +123,9 @@ ngx_conductor_refused(ngx_http_request_t *r, ngx_uint_t reason,
                                                            : NGX_LOG_INFO;
 
     ngx_log_error(level, r->connection->log, 0,
-                  "conductor: handshake refused: %V%s%s, hub: \"%V\"",
-                  &rf->name, detail ? ": " : "", detail ? detail : "",
-                  &hub->name);
+                  "conductor: handshake refused: %V%s%s%s", &rf->name,
+                  detail ? ": " : "", detail ? detail : "",
+                  ngx_conductor_log_who(r, who));
 }
 
 

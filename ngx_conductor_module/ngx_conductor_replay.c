@@ -495,6 +495,10 @@ ngx_conductor_replay_answer(ngx_conductor_session_t *s, uint32_t outcome,
     recovered = (outcome == CDR_RESUME_RECOVERED);
     reason = cdr_figure_resume(outcome);
 
+    ngx_log_debug3(NGX_LOG_DEBUG_HTTP, &s->log, 0,
+                   "conductor replay: %*s, %uL events", reason.len,
+                   reason.data, count);
+
     if (recovered) {
         reason.data = NULL;
     }

@@ -64,6 +64,12 @@ void ngx_conductor_hide_arguments(ngx_http_request_t *r,
 u_char *ngx_conductor_log_text(u_char *p, u_char *last, const u_char *data,
     size_t len);
 
+/* The hub, and the user if it is known, as the end of a line of the log. */
+
+#define NGX_CONDUCTOR_LOG_WHO  (CDR_CONN_USER_MAX * 4 + 128)
+
+u_char *ngx_conductor_log_who(ngx_http_request_t *r, u_char *buf);
+
 
 /* ngx_conductor_access.c: identity as an access check */
 

@@ -173,8 +173,13 @@ ngx_conductor_session_close(ngx_conductor_session_t *s, uint16_t code,
                                     len - 2);
     }
 
-    ngx_log_error(NGX_LOG_INFO, &s->log, 0, "conductor: closing with %d%s%s",
-                  (int) code, *reason ? ": " : "", reason);
+    /* of a handshake that was refused the log has a line */
+
+    if (s->entry != NGX_CONDUCTOR_NO_ENTRY) {
+        ngx_log_error(NGX_LOG_INFO, &s->log, 0,
+                      "conductor: closing with %d%s%s",
+                      (int) code, *reason ? ": " : "", reason);
+    }
 
     ngx_conductor_session_arm(s);
 }
@@ -437,11 +442,12 @@ ngx_conductor_session_destroy(ngx_conductor_session_t *s)
 
     c = s->connection;
 
-    ngx_log_error(NGX_LOG_INFO, &s->log, 0,
-                  "conductor: connection ended, %s",
-                  cdr_figure_ending_label(cdr_figure_ending(s->code,
-                                                            s->by_client))
-                      .data);
+    if (s->entry != NGX_CONDUCTOR_NO_ENTRY) {
+        ngx_log_error(NGX_LOG_INFO, &s->log, 0,
+                      "conductor: connection ended, %s",
+                      cdr_figure_ending_label(cdr_figure_ending(s->code,
+                                                          s->by_client)).data);
+    }
 
     if (s->offering) {
         ngx_conductor_command_publish_end(s);

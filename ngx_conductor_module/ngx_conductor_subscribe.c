@@ -62,6 +62,10 @@ ngx_conductor_command_subscribe(ngx_conductor_session_t *s,
     filter.data = compiled->data;
     filter.len = compiled->len;
 
+    ngx_log_debug2(NGX_LOG_DEBUG_HTTP, &s->log, 0,
+                   "conductor subscribe: channel %ui, filter of %uz bytes",
+                   channel, filter.len);
+
     ngx_conductor_subscribe_set(s, cmd, channel,
                                 s->group->channels | (uint64_t) 1 << channel,
                                 &filter);

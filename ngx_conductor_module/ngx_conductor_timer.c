@@ -18,6 +18,9 @@ ngx_conductor_session_timer(ngx_conductor_session_t *s)
 
     conf = s->conf;
 
+    ngx_log_debug1(NGX_LOG_DEBUG_HTTP, &s->log, 0,
+                   "conductor timer: state %d", (int) s->state);
+
     switch (s->state) {
 
     case NGX_CONDUCTOR_DEAD:

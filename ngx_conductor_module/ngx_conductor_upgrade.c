@@ -347,6 +347,10 @@ ngx_conductor_admit_session(ngx_http_request_t *r,
 
     ctx->session = s;
 
+    ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "conductor handshake: %V, hub \"%V\"", &ctx->connection,
+                   &s->hub->name);
+
     ngx_conductor_audit_connect(r, s);
 
     return NGX_CONDUCTOR_ADMITTED;
