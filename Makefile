@@ -27,7 +27,7 @@ all: module
 FORCE:
 
 .PHONY: all module deps deps-test check test unit suite sanitize \
-	fuzz fresh bench load soak clean help nginx-too FORCE
+	fuzz fresh bench load scrapes soak clean help nginx-too FORCE
 
 # What the user sets here is nothing to nginx's own makefile.
 MAKEOVERRIDES =
@@ -254,6 +254,10 @@ bench:		## CPU, memory, latency beside other servers; see bench/README.md
 load: nginx-too build/bench/load
 load:		## 100 clients x 1,000 messages, with their latencies
 	@$(BENCH) load
+
+scrapes: nginx-too build/bench/load
+scrapes:	## what ten thousand scrapes cost clients under load
+	@$(BENCH:%/run=%/scrapes)
 
 soak: nginx-too build/bench/load
 soak:		## minutes of reloads and kills under load; SOAK_MINUTES=5

@@ -3,48 +3,15 @@
  * the table has of them, and what their workers are asked for first.
  */
 
-#include "ngx_conductor_admin.h"
+#include "ngx_conductor_listing.h"
 #include "ngx_conductor_offer.h"
-#include "ngx_conductor_watch.h"
-
-#include <cdr_conn_json.h>
 
 
 #define NGX_CONDUCTOR_LISTING_LIMIT  500
 #define NGX_CONDUCTOR_LISTING_MAX    10000
-#define NGX_CONDUCTOR_LISTING_SIZE   (4 * 1024 * 1024)
 #define NGX_CONDUCTOR_LISTING_LOOKS  (128 * 1024)     /* at entries */
 #define NGX_CONDUCTOR_LISTING_HOLD   64     /* asked for in a hold */
 #define NGX_CONDUCTOR_LISTING_WAIT   500    /* ms, for workers */
-
-
-typedef struct {
-    uint32_t                      index;
-    uint32_t                      generation;
-    uint32_t                      looks;
-} ngx_conductor_listed_t;
-
-
-typedef struct {
-    ngx_queue_t                   queue;
-    ngx_http_request_t           *request;
-    ngx_conductor_hub_t          *hub;
-    ngx_event_t                   timer;
-
-    ngx_str_t                     user;       /* data NULL: any */
-    ngx_str_t                     role;
-    ngx_str_t                     feature;
-    ngx_str_t                     address;
-    ngx_cidr_t                    cidr;       /* family 0: none */
-    ngx_uint_t                    limit;
-    uint32_t                      index;      /* the next to be looked at */
-
-    ngx_conductor_listed_t       *items;
-    ngx_uint_t                    n;
-    ngx_uint_t                    told;       /* of these, in their order */
-    unsigned                      more:1;
-    unsigned                      waiting:1;
-} ngx_conductor_listing_t;
 
 
 static ngx_int_t ngx_conductor_listing_args(ngx_conductor_admin_t *a,
@@ -61,17 +28,10 @@ static void ngx_conductor_listing_ask(ngx_conductor_listing_t *l);
 static ngx_int_t ngx_conductor_listing_wait(ngx_conductor_listing_t *l);
 static void ngx_conductor_listing_leave(void *data);
 static void ngx_conductor_listing_timeout(ngx_event_t *ev);
-static ngx_uint_t ngx_conductor_listing_told(ngx_conductor_listing_t *l,
-    ngx_conductor_listed_t *item);
 static void ngx_conductor_listing_finish(ngx_conductor_listing_t *l);
-static ngx_int_t ngx_conductor_listing_answer(ngx_conductor_listing_t *l,
-    ngx_str_t *body);
-static ngx_int_t ngx_conductor_listing_add(ngx_conductor_listing_t *l,
-    ngx_conductor_listed_t *item, ngx_uint_t *n);
 
 
-static ngx_queue_t            ngx_conductor_listings;
-static ngx_conductor_arena_t  ngx_conductor_listing_text;
+static ngx_queue_t  ngx_conductor_listings;
 
 
 ngx_int_t
@@ -462,15 +422,6 @@ ngx_conductor_listing_timeout(ngx_event_t *ev)
 }
 
 
-static ngx_uint_t
-ngx_conductor_listing_told(ngx_conductor_listing_t *l,
-    ngx_conductor_listed_t *item)
-{
-    return cdr_registry_told(&l->hub->registry, item->index,
-                             item->generation, item->looks);
-}
-
-
 static void
 ngx_conductor_listing_finish(ngx_conductor_listing_t *l)
 {
@@ -485,101 +436,4 @@ ngx_conductor_listing_finish(ngx_conductor_listing_t *l)
                              ? ngx_conductor_send_json(l->request, NGX_HTTP_OK,
                                                        &body)
                              : NGX_HTTP_INTERNAL_SERVER_ERROR);
-}
-
-
-static ngx_int_t
-ngx_conductor_listing_answer(ngx_conductor_listing_t *l, ngx_str_t *body)
-{
-    u_char                 *p;
-    ngx_uint_t              i, n;
-    ngx_conductor_arena_t  *text;
-    u_char                  cursor[NGX_CONDUCTOR_ADMIN_CURSOR];
-
-    text = &ngx_conductor_listing_text;
-    n = 0;
-
-    for (i = 0; i < l->n; i++) {
-
-        if (text->len > NGX_CONDUCTOR_LISTING_SIZE) {
-            l->index = l->items[i].index;
-            l->more = 1;
-            break;
-        }
-
-        if (ngx_conductor_listing_add(l, &l->items[i], &n) != NGX_OK) {
-            ngx_conductor_arena_reset(text);
-            return NGX_ERROR;
-        }
-    }
-
-    p = ngx_pnalloc(l->request->pool,
-                    sizeof("{\"connections\":[],\"count\":,\"total\":"
-                           ",\"server\":\"\",\"cursor\":\"\"}\n")
-                    + text->len + l->hub->label.len + 2 * NGX_INT_T_LEN
-                    + sizeof(cursor));
-    if (p == NULL) {
-        ngx_conductor_arena_reset(text);
-        return NGX_ERROR;
-    }
-
-    body->data = p;
-
-    p = ngx_cpymem(p, "{\"connections\":[", 16);
-    p = ngx_cpymem(p, text->data, text->len);
-    p = ngx_sprintf(p, "],\"count\":%ui,\"total\":%uD,\"server\":\"%V\"",
-                    n, cdr_registry_live(&l->hub->registry),
-                    &l->hub->label);
-
-    if (l->more) {
-        ngx_conductor_admin_cursor_text(l->hub, l->index, cursor);
-        p = ngx_sprintf(p, ",\"cursor\":\"%*s\"", sizeof(cursor), cursor);
-    }
-
-    p = ngx_cpymem(p, "}\n", 2);
-    body->len = p - body->data;
-
-    ngx_conductor_arena_reset(text);
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_conductor_listing_add(ngx_conductor_listing_t *l,
-    ngx_conductor_listed_t *item, ngx_uint_t *n)
-{
-    int                     rc;
-    u_char                 *p;
-    cdr_str_t               server;
-    cdr_conn_copy_t         copy;
-    ngx_conductor_arena_t  *text;
-
-    ngx_conductor_zone_lock(l->hub);
-    rc = cdr_registry_snapshot(&l->hub->registry, item->index, &copy);
-    ngx_conductor_zone_unlock(l->hub);
-
-    if (rc != CDR_OK || copy.generation != item->generation) {
-        return NGX_OK;
-    }
-
-    text = &ngx_conductor_listing_text;
-
-    p = ngx_conductor_arena_room(text, 1 + CDR_CONN_JSON_MAX);
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    if ((*n)++) {
-        *p++ = ',';
-    }
-
-    server.data = l->hub->label.data;
-    server.len = l->hub->label.len;
-
-    p += cdr_conn_object(p, &copy, server,
-                         !ngx_conductor_listing_told(l, item));
-    text->len = p - text->data;
-
-    return NGX_OK;
 }

@@ -55,6 +55,7 @@ http {
 
     conductor_hub h {
         zone 32m;
+        drain 0s;
         history size=1m;
         state %%TESTDIR%%/state;
         presence %%TESTDIR%%/tasks.db;
