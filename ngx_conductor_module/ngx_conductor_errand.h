@@ -57,8 +57,9 @@ typedef struct {
     ngx_str_t                     name;       /* as it is logged */
     ngx_http_core_srv_conf_t     *server;     /* where the location is, */
     ngx_str_t                     uri;        /* and which one; or: */
-    ngx_str_t                     stream;     /* a key in Redis */
-    ngx_str_t                     max;        /* entries of it, about */
+    ngx_str_t                     stream;     /* a name in Redis, */
+    ngx_str_t                     key;        /* which has this key, */
+    ngx_str_t                     max;        /* and about so many entries */
 } ngx_conductor_target_t;
 
 

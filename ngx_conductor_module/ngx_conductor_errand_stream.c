@@ -93,8 +93,8 @@ ngx_conductor_stream_gather(ngx_conductor_errands_of_t *of,
     if (ngx_array_init(&a->argv, a->pool, 2 * NGX_CONDUCTOR_STREAM_BATCH + 2,
                        sizeof(ngx_str_t))
         != NGX_OK
-        || ngx_conductor_stream_put(a, of->target->stream.data,
-                                    of->target->stream.len)
+        || ngx_conductor_stream_put(a, of->target->key.data,
+                                    of->target->key.len)
            != NGX_OK
         || ngx_conductor_stream_put(a, of->target->max.data,
                                     of->target->max.len)

@@ -9,6 +9,8 @@
 
 static ngx_int_t ngx_conductor_target_name(ngx_conf_t *cf,
     ngx_conductor_target_t *target, ngx_uint_t n);
+static ngx_int_t ngx_conductor_target_key(ngx_conf_t *cf,
+    ngx_conductor_hub_t *hub, ngx_conductor_target_t *target);
 static ngx_uint_t ngx_conductor_target_is(ngx_conductor_target_t *target,
     ngx_http_core_srv_conf_t *server, ngx_str_t *name);
 static ngx_uint_t ngx_conductor_target_same(ngx_str_t *a, ngx_str_t *b);
@@ -158,6 +160,10 @@ ngx_conductor_target_check(ngx_conf_t *cf, ngx_conductor_hub_t *hub)
             return NGX_CONF_ERROR;
         }
 
+        if (ngx_conductor_target_key(cf, hub, &target[i]) != NGX_OK) {
+            return NGX_CONF_ERROR;
+        }
+
         for (k = 0; k < i; k++) {
             if (target[k].tag == target[i].tag) {
                 ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
@@ -170,6 +176,38 @@ ngx_conductor_target_check(ngx_conf_t *cf, ngx_conductor_hub_t *hub)
     }
 
     return NGX_CONF_OK;
+}
+
+
+/* In a Cluster, all that a hub has is in one slot. */
+
+static ngx_int_t
+ngx_conductor_target_key(ngx_conf_t *cf, ngx_conductor_hub_t *hub,
+    ngx_conductor_target_t *target)
+{
+    u_char     *p;
+    ngx_str_t  *base;
+
+    target->key = target->stream;
+
+    if (target->server || !hub->redis->cluster) {
+        return NGX_OK;
+    }
+
+    base = &hub->redis->base;
+
+    p = ngx_pnalloc(cf->pool, base->len + target->stream.len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    target->key.data = p;
+    target->key.len = base->len + target->stream.len;
+
+    p = ngx_cpymem(p, base->data, base->len);
+    ngx_memcpy(p, target->stream.data, target->stream.len);
+
+    return NGX_OK;
 }
 
 
