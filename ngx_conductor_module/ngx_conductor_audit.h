@@ -87,7 +87,8 @@ void ngx_conductor_audit_refuse(ngx_http_request_t *r, const char *reason,
     const char *detail, ngx_uint_t status);
 void ngx_conductor_audit_error(ngx_conductor_session_t *s,
     cdr_command_t *cmd, ngx_uint_t code, const char *text);
-void ngx_conductor_audit_renewed(ngx_conductor_session_t *s);
+void ngx_conductor_audit_renewed(ngx_conductor_session_t *s,
+    const char *method);
 void ngx_conductor_audit_deny(ngx_http_request_t *r, const char *reason,
     ngx_uint_t status);
 

@@ -110,6 +110,7 @@ ngx_conductor_audit_publication(ngx_conductor_publication_t *pub)
     cdr_audit_t            *line;
     cdr_str_t               types[NGX_CONDUCTOR_AUDIT_TYPES];
     ngx_conductor_actor_t   actor;
+    static const cdr_str_t  backend = cdr_str("back end");
 
     ngx_memzero(&actor, sizeof(ngx_conductor_actor_t));
 
@@ -125,6 +126,10 @@ ngx_conductor_audit_publication(ngx_conductor_publication_t *pub)
     cdr_audit_number(line, "events", pub->n);
     cdr_audit_list(line, "types", types,
                    ngx_conductor_audit_types(pub, types));
+
+    if (pub->session == NULL && pub->request == NULL) {
+        cdr_audit_text(line, "reason", backend);
+    }
 
     return line;
 }

@@ -272,10 +272,10 @@ ngx_conductor_audit_error(ngx_conductor_session_t *s, cdr_command_t *cmd,
 }
 
 
-/* A new token was taken. */
+/* A new token was taken, or what a back end says of the client. */
 
 void
-ngx_conductor_audit_renewed(ngx_conductor_session_t *s)
+ngx_conductor_audit_renewed(ngx_conductor_session_t *s, const char *method)
 {
     cdr_audit_t            *line;
     ngx_conductor_actor_t   actor;
@@ -289,7 +289,7 @@ ngx_conductor_audit_renewed(ngx_conductor_session_t *s)
     line = ngx_conductor_audit_begin(s->hub, CDR_AUDIT_AUTHENTICATE, &actor);
 
     ngx_conductor_audit_plain(line, "result", "ok");
-    ngx_conductor_audit_plain(line, "method", "token");
+    ngx_conductor_audit_plain(line, "method", method);
 
     if (s->expires != INT64_MAX) {
         cdr_audit_number(line, "expires", (uint64_t) s->expires * 1000);

@@ -4,7 +4,7 @@
  */
 
 #include "ngx_conductor_calls.h"
-#include "ngx_conductor_append.h"
+#include "ngx_conductor_audit.h"
 #include "ngx_conductor_presence.h"
 
 #include <cdr_filter.h>
@@ -434,7 +434,13 @@ ngx_conductor_answer_identity(ngx_conductor_session_t *s,
         return NGX_DECLINED;
     }
 
-    return ngx_conductor_answer_store(s, &id, fresh);
+    if (ngx_conductor_answer_store(s, &id, fresh) != NGX_OK) {
+        return NGX_DECLINED;
+    }
+
+    ngx_conductor_audit_renewed(s, "back end");
+
+    return NGX_OK;
 }
 
 

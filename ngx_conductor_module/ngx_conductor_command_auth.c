@@ -62,7 +62,7 @@ ngx_conductor_command_auth(ngx_conductor_session_t *s, cdr_command_t *cmd)
     } else if (ngx_conductor_auth_replace(s, &id, cmd) == NGX_OK) {
         s->expires = id.expires;
         ngx_conductor_session_arm(s);
-        ngx_conductor_audit_renewed(s);
+        ngx_conductor_audit_renewed(s, "token");
         ngx_conductor_ack(s, cmd, NULL);
     }
 
