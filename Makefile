@@ -27,7 +27,7 @@ all: module
 FORCE:
 
 .PHONY: all module deps deps-test check test unit suite sanitize \
-	fuzz fresh bench load scrapes soak clean help nginx-too FORCE
+	audits fuzz fresh bench load scrapes soak clean help nginx-too FORCE
 
 # What the user sets here is nothing to nginx's own makefile.
 MAKEOVERRIDES =
@@ -258,6 +258,10 @@ load:		## 100 clients x 1,000 messages, with their latencies
 scrapes: nginx-too build/bench/load
 scrapes:	## what ten thousand scrapes cost clients under load
 	@$(BENCH:%/run=%/scrapes)
+
+audits: nginx-too build/bench/load
+audits:		## what the audit log costs
+	@$(BENCH:%/run=%/audits)
 
 soak: nginx-too build/bench/load
 soak:		## minutes of reloads and kills under load; SOAK_MINUTES=5

@@ -151,6 +151,7 @@ sub command {
             . ' channel presence:updates { }' : '',
         REDIS => !$redis ? '' : $peer eq 'nchan' ? 'nchan_redis_pass redis;'
             : "state $dir/state; redis redis://127.0.0.1:$redis;",
+        AUDIT => $options{audit} ? "audit_log $dir/audit.log;" : '',
         UPSTREAM => !$redis ? ''
             : "upstream redis { nchan_redis_server redis://127.0.0.1:$redis; }",
         MESSAGES => $options{messages} // '100000000 per=60s bytes=1024m',
