@@ -38,7 +38,7 @@ for my $panel (@{$dashboard->{panels}}) {
         for grep { !$asked{$_->{expr}}++ } @{$panel->{targets} || []};
 }
 
-$t->plan(20 + @queries);
+$t->plan(21 + @queries);
 
 $t->write_file_expand('nginx.conf', conductor_conf(<<'EOF_CONF'));
 
@@ -172,6 +172,11 @@ my %used = map { s/_(?:bucket|sum|count)$//r => 1 } grep { !$named{$_} }
 
 is_deeply([ grep { !$named{$_} } sort keys %used ], [],
     'they name nothing that there is not');
+
+my $shown = join ' ', map { $_->[0] } @queries;
+
+is_deeply([ grep { $shown !~ /\b$_(?:_bucket|_count|_sum)?\b/ }
+            sort keys %named ], [], 'and the dashboard shows all there is');
 
 # A server that has gone.
 
