@@ -4,6 +4,7 @@
  */
 
 #include "ngx_conductor_admin.h"
+#include "ngx_conductor_audit.h"
 #include "ngx_conductor_offer.h"
 
 
@@ -81,6 +82,7 @@ ngx_conductor_admin_handler(ngx_http_request_t *r)
     a.request = r;
 
     if (rc != NGX_OK) {
+        ngx_conductor_audit_deny(r, "bad_origin", NGX_HTTP_FORBIDDEN);
         (void) ngx_conductor_admin_wrong(&a, NGX_HTTP_FORBIDDEN,
                                          "this origin is not allowed", NULL);
 

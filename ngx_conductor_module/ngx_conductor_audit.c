@@ -128,6 +128,10 @@ ngx_conductor_audit_flush(ngx_conductor_audit_file_t *f)
     size_t     n;
     ngx_err_t  err;
 
+    if (f->event.timer_set) {
+        ngx_del_timer(&f->event);
+    }
+
     if (f->pos == f->start) {
         return;
     }

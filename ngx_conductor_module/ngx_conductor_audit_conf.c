@@ -57,7 +57,9 @@ ngx_conductor_hub_audit(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
                                           "there is no more to say of \"off\"");
     }
 
-    if (value[1].len == 0) {
+    if (value[1].len == 0
+        || ngx_strncmp(value[1].data, "syslog:", sizeof("syslog:") - 1) == 0)
+    {
         return ngx_conductor_conf_error(cf, &value[1], "it names no file");
     }
 

@@ -18,6 +18,17 @@ static void ngx_conductor_audit_plain(cdr_audit_t *line, const char *name,
     const char *text);
 
 
+static const char  *ngx_conductor_audit_endpoints[] = {
+    [NGX_CONDUCTOR_NONE] = "",
+    [NGX_CONDUCTOR_SOCKET] = "message",
+    [NGX_CONDUCTOR_PUBLISH] = "publish",
+    [NGX_CONDUCTOR_HEALTH] = "health",
+    [NGX_CONDUCTOR_ADMIN] = "admin",
+    [NGX_CONDUCTOR_REVIEWERS] = "presence",
+    [NGX_CONDUCTOR_METRICS] = "metrics"
+};
+
+
 /* Who it is was found out, and it is let in. */
 
 void
@@ -207,10 +218,7 @@ ngx_conductor_audit_deny(ngx_http_request_t *r, const char *reason,
     line = ngx_conductor_audit_begin(lcf->hub, CDR_AUDIT_DENY, &actor);
 
     ngx_conductor_audit_plain(line, "what",
-                              (lcf->endpoint == NGX_CONDUCTOR_PUBLISH)
-                              ? "publish"
-                              : (lcf->endpoint == NGX_CONDUCTOR_ADMIN)
-                                ? "admin" : "presence");
+                              ngx_conductor_audit_endpoints[lcf->endpoint]);
     ngx_conductor_audit_plain(line, "reason", reason);
     cdr_audit_number(line, "status", status);
 

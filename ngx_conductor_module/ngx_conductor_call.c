@@ -682,8 +682,10 @@ ngx_conductor_call_timer(ngx_event_t *ev)
 
     call->answer.outcome = NGX_CONDUCTOR_CALL_TIMEOUT;
 
-    ngx_log_error(NGX_LOG_ERR, call->connection->log, 0,
-                  "conductor: a back end took too long");
+    /* who made the call says so, once */
+
+    ngx_log_debug0(NGX_LOG_DEBUG_HTTP, call->connection->log, 0,
+                   "conductor call: it took too long");
 
     ngx_conductor_call_end(call->connection);
 }

@@ -1,5 +1,6 @@
 /* What is common to all that is asked about presence over HTTP. */
 
+#include "ngx_conductor_audit.h"
 #include "ngx_conductor_presence.h"
 
 
@@ -52,6 +53,7 @@ ngx_conductor_presence_ask(ngx_http_request_t *r, uint32_t *hidden,
     ngx_conductor_view_unref(view);
 
     if (*hidden == NGX_CONDUCTOR_UNSEEN) {
+        ngx_conductor_audit_deny(r, "forbidden", NGX_HTTP_FORBIDDEN);
         *rc = ngx_conductor_presence_wrong(r, NGX_HTTP_FORBIDDEN,
                              "presence is not for your role", NULL);
         return NGX_DONE;

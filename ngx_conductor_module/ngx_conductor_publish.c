@@ -45,10 +45,14 @@ ngx_conductor_publish_handler(ngx_http_request_t *r)
     if (rc != NGX_OK) {
         (void) ngx_http_discard_request_body(r);
 
-        return (rc == NGX_DECLINED)
-               ? ngx_conductor_body_error(r, NGX_HTTP_FORBIDDEN,
-                                          "this origin is not allowed")
-               : NGX_HTTP_INTERNAL_SERVER_ERROR;
+        if (rc != NGX_DECLINED) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        ngx_conductor_audit_deny(r, "bad_origin", NGX_HTTP_FORBIDDEN);
+
+        return ngx_conductor_body_error(r, NGX_HTTP_FORBIDDEN,
+                                        "this origin is not allowed");
     }
 
     if (r->method != NGX_HTTP_POST) {

@@ -19,7 +19,7 @@ use Test::Conductor;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = need_conductor(Test::Nginx->new()->has(qw/ http /))->plan(32);
+my $t = need_conductor(Test::Nginx->new()->has(qw/ http /))->plan(33);
 
 $t->write_file_expand('nginx.conf', conductor_conf(<<'EOF_CONF'));
 
@@ -180,6 +180,7 @@ for ([ 'x.log buffer=1k', qr/the size is 8k to 16m/ ],
      [ 'x.log format=json', qr/expected "buffer="/ ],
      [ 'off buffer=64k', qr/no more to say/ ],
      [ '""', qr/it names no file/ ],
+     [ 'syslog:server=127.0.0.1', qr/it names no file/ ],
      [ 'x.log; audit_log y.log', qr/is duplicate/ ],
      [ 'access.log', qr/it is the file of another log/ ],
      [ 'nowhere/x.log', qr/open\(\) ".*nowhere/ ])

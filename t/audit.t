@@ -21,7 +21,7 @@ select STDOUT; $| = 1;
 
 my $secret = 'the secret, which is 32 octets or longer';
 
-my $t = need_conductor(Test::Nginx->new()->has(qw/ http /))->plan(52);
+my $t = need_conductor(Test::Nginx->new()->has(qw/ http /))->plan(53);
 
 $t->write_file_expand('nginx.conf', conductor_conf(<<"EOF_CONF"));
 
@@ -159,6 +159,11 @@ publish($t, { type => 'e' });
 $no = line('deny');
 is("$no->{what} $no->{reason} $no->{status}", 'publish no token 401',
     'who has no token least of all');
+publish($t, { type => 'e' }, path => '/open',
+        headers => [ 'Origin: http://evil' ]);
+$no = line('deny');
+is("$no->{what} $no->{reason} $no->{status}", 'publish bad_origin 403',
+    'or who comes from the page of somebody else');
 api($t, 'POST', '/admin/drain', token => token('bob', 'writer'));
 $no = line('deny');
 is("$no->{what} $no->{reason} $no->{status} $no->{user}",
