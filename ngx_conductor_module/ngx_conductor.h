@@ -182,6 +182,7 @@ struct ngx_conductor_hub_s {
     _Atomic uint64_t             *figures;    /* of the slot; NULL: none */
     _Atomic uint64_t             *gauges;     /* likewise */
     cdr_log_cursor_t              cursor;     /* next event to fan out */
+    uint64_t                      sent_seq;   /* last one said to be sent */
     uint32_t                      drain_seen; /* what is done of the zone's */
     uint32_t                      marked_seen;
     ngx_msec_t                    reaped;     /* when, for who is refused */

@@ -44,6 +44,7 @@ ngx_conductor_append(ngx_conductor_publication_t *pub)
     ngx_conductor_append_e   rc;
 
     hub = pub->hub;
+    pub->arrived_us = ngx_conductor_clock();
 
     do {
         if (ngx_conductor_rules_current(hub) != NGX_OK) {
@@ -404,6 +405,7 @@ ngx_conductor_append_copy(ngx_conductor_publication_t *pub, cdr_log_tx_t *tx)
     ngx_memzero(&fields, sizeof(cdr_log_fields_t));
 
     fields.time_ms = ngx_conductor_now();
+    fields.arrived_us = pub->arrived_us;
     fields.server = hub->zone->boot;
     fields.boot = hub->zone->boot;
 

@@ -62,6 +62,8 @@ typedef struct {
     ngx_conductor_prepared_t     *events;
     ngx_str_t                     items;      /* for the outbox */
 
+    uint64_t                      arrived_us; /* set by appending it */
+
     /* the result */
 
     ngx_conductor_first_t         first;

@@ -151,9 +151,14 @@ ngx_conductor_join_read_event(ngx_conductor_join_own_t *own,
     ev->text = e->text;
 
     ev->fields.time_ms = e->time_ms;
+    ev->fields.arrived_us = ngx_conductor_clock();
     ev->fields.server = e->server;
     ev->fields.n = e->number;
     ev->fields.flags = e->flags & NGX_CONDUCTOR_TO;
+
+    if (e->server == own->join.hub->zone->joining.server) {
+        ev->fields.arrived_us = ngx_conductor_arrived(e->time_ms);
+    }
 
     if (e->control) {
         ev->fields.flags = NGX_CONDUCTOR_EVENT_GAP;
@@ -163,6 +168,7 @@ ngx_conductor_join_read_event(ngx_conductor_join_own_t *own,
         /* it was there before any client of this life */
 
         ev->fields.flags |= NGX_CONDUCTOR_EVENT_OLD;
+        ev->fields.arrived_us = 0;
     }
 }
 
@@ -353,7 +359,7 @@ ngx_conductor_join_read_own(ngx_conductor_join_own_t *own,
     cdr_stream_entry_t *e, cdr_log_pos_t *pos)
 {
     uint32_t                  slot, marks;
-    uint64_t                  now;
+    uint64_t                  now, lag;
     ngx_uint_t                answered;
     cdr_log_pos_t             place;
     cdr_outbox_rec_t         *rec;
@@ -381,8 +387,10 @@ ngx_conductor_join_read_own(ngx_conductor_join_own_t *own,
 
     now = ngx_conductor_now();
 
-    atomic_store(&joining->lag_us,
-                 (now > e->time_ms) ? (now - e->time_ms) * 1000 : 0);
+    lag = (now > e->time_ms) ? (now - e->time_ms) * 1000 : 0;
+
+    atomic_store(&joining->lag_us, lag);
+    ngx_conductor_observe(hub, CDR_HISTOGRAM_REDIS, lag);
 
     if (cdr_outbox_seek(&hub->outbox, &own->found, e->number, &rec) != CDR_OK
         || e->number != rec->n + rec->count - 1)

@@ -161,6 +161,7 @@ ngx_conductor_join_place_items(ngx_conductor_join_own_t *own,
         ev[i].text = text;
         ev[i].open = 1;
         ev[i].fields.time_ms = rec->time_ms;
+        ev[i].fields.arrived_us = ngx_conductor_arrived(rec->time_ms);
         ev[i].fields.server = own->join.hub->zone->joining.server;
         ev[i].fields.lone = ev[i].fields.server;
         ev[i].fields.n = rec->n + i;

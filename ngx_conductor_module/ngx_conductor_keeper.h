@@ -68,6 +68,7 @@ typedef struct {
     /* the outcome */
 
     int                           rc;       /* as of cdr_store.h */
+    uint64_t                      us;       /* that it took */
     bool                          more;     /* there is more of it to do, or
                                                it has changed */
     char                          error[CDR_STORE_ERROR_LEN];

@@ -16,6 +16,8 @@ static ngx_int_t ngx_conductor_keeper_own(ngx_conductor_keeper_t *k,
     ngx_conductor_job_t *job);
 static ngx_int_t ngx_conductor_keeper_save(ngx_conductor_keeper_t *k,
     ngx_conductor_job_t *job);
+static void ngx_conductor_keeper_timed(ngx_conductor_hub_t *hub,
+    ngx_conductor_job_t *job);
 static void ngx_conductor_keeper_done(ngx_conductor_keeper_t *k,
     ngx_conductor_job_t *job);
 static void ngx_conductor_keeper_locked(ngx_conductor_keeper_t *k,
@@ -191,6 +193,8 @@ ngx_conductor_keeper_save(ngx_conductor_keeper_t *k, ngx_conductor_job_t *job)
 static void
 ngx_conductor_keeper_done(ngx_conductor_keeper_t *k, ngx_conductor_job_t *job)
 {
+    ngx_conductor_keeper_timed(k->hub, job);
+
     switch (job->kind) {
 
     case NGX_CONDUCTOR_JOB_NONE:
@@ -211,6 +215,30 @@ ngx_conductor_keeper_done(ngx_conductor_keeper_t *k, ngx_conductor_job_t *job)
 
     default:
         ngx_conductor_database_done(k, job);
+    }
+}
+
+
+/* How long the database took. */
+
+static void
+ngx_conductor_keeper_timed(ngx_conductor_hub_t *hub, ngx_conductor_job_t *job)
+{
+    switch (job->kind) {
+
+    case NGX_CONDUCTOR_JOB_ASK:
+        ngx_conductor_observe(hub, CDR_HISTOGRAM_QUERY, job->us);
+        break;
+
+    case NGX_CONDUCTOR_JOB_END:
+    case NGX_CONDUCTOR_JOB_APPLY:
+    case NGX_CONDUCTOR_JOB_RENEW:
+    case NGX_CONDUCTOR_JOB_SWEEP:
+        ngx_conductor_observe(hub, CDR_HISTOGRAM_COMMIT, job->us);
+        break;
+
+    default:
+        break;
     }
 }
 

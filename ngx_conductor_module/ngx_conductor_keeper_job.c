@@ -58,6 +58,10 @@ ngx_conductor_job_init(ngx_conductor_thread_t *t, ngx_conductor_hub_t *hub)
 void
 ngx_conductor_job_do(ngx_conductor_thread_t *t, ngx_conductor_job_t *job)
 {
+    uint64_t  start;
+
+    start = ngx_conductor_clock();
+
     job->more = 0;
     job->error[0] = '\0';
 
@@ -91,6 +95,8 @@ ngx_conductor_job_do(ngx_conductor_thread_t *t, ngx_conductor_job_t *job)
     default:
         job->rc = ngx_conductor_job_write(t, job);
     }
+
+    job->us = ngx_conductor_clock() - start;
 }
 
 

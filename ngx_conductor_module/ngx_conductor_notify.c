@@ -275,6 +275,7 @@ ngx_conductor_notify_append(ngx_conductor_hub_t *hub, cdr_str_t type,
     ngx_memzero(&fields, sizeof(cdr_log_fields_t));
 
     fields.time_ms = ngx_conductor_now();
+    fields.arrived_us = ngx_conductor_clock();
     fields.server = hub->zone->boot;
     fields.boot = hub->zone->boot;
     fields.n = tx.seq;

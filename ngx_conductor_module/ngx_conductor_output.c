@@ -17,6 +17,8 @@ static void ngx_conductor_output_unlink(ngx_conductor_item_t *link);
 static u_char *ngx_conductor_output_gather(ngx_conductor_session_t *s,
     size_t *len);
 static void ngx_conductor_output_sent(ngx_conductor_session_t *s, size_t n);
+static void ngx_conductor_output_queued(ngx_conductor_session_t *s,
+    size_t queued, int64_t messages);
 static ngx_uint_t ngx_conductor_output_unsent(ngx_conductor_buf_t *buf,
     size_t pos);
 static void ngx_conductor_output_dropped(ngx_conductor_session_t *s,
@@ -69,6 +71,7 @@ ngx_conductor_output_frame(ngx_conductor_session_t *s, ngx_uint_t first,
 {
     size_t                size;
     u_char               *p;
+    ngx_uint_t            message;
     ngx_conductor_buf_t  *buf;
 
     if (s->state != NGX_CONDUCTOR_OPEN
@@ -94,10 +97,12 @@ ngx_conductor_output_frame(ngx_conductor_session_t *s, ngx_uint_t first,
     p = buf->data + buf->len;
     p += cdr_ws_header(p, (uint8_t) first, len);
 
+    message = !(first & CDR_WS_OP_CONTROL);
+
     buf->len += size;
-    buf->messages += !(first & CDR_WS_OP_CONTROL);
-    s->queued_n += !(first & CDR_WS_OP_CONTROL);
-    s->queued += size;
+    buf->messages += message;
+
+    ngx_conductor_output_queued(s, s->queued + size, message);
 
     return p;
 }
@@ -162,8 +167,8 @@ ngx_conductor_output_buf(ngx_conductor_session_t *s, ngx_conductor_buf_t *buf,
     }
 
     buf->refs++;
-    s->queued += buf->len - pos;
-    s->queued_n += buf->messages;
+
+    ngx_conductor_output_queued(s, s->queued + buf->len - pos, buf->messages);
 
     if (pos) {
         s->out_pos = pos;
@@ -182,11 +187,15 @@ void
 ngx_conductor_output_move(ngx_conductor_session_t *s,
     ngx_conductor_buf_t *buf)
 {
+    int64_t                n;
     ngx_conductor_item_t  *link;
+
+    n = 0;
 
     while (s->out) {
         link = s->out;
         s->out = link->next;
+        n += link->buf->messages;
 
         ngx_memcpy(buf->data + buf->len, link->buf->data, link->buf->len);
 
@@ -197,8 +206,8 @@ ngx_conductor_output_move(ngx_conductor_session_t *s,
     }
 
     s->last = &s->out;
-    s->queued = 0;
-    s->queued_n = 0;
+
+    ngx_conductor_output_queued(s, 0, -n);
 }
 
 
@@ -277,7 +286,8 @@ ngx_conductor_output_flush(ngx_conductor_session_t *s)
 void
 ngx_conductor_output_drop(ngx_conductor_session_t *s, ngx_uint_t all)
 {
-    size_t                 pos, queued;
+    size_t                 pos, queued, left;
+    int64_t                messages;
     ngx_uint_t             n;
     ngx_conductor_item_t  *link, *next;
 
@@ -288,6 +298,7 @@ ngx_conductor_output_drop(ngx_conductor_session_t *s, ngx_uint_t all)
     }
 
     n = 0;
+    messages = 0;
     pos = all ? s->out_pos : 0;
     queued = s->queued;
 
@@ -295,14 +306,14 @@ ngx_conductor_output_drop(ngx_conductor_session_t *s, ngx_uint_t all)
         s->out = NULL;
         s->last = &s->out;
         s->out_pos = 0;
-        s->queued = 0;
+        left = 0;
 
     } else {
-        s->queued = link->buf->len - s->out_pos;
+        left = link->buf->len - s->out_pos;
 
-        while (s->queued < s->offered && link->next) {
+        while (left < s->offered && link->next) {
             link = link->next;
-            s->queued += link->buf->len;
+            left += link->buf->len;
         }
 
         s->last = &link->next;
@@ -313,12 +324,30 @@ ngx_conductor_output_drop(ngx_conductor_session_t *s, ngx_uint_t all)
     for ( /* void */ ; link; link = next) {
         next = link->next;
         n += ngx_conductor_output_unsent(link->buf, pos);
+        messages += link->buf->messages;
         pos = 0;
-        s->queued_n -= link->buf->messages;
         ngx_conductor_output_unlink(link);
     }
 
-    ngx_conductor_output_dropped(s, n, queued - s->queued);
+    ngx_conductor_output_queued(s, left, -messages);
+    ngx_conductor_output_dropped(s, n, queued - left);
+}
+
+
+/* What is queued now, and how many messages more that are. */
+
+static void
+ngx_conductor_output_queued(ngx_conductor_session_t *s, size_t queued,
+    int64_t messages)
+{
+    ngx_conductor_gauge(s->hub, CDR_GAUGE_QUEUED_BYTES,
+                        (int64_t) (queued - s->queued));
+    ngx_conductor_gauge(s->hub, CDR_GAUGE_QUEUED_MESSAGES, messages);
+    ngx_conductor_gauge(s->hub, CDR_GAUGE_BEHIND,
+                        (queued != 0) - (s->queued != 0));
+
+    s->queued = queued;
+    s->queued_n += messages;
 }
 
 
@@ -534,10 +563,12 @@ ngx_conductor_output_gather(ngx_conductor_session_t *s, size_t *len)
 static void
 ngx_conductor_output_sent(ngx_conductor_session_t *s, size_t n)
 {
-    size_t                 rest;
+    size_t                 rest, left;
+    int64_t                messages;
     ngx_conductor_item_t  *link;
 
-    s->queued -= n;
+    left = s->queued - n;
+    messages = 0;
     s->traffic.out.bytes += n;
 
     while (n) {
@@ -546,12 +577,11 @@ ngx_conductor_output_sent(ngx_conductor_session_t *s, size_t n)
 
         if (n < rest) {
             s->out_pos += n;
-            return;
+            break;
         }
 
         n -= rest;
-        s->traffic.out.messages += link->buf->messages;
-        s->queued_n -= link->buf->messages;
+        messages += link->buf->messages;
         s->out_pos = 0;
         s->out = link->next;
 
@@ -561,4 +591,8 @@ ngx_conductor_output_sent(ngx_conductor_session_t *s, size_t n)
 
         ngx_conductor_output_unlink(link);
     }
+
+    s->traffic.out.messages += messages;
+
+    ngx_conductor_output_queued(s, left, -messages);
 }

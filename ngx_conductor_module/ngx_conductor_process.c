@@ -402,6 +402,7 @@ ngx_conductor_posted_handler(ngx_event_t *ev)
             ngx_conductor_process_post_next();
         }
 
+        ngx_conductor_latency(hub[i]);
         ngx_conductor_errands_do(hub[i]);
         ngx_conductor_watch(hub[i]);
         ngx_conductor_known_turn(hub[i]);

@@ -91,6 +91,17 @@ ngx_conductor_observe(ngx_conductor_hub_t *hub, ngx_uint_t row, uint64_t us)
 }
 
 
+/*
+ * ngx_conductor_latency.c: from the arrival of an event to its last client.
+ * This worker has sent what is before its cursor; its first client has come;
+ * what arrived at that time of the day, in ms, on the clock of latencies.
+ */
+
+void ngx_conductor_latency(ngx_conductor_hub_t *hub);
+void ngx_conductor_latency_begin(ngx_conductor_hub_t *hub);
+uint64_t ngx_conductor_arrived(uint64_t time_ms);
+
+
 /* ngx_conductor_wake.c: how processes wake each other */
 
 #define ngx_conductor_slot_is_keeper(slot)                                    \

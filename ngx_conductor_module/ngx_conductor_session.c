@@ -125,6 +125,7 @@ ngx_conductor_session_start(ngx_conductor_session_t *s, ngx_connection_t *c)
     ngx_conductor_traffic_sample(s);
 
     ngx_queue_insert_tail(&s->hub->sessions, &s->queue);
+    ngx_conductor_latency_begin(s->hub);
 }
 
 

@@ -146,6 +146,8 @@ typedef struct {
                                                            when presence
                                                            changes */
 
+    _Atomic uint64_t              sent;       /* by all: number of an event */
+
     ngx_conductor_keeping_t       keeping;
     ngx_conductor_lives_t         lives;
     ngx_conductor_joining_t       joining;

@@ -284,6 +284,7 @@ cdr_log_fill_rec(cdr_log_rec_t *rec, const cdr_log_fields_t *fields,
     rec->flags = fields->flags;
     rec->seq = seq;
     rec->time_ms = fields->time_ms;
+    rec->arrived_us = fields->arrived_us;
     rec->pos = place->pos;
     rec->server = fields->server;
     rec->boot = fields->boot;

@@ -42,7 +42,7 @@
 #include "cdr_event_id.h"
 
 
-#define CDR_LOG_VERSION       2
+#define CDR_LOG_VERSION       3
 #define CDR_LOG_SIZE_MIN      4096    /* data bytes */
 #define CDR_LOG_EVENTS_MIN    4
 #define CDR_LOG_TYPE_MAX      255     /* bytes of an event's type name */
@@ -69,6 +69,8 @@ typedef struct {
 
 typedef struct {
     uint64_t             time_ms;   /* when it was accepted */
+    uint64_t             arrived_us;    /* when it came to this server, on its
+                                           clock; 0: before this life */
     cdr_log_pos_t        pos;       /* all 0 when adding: { epoch_ms, seq } */
     uint64_t             server;    /* origin: who accepted it, */
     uint64_t             boot;      /* in which life, */
@@ -91,6 +93,7 @@ typedef struct {
     uint32_t             flags;
     uint64_t             seq;
     uint64_t             time_ms;
+    uint64_t             arrived_us;
     cdr_log_pos_t        pos;
     uint64_t             server;
     uint64_t             boot;

@@ -71,6 +71,7 @@ cdr_log_next(const cdr_log_t *log, cdr_log_cursor_t *cur,
 
     event->seq = seq;
     event->fields.time_ms = rec.time_ms;
+    event->fields.arrived_us = rec.arrived_us;
     event->fields.pos = rec.pos;
     event->fields.server = rec.server;
     event->fields.boot = rec.boot;

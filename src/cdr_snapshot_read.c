@@ -380,6 +380,7 @@ cdr_snapshot_get_event(cdr_str_t body, cdr_log_event_t *event)
     p = body.data;
 
     event->fields.time_ms = cdr_snapshot_get64(&p);
+    event->fields.arrived_us = 0;
     cdr_snapshot_get_pos(&p, &event->fields.pos);
     event->fields.server = cdr_snapshot_get64(&p);
     event->fields.boot = cdr_snapshot_get64(&p);
