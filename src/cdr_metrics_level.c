@@ -106,7 +106,7 @@ static const cdr_level_family_t  cdr_level_table[] = {
     cdr_level("conductor_outbox_bytes_limit",
               "Bytes that the outbox has.", CDR_LEVEL_OUTBOX_BYTES_MAX),
 
-    cdr_level("conductor_backend_calls",
+    cdr_level("conductor_backend_calls_active",
               "Calls of back ends under way.", CDR_LEVEL_CALLS),
     cdr_level("conductor_backend_calls_waiting",
               "Calls of back ends that wait for their turn.",
