@@ -10,18 +10,19 @@
 typedef struct {
     ngx_conductor_hub_t          *hub;
     uint32_t                      i;          /* what is lent */
+    uint32_t                      kind;       /* CDR_CALL_... */
 } ngx_conductor_doing_t;
 
 
 static void ngx_conductor_errand_do(ngx_conductor_hub_t *hub, uint32_t i);
 static ngx_int_t ngx_conductor_errand_copy(ngx_conductor_hub_t *hub,
-    cdr_lend_t *lend, ngx_str_t *text, u_char *id);
+    cdr_lend_t *lend, ngx_str_t *text, u_char *id, uint32_t *kind);
 static ngx_int_t ngx_conductor_errand_call(ngx_conductor_hub_t *hub,
-    uint32_t i, ngx_str_t *text, u_char *id);
+    uint32_t i, ngx_str_t *text, u_char *id, uint32_t kind);
 static void ngx_conductor_errand_answer(void *data,
     ngx_conductor_answer_t *answer);
 static void ngx_conductor_errand_return(ngx_conductor_hub_t *hub, uint32_t i,
-    cdr_lend_state_e state);
+    cdr_lend_state_e state, ngx_uint_t result);
 
 
 void
@@ -49,6 +50,7 @@ ngx_conductor_errands_do(ngx_conductor_hub_t *hub)
 static void
 ngx_conductor_errand_do(ngx_conductor_hub_t *hub, uint32_t i)
 {
+    uint32_t     kind;
     ngx_int_t    rc;
     ngx_str_t    text;
     cdr_lend_t  *lend;
@@ -61,36 +63,35 @@ ngx_conductor_errand_do(ngx_conductor_hub_t *hub, uint32_t i)
     if (ngx_exiting || ngx_terminate || ngx_quit
         || ngx_conductor_target(hub, lend->tag) == NULL)
     {
-        ngx_conductor_errand_return(hub, i, CDR_LEND_REFUSED);
+        ngx_conductor_errand_return(hub, i, CDR_LEND_REFUSED, 0);
         return;
     }
 
-    rc = ngx_conductor_errand_copy(hub, lend, &text, id);
+    rc = ngx_conductor_errand_copy(hub, lend, &text, id, &kind);
 
     if (rc == NGX_DECLINED) {
 
         /* it made way */
 
-        ngx_conductor_errand_return(hub, i, CDR_LEND_DONE);
+        ngx_conductor_errand_return(hub, i, CDR_LEND_DONE, 0);
         return;
     }
 
     if (rc == NGX_OK) {
-        rc = ngx_conductor_errand_call(hub, i, &text, id);
+        rc = ngx_conductor_errand_call(hub, i, &text, id, kind);
         ngx_free(text.data);
     }
 
     if (rc != NGX_OK) {
-        ngx_conductor_errand_return(hub, i, CDR_LEND_REFUSED);
+        ngx_conductor_errand_return(hub, i, CDR_LEND_REFUSED, 0);
     }
 }
 
 
 static ngx_int_t
 ngx_conductor_errand_copy(ngx_conductor_hub_t *hub, cdr_lend_t *lend,
-    ngx_str_t *text, u_char *id)
+    ngx_str_t *text, u_char *id, uint32_t *kind)
 {
-    uint32_t              flags;
     cdr_str_t             type, value;
     ngx_int_t             rc;
     cdr_outbox_rec_t     *rec;
@@ -107,7 +108,7 @@ ngx_conductor_errand_copy(ngx_conductor_hub_t *hub, cdr_lend_t *lend,
 
         cdr_outbox_items(rec, &it);
 
-        if (cdr_outbox_item(&it, &flags, &type, &value) == CDR_OK) {
+        if (cdr_outbox_item(&it, kind, &type, &value) == CDR_OK) {
             text->len = value.len;
             text->data = ngx_alloc(value.len, ngx_cycle->log);
             rc = NGX_ERROR;
@@ -128,7 +129,7 @@ ngx_conductor_errand_copy(ngx_conductor_hub_t *hub, cdr_lend_t *lend,
 
 static ngx_int_t
 ngx_conductor_errand_call(ngx_conductor_hub_t *hub, uint32_t i,
-    ngx_str_t *text, u_char *id)
+    ngx_str_t *text, u_char *id, uint32_t kind)
 {
     ngx_conductor_doing_t      *doing;
     ngx_conductor_target_t     *target;
@@ -143,6 +144,7 @@ ngx_conductor_errand_call(ngx_conductor_hub_t *hub, uint32_t i,
 
     doing->hub = hub;
     doing->i = i;
+    doing->kind = kind % CDR_CALL_N;
 
     ngx_memzero(&conf, sizeof(ngx_conductor_call_conf_t));
 
@@ -170,18 +172,34 @@ ngx_conductor_errand_answer(void *data, ngx_conductor_answer_t *answer)
 {
     ngx_conductor_doing_t *doing = data;
 
-    ngx_conductor_errand_return(doing->hub, doing->i,
-                                (answer->outcome == NGX_CONDUCTOR_CALL_OK)
-                                ? CDR_LEND_DONE : CDR_LEND_FAILED);
+    ngx_uint_t            done;
+    ngx_conductor_hub_t  *hub;
+
+    hub = doing->hub;
+
+    ngx_conductor_count(hub, CDR_FIGURE_CALLS + CDR_CALLED_OK
+                             + answer->outcome, 1);
+    ngx_conductor_observe(hub, CDR_HISTOGRAM_CALL + doing->kind, answer->us);
+
+    /* what it answers is not read, so it is never too much */
+
+    done = answer->outcome == NGX_CONDUCTOR_CALL_OK
+           || (answer->outcome == NGX_CONDUCTOR_CALL_TOO_BIG
+               && answer->status >= NGX_HTTP_OK
+               && answer->status < NGX_HTTP_SPECIAL_RESPONSE);
+
+    ngx_conductor_errand_return(hub, doing->i,
+                                done ? CDR_LEND_DONE : CDR_LEND_FAILED,
+                                answer->status);
     ngx_free(doing);
 }
 
 
 static void
 ngx_conductor_errand_return(ngx_conductor_hub_t *hub, uint32_t i,
-    cdr_lend_state_e state)
+    cdr_lend_state_e state, ngx_uint_t result)
 {
-    cdr_lend_return(&hub->errands->lends, i, state);
+    cdr_lend_return(&hub->errands->lends, i, state, (uint32_t) result);
 
     ngx_conductor_wake_keeper(hub);
 }

@@ -329,6 +329,7 @@ ngx_conductor_runner_returned(ngx_conductor_runner_t *run, cdr_lend_t *lend,
     ngx_queue_t                 *q;
     ngx_conductor_errand_t      *errand;
     ngx_conductor_errands_of_t  *of;
+    u_char                       reason[sizeof("status ") + NGX_INT32_LEN];
 
     of = ngx_conductor_runner_of(run, lend->tag);
 
@@ -368,7 +369,11 @@ ngx_conductor_runner_returned(ngx_conductor_runner_t *run, cdr_lend_t *lend,
         break;
 
     case CDR_LEND_FAILED:
-        ngx_conductor_errand_failed(of, errand, "its location fails");
+        (void) ngx_snprintf(reason, sizeof(reason), "status %uD%Z",
+                            lend->result);
+        ngx_conductor_errand_failed(of, errand,
+                                    lend->result ? (char *) reason
+                                                 : "it does not answer");
         break;
 
     case CDR_LEND_REFUSED:

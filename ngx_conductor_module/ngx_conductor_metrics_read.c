@@ -1,5 +1,6 @@
 /* What /metrics tells, read from the zone. */
 
+#include "ngx_conductor_errand.h"
 #include "ngx_conductor_keeper.h"
 #include "ngx_conductor_metrics.h"
 #include "ngx_conductor_redis.h"
@@ -21,6 +22,8 @@ static void ngx_conductor_metrics_workers(ngx_conductor_hub_t *hub,
 static void ngx_conductor_metrics_keeper(ngx_conductor_hub_t *hub,
     uint64_t *level);
 static void ngx_conductor_metrics_redis(ngx_conductor_hub_t *hub,
+    uint64_t *level);
+static void ngx_conductor_metrics_errands(ngx_conductor_hub_t *hub,
     uint64_t *level);
 static void ngx_conductor_metrics_outbox(ngx_conductor_hub_t *hub,
     uint64_t *level);
@@ -109,6 +112,10 @@ ngx_conductor_metrics_levels(ngx_conductor_hub_t *hub, uint64_t *level)
     if (hub->redis) {
         ngx_conductor_metrics_redis(hub, level);
         ngx_conductor_metrics_outbox(hub, level);
+    }
+
+    if (hub->errands) {
+        ngx_conductor_metrics_errands(hub, level);
     }
 }
 
@@ -302,4 +309,20 @@ ngx_conductor_metrics_outbox(ngx_conductor_hub_t *hub, uint64_t *level)
     level[CDR_LEVEL_OUTBOX_EVENTS] = fill.events;
     level[CDR_LEVEL_OUTBOX_BYTES] = fill.used;
     level[CDR_LEVEL_OUTBOX_BYTES_MAX] = fill.size;
+}
+
+
+static void
+ngx_conductor_metrics_errands(ngx_conductor_hub_t *hub, uint64_t *level)
+{
+    cdr_outbox_fill_t  fill;
+
+    cdr_outbox_fill(&hub->errand_box, &fill);
+
+    level[CDR_LEVEL_ERRANDS] = fill.records;
+    level[CDR_LEVEL_ERRANDS_BYTES] = fill.used;
+    level[CDR_LEVEL_ERRANDS_BYTES_MAX] = fill.size;
+    level[CDR_LEVEL_ERRANDS_DONE] = atomic_load(&hub->errands->done);
+    level[CDR_LEVEL_ERRANDS_FAILED] = atomic_load(&hub->errands->failed);
+    level[CDR_LEVEL_ERRANDS_DROPPED] = atomic_load(&hub->errands->dropped);
 }

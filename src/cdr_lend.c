@@ -101,11 +101,16 @@ cdr_lend_take(cdr_lends_t *l, uint32_t slot, uint32_t incarnation)
 
 
 void
-cdr_lend_return(cdr_lends_t *l, uint32_t i, cdr_lend_state_e state)
+cdr_lend_return(cdr_lends_t *l, uint32_t i, cdr_lend_state_e state,
+    uint32_t result)
 {
     uint32_t  taken;
 
     taken = CDR_LEND_TAKEN;
+
+    if (cdr_lend_state(&l->lends[i]) == CDR_LEND_TAKEN) {
+        l->lends[i].result = result;
+    }
 
     (void) atomic_compare_exchange_strong(&l->lends[i].state, &taken,
                                           (uint32_t) state);

@@ -36,6 +36,7 @@ typedef struct {
     uint32_t              slot;         /* of the borrower */
     uint32_t              incarnation;
     uint32_t              tag;          /* the lender's */
+    uint32_t              result;       /* the borrower's */
     uint64_t              n;            /* likewise: which piece of work, */
     uint64_t              at;           /* and where it lies */
 } cdr_lend_t;
@@ -61,11 +62,13 @@ void cdr_lend_free(cdr_lends_t *l, uint32_t i);
 
 /*
  * The borrower.  Takes a piece that is lent to it: its place, or CDR_LENDS.
- * Gives back what it took: DONE, FAILED or REFUSED.
+ * Gives back what it took: DONE, FAILED or REFUSED, with a result that it may
+ * tell.
  */
 
 uint32_t cdr_lend_take(cdr_lends_t *l, uint32_t slot, uint32_t incarnation);
-void cdr_lend_return(cdr_lends_t *l, uint32_t i, cdr_lend_state_e state);
+void cdr_lend_return(cdr_lends_t *l, uint32_t i, cdr_lend_state_e state,
+    uint32_t result);
 
 /*
  * For the dead: all that the owners of a slot have, up to this incarnation, is

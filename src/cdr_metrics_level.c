@@ -112,6 +112,22 @@ static const cdr_level_family_t  cdr_level_table[] = {
               "Calls of back ends that wait for their turn.",
               CDR_LEVEL_CALLS_WAITING),
 
+    cdr_level("conductor_backend_outbox_records",
+              "What back ends are still to be told.", CDR_LEVEL_ERRANDS),
+    cdr_level("conductor_backend_outbox_bytes",
+              "Bytes of that.", CDR_LEVEL_ERRANDS_BYTES),
+    cdr_level("conductor_backend_outbox_bytes_limit",
+              "Bytes that their outbox has.", CDR_LEVEL_ERRANDS_BYTES_MAX),
+    cdr_level_counter("conductor_backend_delivered_total",
+                      "What back ends were told out of the outbox.",
+                      CDR_LEVEL_ERRANDS_DONE),
+    cdr_level_counter("conductor_backend_retries_total",
+                      "How often they did not take it, and it was tried "
+                      "again.", CDR_LEVEL_ERRANDS_FAILED),
+    cdr_level_counter("conductor_backend_dropped_total",
+                      "What they will not be told.",
+                      CDR_LEVEL_ERRANDS_DROPPED),
+
     cdr_level_time("conductor_start_time_seconds",
                    "When the zone was made, in seconds since 1970.",
                    CDR_LEVEL_STARTED, CDR_LEVEL_MS),

@@ -18,7 +18,7 @@ use Test::Conductor::Told;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = need_conductor(Test::Nginx->new()->has(qw/ http proxy /))->plan(24);
+my $t = need_conductor(Test::Nginx->new()->has(qw/ http proxy /))->plan(26);
 
 $t->todo_alerts(killed());
 
@@ -56,6 +56,10 @@ http {
         location /silent {
             conductor h;
             conductor_identity user=$arg_user role=reviewer;
+        }
+
+        location = /metrics {
+            conductor_metrics h format=prometheus;
         }
 
         location = /backend {
@@ -128,6 +132,13 @@ tell_back($t, 8081, 200);
 is(scalar(uniq(map { $_->{connectionId} } wait_told($t, 20, @ids))), 20,
     'it is told when it works again');
 ok(wait_for(sub { !files($t) }), 'and then nothing is on disk');
+
+my %figure = (api($t, 'GET', '/metrics'))[1]
+    =~ /^conductor_backend_(\w+)\{hub="h"\} (\d+)/mg;
+
+is("$figure{delivered_total} $figure{outbox_records} $figure{dropped_total}",
+    '25 0 0', 'as many as were told are counted');
+cmp_ok($figure{retries_total}, '>', 0, 'and those that failed');
 
 ###############################################################################
 

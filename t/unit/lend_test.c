@@ -42,17 +42,18 @@ a_piece_comes_back(void)
     ok(cdr_lend_take(&l, 3, 7) == i, "its borrower takes it");
     ok(cdr_lend_take(&l, 3, 7) == CDR_LENDS, "once");
 
-    cdr_lend_return(&l, i, CDR_LEND_DONE);
+    cdr_lend_return(&l, i, CDR_LEND_DONE, 503);
 
     ok(cdr_lend_back(&l, 0, &state) == i && state == CDR_LEND_DONE,
        "it comes back done");
+    ok(l.lends[i].result == 503, "with a result");
     ok(cdr_lend_back(&l, i + 1, &state) == CDR_LENDS, "and nothing else");
 
     cdr_lend_free(&l, i);
 
     ok(cdr_lend_find(&l, 100) == CDR_LENDS, "and its place is free");
 
-    cdr_lend_return(&l, i, CDR_LEND_FAILED);
+    cdr_lend_return(&l, i, CDR_LEND_FAILED, 503);
 
     ok(cdr_lend_back(&l, 0, &state) == CDR_LENDS, "what is not taken does not "
        "come back");
@@ -105,7 +106,7 @@ the_dead_give_back(void)
     ok(cdr_lend_back(&l, 0, &state) == taken && state == CDR_LEND_LOST,
        "what it had taken is lost");
 
-    cdr_lend_return(&l, taken, CDR_LEND_DONE);
+    cdr_lend_return(&l, taken, CDR_LEND_DONE, 503);
 
     (void) cdr_lend_back(&l, 0, &state);
 
