@@ -124,6 +124,12 @@ like(get('/app.js'), qr/^HTTP\S+ 200 .*text\/javascript/s, 'with its script');
 like(get('/health'), qr/^HTTP\S+ 200 .*"status".*"redis":"disabled"/s,
     'health is at /health, without Redis');
 
+like(get('/metrics'), qr/^HTTP\S+ 200 .*"websocket_connections_total"/s,
+    'figures are at /metrics');
+like(get('/metrics/prometheus'),
+    qr/^HTTP\S+ 200 .*^websocket_connections_total\{/ms,
+    'and for Prometheus');
+
 like($text, qr/^\s+sqlite3 tasks\.db "SELECT \* FROM reviewer_presence;"$/m,
     'and how to see who is here');
 
@@ -171,6 +177,8 @@ is(admin('Host: example.com'), 403,
     'nor a page of another name that leads here');
 is(admin("Authorization: Bearer $alice", 'Via: 1.1 proxy'), 403,
     'with no token either');
+like(get('/metrics', 'Via: 1.1 proxy'), qr/^HTTP\S+ 403 /,
+    'nor read the figures');
 
 my ($status, $said) = refused(WEBSOCKET_PORT => port());
 is($said, "conductor: already running from this checkout; \"kill $pid\" stops"
@@ -414,8 +422,8 @@ sub request {
 
 
 sub get {
-    my ($uri) = @_;
-    my $s = request("GET $uri", [ 'Connection: close' ]);
+    my ($uri, @headers) = @_;
+    my $s = request("GET $uri", [ 'Connection: close', @headers ]);
     local $/;
     return scalar <$s> // '';
 }
