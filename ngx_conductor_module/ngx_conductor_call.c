@@ -376,6 +376,10 @@ ngx_conductor_call_request(ngx_conductor_call_conf_t *conf,
     c->data = r;
     r->logged = 1;
 
+    if (conf->quiet && c->log->log_level < NGX_LOG_DEBUG) {
+        c->log->log_level = ngx_min(c->log->log_level, NGX_LOG_CRIT);
+    }
+
     r->unparsed_uri.data = ngx_pstrdup(r->pool, &conf->uri);
 
     if (r->unparsed_uri.data == NULL

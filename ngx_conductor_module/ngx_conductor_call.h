@@ -46,6 +46,8 @@ typedef struct {
     ngx_msec_t                    timeout;    /* of all of it */
     ngx_conductor_call_pt         handler;
     void                         *data;       /* for it */
+    unsigned                      quiet:1;    /* nginx is not to log that it
+                                                 fails: it is known */
 } ngx_conductor_call_conf_t;
 
 

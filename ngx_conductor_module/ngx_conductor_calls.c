@@ -282,6 +282,7 @@ ngx_conductor_calls_begin(ngx_conductor_calls_t *calls)
     conf.connection.data = calls->id;
     conf.connection.len = sizeof(calls->id);
     conf.timeout = calls->conf->backend_timeout;
+    conf.quiet = backend->failing;
     conf.handler = ngx_conductor_calls_done;
     conf.data = calls;
 

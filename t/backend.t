@@ -18,7 +18,7 @@ use Test::Conductor::Backend;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = need_conductor(Test::Nginx->new()->has(qw/ http proxy /))->plan(49);
+my $t = need_conductor(Test::Nginx->new()->has(qw/ http proxy /))->plan(51);
 
 $t->write_file_expand('nginx.conf', conductor_conf(<<'EOF_CONF'));
 
@@ -106,6 +106,16 @@ http {
 
         location /publish { conductor_publish h; }
         location /health  { conductor_health h; }
+    }
+
+    server {
+        listen 127.0.0.1:8081;
+        error_log %%TESTDIR%%/gone.log error;
+
+        conductor_auth off;
+
+        location /     { conductor h; conductor_backend /gone; }
+        location /gone { proxy_pass http://127.0.0.1:8084; }
     }
 }
 
@@ -234,6 +244,14 @@ is(ask(open_at($t, '/gone/'), { id => 1 })->{code}, 'backend_error',
     'so is a back end that is not there');
 is(ask(open_at($t, '/nowhere/'), { id => 1 })->{code}, 'backend_error',
     'and a location that is none');
+
+my $gone = ws_connect($t, '/', port => 8081);
+$gone->recv_until('welcome');
+ask($gone, { id => $_ }) for 1 .. 20;
+my @lines = split /\n/, $t->read_file('gone.log');
+is(scalar(grep { /back end "\/gone" failed/ } @lines), 1,
+    'which is logged once');
+is(scalar(grep { /connect\(\) failed/ } @lines), 1, 'also by nginx');
 is(ask(open_at($t, '/slow/'), { id => 1, do => { delay => 1 } })->{code},
     'backend_timeout', 'one that takes too long is another');
 is(ask(open_at($t, '/two/'), { id => 1 })->{type}, 'ack',
