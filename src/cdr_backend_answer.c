@@ -147,6 +147,7 @@ cdr_backend_identity(cdr_backend_answer_t *a, const cdr_json_member_t *m)
     cdr_json_scan_t         s;
     cdr_json_member_t       members[CDR_BACKEND_MEMBERS];
     static const cdr_str_t  user = cdr_str("user");
+    static const cdr_str_t  user_id = cdr_str("userId");
     static const cdr_str_t  role = cdr_str("role");
     static const cdr_str_t  expires = cdr_str("expires");
 
@@ -160,14 +161,18 @@ cdr_backend_identity(cdr_backend_answer_t *a, const cdr_json_member_t *m)
 
     a->identity = true;
 
-    m = cdr_json_find(members, s.nmembers, user);
+    m = cdr_json_find(members, s.nmembers, user_id);
+
+    if (m == NULL) {
+        m = cdr_json_find(members, s.nmembers, user);
+    }
 
     if (m && m->type != CDR_JSON_NULL
         && cdr_backend_plain(m, a->user_buf, sizeof(a->user_buf), &a->user)
            != CDR_OK)
     {
-        return cdr_backend_wrong(a, "\"identity.user\" must be a string of at "
-                                    "most 255 bytes");
+        return cdr_backend_wrong(a, "\"identity.userId\" must be a string of "
+                                    "at most 255 bytes");
     }
 
     m = cdr_json_find(members, s.nmembers, role);

@@ -99,7 +99,7 @@ EOF_CONF
 backend($t, 8082, connect => { answer => {
     emit => { type => 'hint' }, publish => { type => 'e', n => 1 } } });
 backend($t, 8083, connect => { answer => { identity => {
-    user => 'bob', role => [ 'admin', 'x' ] }, subscribe => 's' } });
+    userId => 'bob', role => [ 'admin', 'x' ] }, subscribe => 's' } });
 backend($t, 8084, connect => { answer => { close => { code => 4503,
     reason => 'not you' } } });
 backend($t, 8085, connect => { delay => 20 });

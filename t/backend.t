@@ -245,7 +245,7 @@ is(ask(open_at($t, '/gone/'), { id => 1 })->{code}, 'backend_error',
 is(ask(open_at($t, '/nowhere/'), { id => 1 })->{code}, 'backend_error',
     'and a location that is none');
 
-my $gone = ws_connect($t, '/', port => 8081);
+my $gone = ws_connect(port(8081), '/');
 $gone->recv_until('welcome');
 ask($gone, { id => $_ }) for 1 .. 20;
 my @lines = split /\n/, $t->read_file('gone.log');

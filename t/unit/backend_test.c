@@ -105,6 +105,10 @@ test_answers(void)
        && cdr_json_eq(a.role, str("r,q")) && a.expires == 9,
        "an identity");
 
+    ok(answer("{\"identity\":{\"userId\":\"b\"}}") == CDR_OK && a.identity
+       && cdr_json_eq(a.user, str("b")) && a.role.data == NULL,
+       "as a call names it");
+
     ok(answer("{\"close\":true}") == CDR_OK && a.close == 1000
        && answer("{\"close\":4000}") == CDR_OK && a.close == 4000
        && answer("{\"close\":{\"reason\":\"so\"}}") == CDR_OK
