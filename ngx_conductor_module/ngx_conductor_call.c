@@ -1,20 +1,14 @@
 /*
  * A call of a location of this server, on behalf of no request.
  *
- * nginx's upstreams need a request, and a request needs a connection: both are
- * made up.  The connection's descriptor is an eventfd that all calls of a
- * process share and nobody waits for.  Its request does nothing but have a
- * subrequest, which goes to the location and keeps the answer in memory, and
- * ends with it.
+ * A request that is made up does nothing but have a subrequest, which goes to
+ * the location and keeps the answer in memory, and ends with it.
  */
 
 #include "ngx_conductor_call.h"
 
-#include <sys/eventfd.h>
-
 
 struct ngx_conductor_call_s {
-    ngx_conductor_hub_t          *hub;
     ngx_connection_t             *connection; /* NULL: the request is over */
     ngx_http_request_t           *subrequest;
     ngx_conductor_call_pt         handler;    /* NULL: cancelled */
@@ -26,29 +20,6 @@ struct ngx_conductor_call_s {
 };
 
 
-/* nginx takes what a log has for the first of these. */
-
-typedef struct {
-    ngx_http_log_ctx_t            http;
-    ngx_conductor_hub_t          *hub;
-    ngx_str_t                     id;         /* of the client's connection */
-} ngx_conductor_call_log_t;
-
-
-static ngx_connection_t *ngx_conductor_call_connection(
-    ngx_conductor_call_conf_t *conf);
-static ngx_int_t ngx_conductor_call_connect(ngx_conductor_call_conf_t *conf,
-    ngx_connection_t *c);
-static ngx_int_t ngx_conductor_call_addresses(ngx_conductor_call_conf_t *conf,
-    ngx_connection_t *c);
-static ngx_int_t ngx_conductor_call_log(ngx_conductor_call_conf_t *conf,
-    ngx_connection_t *c);
-static u_char *ngx_conductor_call_log_error(ngx_log_t *log, u_char *buf,
-    size_t len);
-static ngx_http_request_t *ngx_conductor_call_request(
-    ngx_conductor_call_conf_t *conf, ngx_connection_t *c);
-static ngx_int_t ngx_conductor_call_body(ngx_http_request_t *r,
-    ngx_str_t *body);
 static ngx_int_t ngx_conductor_call_start(ngx_conductor_call_t *call,
     ngx_http_request_t *r);
 static ngx_int_t ngx_conductor_call_answered(ngx_http_request_t *sr,
@@ -65,21 +36,6 @@ static void ngx_conductor_call_done(ngx_event_t *ev);
 static void ngx_conductor_call_free(ngx_conductor_call_t *call);
 
 
-static int  ngx_conductor_call_fd = -1;
-
-
-static ngx_str_t  ngx_conductor_call_names[] = {
-    ngx_string("ok"),
-    ngx_string("failed"),
-    ngx_string("timeout"),
-    ngx_string("too_big")
-};
-
-
-static ngx_str_t  ngx_conductor_call_post = ngx_string("POST");
-static ngx_str_t  ngx_conductor_call_http = ngx_string("HTTP/1.1");
-
-
 ngx_conductor_call_t *
 ngx_conductor_call(ngx_conductor_call_conf_t *conf)
 {
@@ -92,20 +48,19 @@ ngx_conductor_call(ngx_conductor_call_conf_t *conf)
         return NULL;
     }
 
-    c = ngx_conductor_call_connection(conf);
+    c = ngx_conductor_call_connection(conf, ngx_conductor_call_event);
     if (c == NULL) {
         ngx_free(call);
         return NULL;
     }
 
-    r = ngx_conductor_call_request(conf, c);
+    r = ngx_conductor_call_request(conf, c, ngx_conductor_call_wake);
     if (r == NULL) {
         ngx_http_close_connection(c);
         ngx_free(call);
         return NULL;
     }
 
-    call->hub = conf->hub;
     call->data = conf->data;
     call->start = ngx_conductor_clock();
     call->answer.outcome = NGX_CONDUCTOR_CALL_FAILED;
@@ -146,313 +101,6 @@ ngx_conductor_call_cancel(ngx_conductor_call_t *call)
 
     ngx_delete_posted_event(&call->done);
     ngx_conductor_call_free(call);
-}
-
-
-ngx_str_t *
-ngx_conductor_call_name(ngx_conductor_call_e outcome)
-{
-    return &ngx_conductor_call_names[outcome];
-}
-
-
-static ngx_connection_t *
-ngx_conductor_call_connection(ngx_conductor_call_conf_t *conf)
-{
-    ngx_connection_t  *c;
-
-    if (ngx_conductor_call_fd == -1) {
-        ngx_conductor_call_fd = eventfd(0, EFD_NONBLOCK|EFD_CLOEXEC);
-
-        if (ngx_conductor_call_fd == -1) {
-            ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, ngx_errno,
-                          "conductor: eventfd() failed");
-            return NULL;
-        }
-    }
-
-    c = ngx_get_connection(ngx_conductor_call_fd, ngx_cycle->log);
-    if (c == NULL) {
-        return NULL;
-    }
-
-    c->shared = 1;
-
-#if (NGX_STAT_STUB)
-    (void) ngx_atomic_fetch_add(ngx_stat_active, 1);
-#endif
-
-    c->pool = ngx_create_pool(conf->server->connection_pool_size,
-                              ngx_cycle->log);
-
-    if (c->pool == NULL) {
-        ngx_close_connection(c);
-
-#if (NGX_STAT_STUB)
-        (void) ngx_atomic_fetch_add(ngx_stat_active, -1);
-#endif
-
-        return NULL;
-    }
-
-    if (ngx_conductor_call_connect(conf, c) != NGX_OK) {
-        c->log = ngx_cycle->log;
-        ngx_http_close_connection(c);
-        return NULL;
-    }
-
-    return c;
-}
-
-
-/* What a request looks for in its connection. */
-
-static ngx_int_t
-ngx_conductor_call_connect(ngx_conductor_call_conf_t *conf,
-    ngx_connection_t *c)
-{
-    ngx_http_connection_t  *hc;
-
-    hc = ngx_pcalloc(c->pool, sizeof(ngx_http_connection_t));
-    c->buffer = ngx_calloc_buf(c->pool);
-
-    if (hc == NULL || c->buffer == NULL
-        || ngx_conductor_call_addresses(conf, c) != NGX_OK
-        || ngx_conductor_call_log(conf, c) != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    hc->conf_ctx = conf->server->ctx;
-
-    c->data = hc;
-    c->log_error = NGX_ERROR_INFO;
-    c->start_time = ngx_current_msec;
-    c->tcp_nodelay = NGX_TCP_NODELAY_DISABLED;
-    c->tcp_nopush = NGX_TCP_NOPUSH_DISABLED;
-
-    /* as if the descriptor were waited for: nobody adds it */
-
-    c->read->active = 1;
-    c->read->log = c->log;
-    c->read->handler = ngx_conductor_call_event;
-
-    c->write->active = 1;
-    c->write->log = c->log;
-    c->write->handler = ngx_conductor_call_event;
-
-    return NGX_OK;
-}
-
-
-/* The client's, as far as it is known; the server's is told to be local. */
-
-static ngx_int_t
-ngx_conductor_call_addresses(ngx_conductor_call_conf_t *conf,
-    ngx_connection_t *c)
-{
-    ngx_addr_t           addr;
-    struct sockaddr_in  *sin;
-
-    sin = ngx_pcalloc(c->pool, sizeof(struct sockaddr_in));
-    if (sin == NULL) {
-        return NGX_ERROR;
-    }
-
-    sin->sin_family = AF_INET;
-    sin->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-
-    c->local_sockaddr = (struct sockaddr *) sin;
-    c->local_socklen = sizeof(struct sockaddr_in);
-    c->sockaddr = c->local_sockaddr;
-    c->socklen = c->local_socklen;
-
-    if (conf->address.len == 0) {
-        ngx_str_set(&c->addr_text, "127.0.0.1");
-        return NGX_OK;
-    }
-
-    c->addr_text.data = ngx_pstrdup(c->pool, &conf->address);
-    if (c->addr_text.data == NULL) {
-        return NGX_ERROR;
-    }
-
-    c->addr_text.len = conf->address.len;
-
-    if (ngx_parse_addr(c->pool, &addr, c->addr_text.data, c->addr_text.len)
-        == NGX_OK)
-    {
-        c->sockaddr = addr.sockaddr;
-        c->socklen = addr.socklen;
-    }
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_conductor_call_log(ngx_conductor_call_conf_t *conf, ngx_connection_t *c)
-{
-    ngx_log_t                 *log;
-    ngx_conductor_call_log_t  *ctx;
-
-    log = ngx_palloc(c->pool, sizeof(ngx_log_t));
-    ctx = ngx_pcalloc(c->pool, sizeof(ngx_conductor_call_log_t));
-
-    if (log == NULL || ctx == NULL) {
-        return NGX_ERROR;
-    }
-
-    ctx->http.connection = c;
-    ctx->hub = conf->hub;
-
-    if (conf->connection.len) {
-        ctx->id.data = ngx_pstrdup(c->pool, &conf->connection);
-
-        if (ctx->id.data == NULL) {
-            return NGX_ERROR;
-        }
-
-        ctx->id.len = conf->connection.len;
-    }
-
-    *log = *ngx_cycle->log;
-
-    log->connection = c->number;
-    log->handler = ngx_conductor_call_log_error;
-    log->data = ctx;
-    log->action = "calling a back end";
-
-    c->log = log;
-    c->pool->log = log;
-
-    return NGX_OK;
-}
-
-
-static u_char *
-ngx_conductor_call_log_error(ngx_log_t *log, u_char *buf, size_t len)
-{
-    u_char                    *p, *last;
-    ngx_http_request_t        *r;
-    ngx_conductor_call_log_t  *ctx;
-
-    ctx = log->data;
-    r = ctx->http.request;
-    last = buf + len;
-    p = buf;
-
-    if (log->action) {
-        p = ngx_slprintf(p, last, " while %s", log->action);
-    }
-
-    p = ngx_slprintf(p, last, ", hub: \"%V\", client: %V", &ctx->hub->name,
-                     &ctx->http.connection->addr_text);
-
-    if (ctx->id.len) {
-        p = ngx_slprintf(p, last, ", connection: %V", &ctx->id);
-    }
-
-    if (r) {
-        p = r->log_handler(r, ctx->http.current_request, p, last - p);
-    }
-
-    return p;
-}
-
-
-static ngx_http_request_t *
-ngx_conductor_call_request(ngx_conductor_call_conf_t *conf,
-    ngx_connection_t *c)
-{
-    u_char              *p;
-    ngx_http_request_t  *r;
-
-    r = ngx_http_create_request(c);
-    if (r == NULL) {
-        return NULL;
-    }
-
-    c->data = r;
-    r->logged = 1;
-
-    if (conf->quiet && c->log->log_level < NGX_LOG_DEBUG) {
-        c->log->log_level = ngx_min(c->log->log_level, NGX_LOG_CRIT);
-    }
-
-    r->unparsed_uri.data = ngx_pstrdup(r->pool, &conf->uri);
-
-    if (r->unparsed_uri.data == NULL
-        || ngx_list_init(&r->headers_in.headers, r->pool, 2,
-                         sizeof(ngx_table_elt_t))
-           != NGX_OK
-        || ngx_conductor_call_body(r, &conf->body) != NGX_OK)
-    {
-        ngx_http_free_request(r, 0);
-        return NULL;
-    }
-
-    r->unparsed_uri.len = conf->uri.len;
-    r->uri = r->unparsed_uri;
-
-    p = ngx_strlchr(r->uri.data, r->uri.data + r->uri.len, '?');
-
-    if (p) {
-        r->args.data = p + 1;
-        r->args.len = r->uri.data + r->uri.len - (p + 1);
-        r->uri.len = p - r->uri.data;
-    }
-
-    r->method = NGX_HTTP_POST;
-    r->method_name = ngx_conductor_call_post;
-    r->http_version = NGX_HTTP_VERSION_11;
-    r->http_protocol = ngx_conductor_call_http;
-    r->http_state = NGX_HTTP_PROCESS_REQUEST_STATE;
-    r->valid_location = 1;
-    r->write_event_handler = ngx_conductor_call_wake;
-
-    return r;
-}
-
-
-static ngx_int_t
-ngx_conductor_call_body(ngx_http_request_t *r, ngx_str_t *body)
-{
-    ngx_buf_t                *b;
-    ngx_table_elt_t          *h;
-    ngx_http_request_body_t  *rb;
-
-    rb = ngx_pcalloc(r->pool, sizeof(ngx_http_request_body_t));
-    b = ngx_create_temp_buf(r->pool, ngx_max(body->len, 1));
-    h = ngx_list_push(&r->headers_in.headers);
-
-    if (rb == NULL || b == NULL || h == NULL) {
-        return NGX_ERROR;
-    }
-
-    rb->bufs = ngx_alloc_chain_link(r->pool);
-    if (rb->bufs == NULL) {
-        return NGX_ERROR;
-    }
-
-    b->last = ngx_cpymem(b->last, body->data, body->len);
-    b->last_buf = 1;
-
-    rb->bufs->buf = b;
-    rb->bufs->next = NULL;
-    rb->buf = b;
-
-    ngx_memzero(h, sizeof(ngx_table_elt_t));
-    ngx_str_set(&h->key, "Content-Type");
-    ngx_str_set(&h->value, "application/json");
-    h->lowcase_key = (u_char *) "content-type";
-    h->hash = 1;
-
-    r->headers_in.content_type = h;
-    r->headers_in.content_length_n = body->len;
-    r->request_body = rb;
-
-    return NGX_OK;
 }
 
 

@@ -7,14 +7,16 @@
 #include "ngx_conductor.h"
 
 
-/* What became of a call.  An answer of any status but 2xx is a failure. */
+/*
+ * What became of a call, in the order of CDR_CALL_OUTCOMES.  An answer of any
+ * status but 2xx is a failure.
+ */
 
 typedef enum {
     NGX_CONDUCTOR_CALL_OK = 0,
     NGX_CONDUCTOR_CALL_FAILED,      /* no answer, or not all of it */
     NGX_CONDUCTOR_CALL_TIMEOUT,     /* none in time, or 504 */
-    NGX_CONDUCTOR_CALL_TOO_BIG,     /* subrequest_output_buffer_size */
-    NGX_CONDUCTOR_CALL_N
+    NGX_CONDUCTOR_CALL_TOO_BIG      /* subrequest_output_buffer_size */
 } ngx_conductor_call_e;
 
 
@@ -62,8 +64,17 @@ ngx_conductor_call_t *ngx_conductor_call(ngx_conductor_call_conf_t *conf);
 /* Nobody wants the answer any more: the handler is not called. */
 void ngx_conductor_call_cancel(ngx_conductor_call_t *call);
 
-/* The name of an outcome, as it is told in figures and logs. */
-ngx_str_t *ngx_conductor_call_name(ngx_conductor_call_e outcome);
+
+/*
+ * ngx_conductor_call_request.c: the connection and the request of a call, with
+ * the handler of their events.  NULL without memory or a connection; a request
+ * that cannot be made leaves the connection to the caller.
+ */
+
+ngx_connection_t *ngx_conductor_call_connection(
+    ngx_conductor_call_conf_t *conf, ngx_event_handler_pt handler);
+ngx_http_request_t *ngx_conductor_call_request(ngx_conductor_call_conf_t *conf,
+    ngx_connection_t *c, ngx_http_event_handler_pt handler);
 
 
 #endif /* NGX_CONDUCTOR_CALL_H_INCLUDED */

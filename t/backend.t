@@ -18,7 +18,7 @@ use Test::Conductor::Backend;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = need_conductor(Test::Nginx->new()->has(qw/ http proxy /))->plan(51);
+my $t = need_conductor(Test::Nginx->new()->has(qw/ http proxy /))->plan(52);
 
 $t->write_file_expand('nginx.conf', conductor_conf(<<'EOF_CONF'));
 
@@ -84,6 +84,8 @@ http {
             proxy_http_version 1.1;
             proxy_set_header Connection '';
             proxy_set_header X-Real-IP $remote_addr;
+            proxy_set_header Host $host;
+            proxy_set_header X-Request "$request_method $request_uri $request";
         }
 
         location = /two  { deny all; proxy_pass http://two; }
@@ -142,6 +144,8 @@ my $body = $r->{body};
 is("$r->{method} $r->{headers}{'content-type'}", 'POST application/json',
     'it is asked with a POST of JSON');
 is($r->{headers}{'x-real-ip'}, '127.0.0.1', 'for the client\'s address');
+is("$r->{headers}{host} $r->{headers}{'x-request'}",
+    'localhost POST /back POST /back HTTP/1.1', 'variables say what it is');
 is_deeply($body->{message},
     { type => 'agent:a', action => 'look', n => [ 1, { a => "\x{e4}" } ],
       do => $body->{message}{do} },
