@@ -294,6 +294,8 @@ ngx_conductor_audit_failed(ngx_conductor_audit_file_t *f, ngx_err_t err,
 
     f->lost += lost;
 
+    ngx_conductor_count_shared(f->hub, CDR_FIGURE_AUDIT_LOST, lost);
+
     if (f->error == 0) {
         f->error = err ? err : NGX_ENOSPC;
 

@@ -23,6 +23,7 @@
 
 typedef struct {
     ngx_open_file_t              *file;
+    ngx_conductor_hub_t          *hub;        /* that counts what is lost */
     size_t                        size;       /* of the buffer */
     ngx_msec_t                    flush;      /* 0: at the end of the turn */
     u_char                       *start;

@@ -262,6 +262,7 @@ ngx_conductor_audit_open(ngx_conf_t *cf, ngx_conductor_hub_t *hub,
     f->size = conf->size;
     f->flush = conf->flush;
     f->file = file;
+    f->hub = hub;
 
     file->flush = ngx_conductor_audit_reopen;
 

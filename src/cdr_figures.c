@@ -130,6 +130,11 @@ static const cdr_figure_family_t  cdr_figure_table[] = {
       cdr_str("Calls of back ends."),
       CDR_FIGURE_CALLS, CDR_CALLED_N, cdr_figure_calls, 0, false },
 
+    { cdr_str("auditLost"),
+      cdr_str("conductor_audit_lines_lost_total"), cdr_str_null,
+      cdr_str("Lines of the audit log that could not be written."),
+      CDR_FIGURE_AUDIT_LOST, 1, NULL, 0, false },
+
     { cdr_str_null, cdr_str_null, cdr_str_null, cdr_str_null, 0, 0, NULL, 0,
       false }
 };

@@ -51,6 +51,7 @@ http {
 
         location /        { conductor h; }
         location /publish { conductor_publish h; }
+        location /health  { conductor_health h; }
     }
 }
 
@@ -64,7 +65,7 @@ system("mount -t tmpfs -o size=256k,mode=777 none $dir 2>/dev/null") == 0
 
 my $mounted = $dir;
 
-$t->plan(9);
+$t->plan(10);
 $t->run();
 
 my $ws = ws_connect($t, '/');
@@ -106,6 +107,8 @@ my ($count) = (0);
 $count += $_ for $t->read_file('error.log')
     =~ /written again, (\d+) lines of this process are lost/g;
 cmp_ok($count, '>', 0, 'with how many are lost');
+is((health($t, path => '/health?figures=1'))[1]{figures}{auditLost}, $count,
+    'which is counted as well');
 is(scalar(grep { !defined } lines()), 0, 'and all that is there is whole');
 
 $t->stop();
