@@ -134,6 +134,11 @@ cdr_range_param(cdr_range_t *range, cdr_str_t param)
     name = cdr_range_part(&param, '=');
     param = cdr_range_trim(param);
 
+    if (param.len > 1 && *param.data == '"') {
+        param.data++;
+        param.len -= 2;
+    }
+
     if (cdr_range_is(name, "q")) {
         range->q = cdr_range_q(param);
 

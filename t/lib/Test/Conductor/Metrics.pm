@@ -26,7 +26,9 @@ sub get {
 # content($t, $path, $accept): its body.
 sub content {
     my ($t, $path, $accept) = @_;
-    return http_content(get($t, $path, $accept ? "Accept: $accept" : ()));
+
+    return http_content(get($t, $path // $prometheus,
+                            $accept ? "Accept: $accept" : ()));
 }
 
 
@@ -47,7 +49,7 @@ sub families {
     my ($t, $path, $accept) = @_;
     my (%families, $family);
 
-    for (split /\n/, content($t, $path // $prometheus, $accept)) {
+    for (split /\n/, content($t, $path, $accept)) {
 
         if (/^# HELP (\w+) (.*)$/) {
             die "$1 comes twice\n" if $families{$1};
