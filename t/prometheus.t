@@ -38,7 +38,7 @@ for my $panel (@{$dashboard->{panels}}) {
         for grep { !$asked{$_->{expr}}++ } @{$panel->{targets} || []};
 }
 
-$t->plan(21 + @queries);
+$t->plan(23 + @queries);
 
 $t->write_file_expand('nginx.conf', conductor_conf(<<'EOF_CONF'));
 
@@ -69,7 +69,8 @@ http {
 
         conductor_jwt_key HS256 "a secret of at least thirty-two bytes";
 
-        location /        { conductor h; }
+        location /        { conductor h; conductor_backend /b disconnect; }
+        location = /b     { internal; return 204; }
         location /publish { conductor_publish h; conductor_auth off; }
 
         location /metrics/prometheus {
@@ -116,6 +117,9 @@ $ws[3]->close(1000);
 $ws[3]->expect_close();
 
 ok(scraped('websocket_connections_total', 3), 'the connections that there are');
+ok(scraped('conductor_backend_delivered_total', 1), 'one less, as is told');
+ok(scraped('websocket_message_latency_ms_count{event="task-status-changed"}',
+           10), 'how long each event took');
 is($prom->value('websocket_connections_count'), 4, 'of those that there were');
 is($prom->value('websocket_disconnections_total{reason="normal"}'), 1,
     'but for one that has gone');
