@@ -11,7 +11,11 @@
 #include "ngx_conductor.h"
 
 
-static uint64_t ngx_conductor_latency_sent(ngx_conductor_hub_t *hub);
+#define NGX_CONDUCTOR_LATENCY_MAX  4096     /* events that are looked at */
+
+
+static ngx_int_t ngx_conductor_latency_sent(ngx_conductor_hub_t *hub,
+    uint64_t *seq);
 static void ngx_conductor_latency_observe(ngx_conductor_hub_t *hub,
     uint64_t from, uint64_t to);
 static void ngx_conductor_latency_event(ngx_conductor_hub_t *hub,
@@ -23,7 +27,8 @@ static void ngx_conductor_latency_event(ngx_conductor_hub_t *hub,
 void
 ngx_conductor_latency(ngx_conductor_hub_t *hub)
 {
-    uint64_t  seq, sent;
+    uint64_t   seq, sent;
+    ngx_int_t  rc;
 
     if (hub->gauges == NULL || hub->cursor.seq == hub->sent_seq) {
         return;
@@ -36,13 +41,17 @@ ngx_conductor_latency(ngx_conductor_hub_t *hub)
     atomic_store(&hub->gauges[CDR_GAUGE_SENT],
                  ngx_queue_empty(&hub->sessions) ? 0 : hub->sent_seq + 1);
 
-    seq = ngx_conductor_latency_sent(hub);
+    rc = ngx_conductor_latency_sent(hub, &seq);
     sent = atomic_load(&hub->zone->sent);
 
     while (sent < seq) {
 
         if (atomic_compare_exchange_weak(&hub->zone->sent, &sent, seq)) {
-            ngx_conductor_latency_observe(hub, sent, seq);
+
+            if (rc == NGX_OK) {
+                ngx_conductor_latency_observe(hub, sent, seq);
+            }
+
             return;
         }
     }
@@ -71,15 +80,20 @@ ngx_conductor_arrived(uint64_t time_ms)
 }
 
 
-/* The number of the last event that all workers with clients have sent. */
+/*
+ * The number of the last event that all workers with clients have sent;
+ * NGX_DECLINED if none has any.
+ */
 
-static uint64_t
-ngx_conductor_latency_sent(ngx_conductor_hub_t *hub)
+static ngx_int_t
+ngx_conductor_latency_sent(ngx_conductor_hub_t *hub, uint64_t *seq)
 {
-    uint32_t  i;
-    uint64_t  seq, sent;
+    uint32_t   i;
+    uint64_t   sent;
+    ngx_int_t  rc;
 
-    seq = hub->cursor.seq;
+    rc = NGX_DECLINED;
+    *seq = hub->cursor.seq;
 
     for (i = cdr_slots_next(&hub->slots, 0);
          i < CDR_SLOTS;
@@ -87,14 +101,19 @@ ngx_conductor_latency_sent(ngx_conductor_hub_t *hub)
     {
         sent = atomic_load(&hub->slots.slots[i].gauges[CDR_GAUGE_SENT]);
 
-        if (sent && sent - 1 < seq) {
-            seq = sent - 1;
+        if (sent == 0) {
+            continue;
         }
+
+        rc = NGX_OK;
+        *seq = ngx_min(*seq, sent - 1);
     }
 
-    return seq;
+    return rc;
 }
 
+
+/* After a worker stood still, or at the start, the newest of them will do. */
 
 static void
 ngx_conductor_latency_observe(ngx_conductor_hub_t *hub, uint64_t from,
@@ -106,7 +125,8 @@ ngx_conductor_latency_observe(ngx_conductor_hub_t *hub, uint64_t from,
     cdr_log_cursor_t  cursor, oldest;
 
     now = ngx_conductor_clock();
-    cursor.seq = from;
+    cursor.seq = (to - from > NGX_CONDUCTOR_LATENCY_MAX)
+                 ? to - NGX_CONDUCTOR_LATENCY_MAX : from;
 
     while (cursor.seq < to) {
         rc = cdr_log_next(&hub->log, &cursor, &event);

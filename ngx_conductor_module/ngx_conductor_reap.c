@@ -91,7 +91,16 @@ ngx_conductor_slot_release(ngx_conductor_hub_t *hub, ngx_uint_t slot,
 {
     ngx_conductor_zone_lock(hub);
 
-    (void) cdr_slots_release(&hub->slots, slot, incarnation);
+    if (cdr_slots_release(&hub->slots, slot, incarnation) == CDR_OK) {
+
+        /* of whom it was asked about, none can be on two lists */
+
+        while (cdr_registry_asked(&hub->registry, &hub->zone->asked[slot])
+               != UINT32_MAX)
+        {
+            /* void */
+        }
+    }
 
     ngx_conductor_zone_unlock(hub);
 }

@@ -310,6 +310,7 @@ cdr_registry_take(cdr_registry_t *r, uint32_t *index)
     e = &r->entries[high];
 
     atomic_store_explicit(&e->state, CDR_CONN_FREE, memory_order_relaxed);
+    e->asked = 0;
     atomic_store_explicit(&e->version, 0, memory_order_relaxed);
     atomic_store_explicit(&e->generation, 0, memory_order_relaxed);
     atomic_store_explicit(&r->shm->high, high + 1, memory_order_release);
@@ -375,7 +376,10 @@ cdr_registry_changed(cdr_registry_t *r, cdr_registry_change_t *change)
 }
 
 
-/* What the owner counts of a connection begins anew. */
+/*
+ * What the owner counts of a connection begins anew.  It may still be on a
+ * list of those that are asked about: it leaves that when it is taken.
+ */
 
 static void
 cdr_registry_reset(cdr_registry_entry_t *e, uint64_t now_ms)
@@ -385,7 +389,6 @@ cdr_registry_reset(cdr_registry_entry_t *e, uint64_t now_ms)
     atomic_store_explicit(&e->seen_ms, now_ms, memory_order_relaxed);
     memset(&e->look, 0, sizeof(cdr_conn_look_t));
     e->session = 0;
-    e->asked = 0;
 }
 
 

@@ -319,8 +319,10 @@ int cdr_registry_release_owner(cdr_registry_t *r, uint16_t slot,
 /*
  * Who wants to know of a connection what only its owner does puts it on the
  * owner's list, whose head is the caller's and 0 in the beginning; the owner
- * takes one after the other, and tells.  A list may lose some of its
- * connections if an owner has died: whoever asks waits only for so long.
+ * takes one after the other, and tells.  What an owner that is gone left on
+ * its list is to be taken for it.  A connection in the place of one that ended
+ * is asked about once the list of that one was taken: whoever asks waits only
+ * for so long.
  *
  * cdr_registry_ask() returns CDR_OK, also if it is on a list, or CDR_DECLINED
  * if that connection is not there; cdr_registry_asked() the index of one that
