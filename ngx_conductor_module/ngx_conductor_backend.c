@@ -10,6 +10,8 @@
 #include "ngx_conductor_backend.h"
 
 
+static ngx_conductor_ticket_t *ngx_conductor_backend_first(
+    ngx_conductor_backend_t *backend);
 static ngx_int_t ngx_conductor_backend_take(ngx_conductor_ticket_t *ticket);
 static ngx_uint_t ngx_conductor_backend_next(
     ngx_conductor_backend_t *backend);
@@ -26,10 +28,10 @@ ngx_conductor_backend_enter(ngx_conductor_backend_t *backend,
 {
     ngx_uint_t  first;
 
-    first = ngx_queue_empty(&backend->waiting);
+    first = (ngx_conductor_backend_first(backend) == NULL);
 
     ticket->backend = backend;
-    ngx_queue_insert_tail(&backend->waiting, &ticket->queue);
+    ngx_queue_insert_tail(&backend->waiting[ticket->wait], &ticket->queue);
 
     if (first && ngx_conductor_backend_take(ticket) == NGX_OK) {
         return NGX_OK;
@@ -85,10 +87,23 @@ ngx_conductor_backend_forget(ngx_conductor_ticket_t *ticket)
 
 
 void
+ngx_conductor_backend_move(ngx_conductor_ticket_t *ticket,
+    ngx_conductor_wait_e wait)
+{
+    ticket->wait = wait;
+
+    if (ticket->backend) {
+        ngx_queue_remove(&ticket->queue);
+        ngx_queue_insert_tail(&ticket->backend->waiting[wait],
+                              &ticket->queue);
+    }
+}
+
+
+void
 ngx_conductor_backend_turn(ngx_conductor_hub_t *hub)
 {
     ngx_uint_t                 i;
-    ngx_queue_t               *q;
     ngx_conductor_ticket_t    *ticket;
     ngx_conductor_backend_t  **backend;
 
@@ -96,17 +111,41 @@ ngx_conductor_backend_turn(ngx_conductor_hub_t *hub)
 
     for (i = 0; i < hub->backends.nelts; i++) {
 
-        while (!ngx_queue_empty(&backend[i]->waiting)) {
-            q = ngx_queue_head(&backend[i]->waiting);
-            ticket = ngx_queue_data(q, ngx_conductor_ticket_t, queue);
+        for ( ;; ) {
+            ticket = ngx_conductor_backend_first(backend[i]);
 
-            if (ngx_conductor_backend_take(ticket) != NGX_OK) {
+            if (ticket == NULL
+                || ngx_conductor_backend_take(ticket) != NGX_OK)
+            {
                 break;
             }
 
             ticket->handler(ticket->data);
         }
     }
+}
+
+
+/* NULL: nobody waits. */
+
+static ngx_conductor_ticket_t *
+ngx_conductor_backend_first(ngx_conductor_backend_t *backend)
+{
+    ngx_uint_t    i, wait;
+    ngx_queue_t  *q;
+
+    for (i = 0; i < NGX_CONDUCTOR_WAITS; i++) {
+        wait = (i < NGX_CONDUCTOR_WAIT_LEFT)
+               ? (backend->turn + i) % NGX_CONDUCTOR_WAIT_LEFT : i;
+
+        if (!ngx_queue_empty(&backend->waiting[wait])) {
+            q = ngx_queue_head(&backend->waiting[wait]);
+
+            return ngx_queue_data(q, ngx_conductor_ticket_t, queue);
+        }
+    }
+
+    return NULL;
 }
 
 
@@ -132,6 +171,7 @@ ngx_conductor_backend_take(ngx_conductor_ticket_t *ticket)
         ngx_conductor_gauge(hub, gauge, 1);
         ticket->backend = NULL;
         ngx_queue_remove(&ticket->queue);
+        backend->turn = ticket->wait + 1;
     }
 
     ngx_conductor_backend_waits(backend);
@@ -167,7 +207,7 @@ ngx_conductor_backend_waits(ngx_conductor_backend_t *backend)
                &hub->slots.slots[hub->slot].gauges[CDR_GAUGE_CALLERS],
                memory_order_relaxed);
 
-    bits = ngx_queue_empty(&backend->waiting) ? bits & ~bit : bits | bit;
+    bits = ngx_conductor_backend_first(backend) ? bits | bit : bits & ~bit;
 
     cdr_slot_gauge(&hub->slots.slots[hub->slot], CDR_GAUGE_CALLERS, bits);
 }

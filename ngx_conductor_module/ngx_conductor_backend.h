@@ -12,6 +12,16 @@
 #define NGX_CONDUCTOR_CALL_BYTES    (32 * 1024 * 1024)  /* of a worker */
 
 
+/* Who waits for what: connects and messages take turns, others come last. */
+
+typedef enum {
+    NGX_CONDUCTOR_WAIT_CONNECT = 0,
+    NGX_CONDUCTOR_WAIT_MESSAGE,
+    NGX_CONDUCTOR_WAIT_LEFT,        /* messages of clients that are gone */
+    NGX_CONDUCTOR_WAITS
+} ngx_conductor_wait_e;
+
+
 /* One that a hub's locations name; also the state of this process. */
 
 struct ngx_conductor_backend_s {
@@ -22,7 +32,9 @@ struct ngx_conductor_backend_s {
     uint32_t                      tag;        /* as a target of errands */
     ngx_conductor_hub_t          *hub;
     ngx_uint_t                    index;      /* in hub->backends */
-    ngx_queue_t                   waiting;    /* ngx_conductor_ticket_t */
+    ngx_queue_t                   waiting[NGX_CONDUCTOR_WAITS];
+                                              /* ngx_conductor_ticket_t */
+    ngx_uint_t                    turn;       /* whose it is */
     unsigned                      failing:1;  /* logged */
 };
 
@@ -44,6 +56,7 @@ typedef void (*ngx_conductor_ticket_pt)(void *data);
 struct ngx_conductor_ticket_s {
     ngx_queue_t                   queue;
     ngx_conductor_backend_t      *backend;    /* NULL: does not wait */
+    ngx_conductor_wait_e          wait;
     ngx_uint_t                    limit;      /* calls of this server */
     ngx_conductor_ticket_pt       handler;
     void                         *data;
@@ -63,6 +76,11 @@ ngx_int_t ngx_conductor_backend_enter(ngx_conductor_backend_t *backend,
     ngx_conductor_ticket_t *ticket);
 void ngx_conductor_backend_leave(ngx_conductor_backend_t *backend);
 void ngx_conductor_backend_forget(ngx_conductor_ticket_t *ticket);
+
+/* It waits among others from now on, if it does. */
+
+void ngx_conductor_backend_move(ngx_conductor_ticket_t *ticket,
+    ngx_conductor_wait_e wait);
 
 /* Those who wait, as far as there is room; in every turn of a worker. */
 
@@ -95,14 +113,22 @@ ngx_uint_t ngx_conductor_message_figure(ngx_conductor_hub_t *hub, int rc,
 ngx_int_t ngx_conductor_backend_connect(ngx_conductor_session_t *s,
     u_char *data, size_t len);
 
+/* Has a client left that waits so?  What it says is not read. */
+
+void ngx_conductor_connect_look(ngx_conductor_session_t *s);
+
 #define ngx_conductor_backend_connects(conf)                                  \
     ((conf)->protocol == NGX_CONDUCTOR_NATIVE                                 \
      && (conf)->backend[CDR_CALL_CONNECT]                                     \
      && (conf)->backend[CDR_CALL_CONNECT]->server)
 
 
-/* ngx_conductor_calls.c: the session is over */
+/*
+ * ngx_conductor_calls.c: the client is told to go, or has gone: what it said
+ * waits for all who are here, or is dropped.  And the session is over.
+ */
 
+void ngx_conductor_calls_leave(ngx_conductor_session_t *s);
 void ngx_conductor_calls_end(ngx_conductor_session_t *s);
 
 

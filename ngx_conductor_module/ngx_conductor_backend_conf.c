@@ -400,7 +400,9 @@ ngx_conductor_backend_get(ngx_conf_t *cf, ngx_conductor_loc_conf_t *conf,
     backend->hub = conf->hub;
     backend->index = list->nelts - 1;
 
-    ngx_queue_init(&backend->waiting);
+    for (i = 0; i < NGX_CONDUCTOR_WAITS; i++) {
+        ngx_queue_init(&backend->waiting[i]);
+    }
 
     return backend;
 }

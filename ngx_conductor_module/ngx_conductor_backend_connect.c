@@ -7,6 +7,7 @@
 
 static ngx_int_t ngx_conductor_connect_ask(ngx_conductor_session_t *s,
     u_char *data, size_t len);
+static ngx_int_t ngx_conductor_connect_still(ngx_conductor_session_t *s);
 static ngx_int_t ngx_conductor_connect_admit(ngx_conductor_session_t *s);
 static uint64_t ngx_conductor_connect_key(ngx_conductor_session_t *s);
 static void ngx_conductor_connect_show(ngx_conductor_session_t *s);
@@ -94,6 +95,48 @@ ngx_conductor_connect_ask(ngx_conductor_session_t *s, u_char *data,
 }
 
 
+/* With the end of its connection comes an event. */
+
+void
+ngx_conductor_connect_look(ngx_conductor_session_t *s)
+{
+    u_char        ch;
+    ssize_t       n;
+    ngx_uint_t    ready;
+    ngx_event_t  *rev;
+
+    rev = s->connection->read;
+
+    if (!rev->pending_eof && !rev->error) {
+        n = recv(s->connection->fd, &ch, 1, MSG_PEEK|MSG_DONTWAIT);
+
+        if (n > 0 || (n == -1 && ngx_socket_errno == NGX_EAGAIN)) {
+
+            /* nginx waits for no event of what is "ready", as it stays */
+
+            ready = rev->ready;
+
+            if (!rev->active) {
+                rev->ready = 0;
+            }
+
+            if (ngx_handle_read_event(rev, 0) != NGX_OK) {
+                ngx_conductor_session_dead(s, CDR_CLOSE_INTERNAL);
+            }
+
+            rev->ready = ready;
+
+            return;
+        }
+    }
+
+    ngx_log_debug0(NGX_LOG_DEBUG_HTTP, &s->log, 0,
+                   "conductor connect: left before it was welcome");
+
+    ngx_conductor_session_dead(s, CDR_CLOSE_ABNORMAL);
+}
+
+
 void
 ngx_conductor_connect_answered(ngx_conductor_calls_t *calls,
     ngx_uint_t outcome, cdr_backend_answer_t *answer)
@@ -123,9 +166,14 @@ ngx_conductor_connect_answered(ngx_conductor_calls_t *calls,
     } else if (answer->close) {
         ngx_conductor_answer_close(s, answer);
 
-    } else if (ngx_conductor_answer_identity(s, answer, 1) == NGX_OK
+    } else if (ngx_conductor_connect_still(s) == NGX_OK
+               && ngx_conductor_answer_identity(s, answer, 1) == NGX_OK
                && ngx_conductor_connect_admit(s) == NGX_OK)
     {
+        s->ping_time = ngx_current_msec;
+        s->frame_time = ngx_current_msec;
+        s->data_time = ngx_current_msec;
+
         ngx_conductor_connect_show(s);
         ngx_conductor_answer_publish(s->hub, answer, &s->log);
 
@@ -137,6 +185,20 @@ ngx_conductor_connect_answered(ngx_conductor_calls_t *calls,
     if (early) {
         ngx_free(early);
     }
+}
+
+
+/* Who it was at the handshake may not be let in any more. */
+
+static ngx_int_t
+ngx_conductor_connect_still(ngx_conductor_session_t *s)
+{
+    if (s->expires <= ngx_time()) {
+        ngx_conductor_session_close(s, CDR_CLOSE_TOKEN, "token expired");
+        return NGX_DECLINED;
+    }
+
+    return ngx_conductor_control_begin(s);
 }
 
 

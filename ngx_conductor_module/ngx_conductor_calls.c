@@ -3,19 +3,35 @@
  *
  * The next is told when the last was answered, so a client's messages have
  * their order; other clients do not wait for that.  What was said before the
- * client left is told all the same, and only its answer goes nowhere.
+ * client left is told all the same, when nobody else waits, and its answer
+ * goes nowhere.
  */
 
 #include "ngx_conductor_calls.h"
 #include "ngx_conductor_errand.h"
 
 
+/* A client takes so much of what the others leave, if it says a second thing */
+
+#define NGX_CONDUCTOR_CALLS_SHARE  16
+
+/* and those who have left have so much of all together. */
+
+#define NGX_CONDUCTOR_CALLS_LEFT   (NGX_CONDUCTOR_CALL_BYTES / 4)
+
+
 static void ngx_conductor_calls_append(ngx_conductor_calls_t *calls,
     ngx_conductor_said_t *said, uint32_t tag);
-static void ngx_conductor_calls_drop(ngx_conductor_said_t *said);
+static void ngx_conductor_calls_drop(ngx_conductor_calls_t *calls,
+    ngx_conductor_said_t *said);
+static ngx_uint_t ngx_conductor_calls_final(ngx_uint_t code);
+static void ngx_conductor_calls_forget(ngx_conductor_calls_t *calls);
+static void ngx_conductor_calls_waived(ngx_conductor_calls_t *calls,
+    ngx_conductor_said_t *said);
 static void ngx_conductor_calls_next(ngx_conductor_calls_t *calls);
 static void ngx_conductor_calls_turn(void *data);
 static ngx_int_t ngx_conductor_calls_begin(ngx_conductor_calls_t *calls);
+static void ngx_conductor_calls_failed(ngx_conductor_calls_t *calls);
 static void ngx_conductor_calls_done(void *data,
     ngx_conductor_answer_t *answer);
 static ngx_uint_t ngx_conductor_calls_read(ngx_conductor_calls_t *calls,
@@ -24,9 +40,10 @@ static void ngx_conductor_calls_told(ngx_conductor_calls_t *calls,
     ngx_conductor_said_t *said, ngx_uint_t outcome);
 
 
-/* Bytes that wait in this worker. */
+/* Bytes that wait in this worker, and those of them of who is gone. */
 
 static size_t  ngx_conductor_calls_bytes;
+static size_t  ngx_conductor_calls_gone;
 
 
 /* One is handled at a time; about 1 KB. */
@@ -78,12 +95,17 @@ ngx_conductor_said_t *
 ngx_conductor_calls_new(ngx_conductor_calls_t *calls, ngx_uint_t kind,
     cdr_str_t id, size_t len)
 {
-    size_t                 size;
+    size_t                 size, rest;
     ngx_conductor_said_t  *said;
 
     size = sizeof(ngx_conductor_said_t) + id.len + len;
+    rest = NGX_CONDUCTOR_CALL_BYTES - ngx_conductor_calls_bytes;
 
-    if (ngx_conductor_calls_bytes + size > NGX_CONDUCTOR_CALL_BYTES) {
+    if (kind != CDR_CALL_CONNECT
+        && (size > rest
+            || (calls->bytes
+                && calls->bytes + size > rest / NGX_CONDUCTOR_CALLS_SHARE)))
+    {
         return NULL;
     }
 
@@ -92,10 +114,14 @@ ngx_conductor_calls_new(ngx_conductor_calls_t *calls, ngx_uint_t kind,
         return NULL;
     }
 
-    ngx_conductor_calls_bytes += size;
+    /* that of a connect is small, and there is one for a connection */
 
+    said->size = (kind != CDR_CALL_CONNECT) ? size : 0;
     said->kind = kind;
-    said->size = size;
+
+    calls->bytes += said->size;
+    ngx_conductor_calls_bytes += said->size;
+
     said->id_len = id.len;
     said->len = len;
 
@@ -150,14 +176,21 @@ ngx_conductor_calls_append(ngx_conductor_calls_t *calls,
 
     ngx_conductor_zone_unlock(calls->hub);
 
-    ngx_conductor_calls_drop(said);
+    ngx_conductor_calls_drop(calls, said);
 }
 
 
 static void
-ngx_conductor_calls_drop(ngx_conductor_said_t *said)
+ngx_conductor_calls_drop(ngx_conductor_calls_t *calls,
+    ngx_conductor_said_t *said)
 {
+    calls->bytes -= said->size;
     ngx_conductor_calls_bytes -= said->size;
+
+    if (calls->session == NULL) {
+        ngx_conductor_calls_gone -= said->size;
+    }
+
     ngx_free(said);
 }
 
@@ -189,14 +222,98 @@ ngx_conductor_calls_describe(ngx_conductor_calls_t *calls, cdr_call_t *call,
 
 
 void
-ngx_conductor_calls_end(ngx_conductor_session_t *s)
+ngx_conductor_calls_leave(ngx_conductor_session_t *s)
 {
     ngx_conductor_calls_t  *calls;
 
     calls = s->calls;
+
+    if (ngx_conductor_calls_final(s->code)
+        || (calls->current && calls->current->kind == CDR_CALL_CONNECT))
+    {
+        ngx_conductor_calls_forget(calls);
+        return;
+    }
+
+    ngx_conductor_backend_move(&calls->ticket, NGX_CONDUCTOR_WAIT_LEFT);
+}
+
+
+/* The hub wants nothing more from it. */
+
+static ngx_uint_t
+ngx_conductor_calls_final(ngx_uint_t code)
+{
+    switch (code) {
+
+    case CDR_CLOSE_TOKEN:
+    case CDR_CLOSE_FLOOD:
+    case CDR_CLOSE_REVOKED:
+    case CDR_CLOSE_FORBIDDEN:
+        return 1;
+
+    default:
+        return 0;
+    }
+}
+
+
+/* Only what is under way is left. */
+
+static void
+ngx_conductor_calls_forget(ngx_conductor_calls_t *calls)
+{
+    ngx_queue_t  *q;
+
+    while (!ngx_queue_empty(&calls->said)) {
+        q = ngx_queue_head(&calls->said);
+        ngx_queue_remove(q);
+
+        ngx_conductor_calls_waived(calls, ngx_queue_data(q,
+                                              ngx_conductor_said_t, queue));
+    }
+
+    if (calls->ticket.backend) {
+        ngx_conductor_backend_forget(&calls->ticket);
+
+        ngx_conductor_calls_waived(calls, calls->current);
+        calls->current = NULL;
+    }
+}
+
+
+static void
+ngx_conductor_calls_waived(ngx_conductor_calls_t *calls,
+    ngx_conductor_said_t *said)
+{
+    calls->n--;
+    ngx_conductor_gauge(calls->hub, CDR_GAUGE_CALLS_WAITING, -1);
+
+    if (said->kind == CDR_CALL_MESSAGE) {
+        ngx_conductor_count(calls->hub, CDR_FIGURE_CALLS + CDR_CALLED_BUSY, 1);
+    }
+
+    ngx_conductor_calls_drop(calls, said);
+}
+
+
+void
+ngx_conductor_calls_end(ngx_conductor_session_t *s)
+{
+    ngx_conductor_calls_t  *calls;
+
+    ngx_conductor_calls_leave(s);
+
+    calls = s->calls;
+
+    if (ngx_conductor_calls_gone + calls->bytes > NGX_CONDUCTOR_CALLS_LEFT) {
+        ngx_conductor_calls_forget(calls);
+    }
+
     s->calls = NULL;
 
     calls->session = NULL;
+    ngx_conductor_calls_gone += calls->bytes;
 
     ngx_conductor_agent_end(calls);
 
@@ -229,6 +346,12 @@ ngx_conductor_calls_next(ngx_conductor_calls_t *calls)
 
         backend = calls->conf->backend[said->kind];
 
+        if (calls->ticket.wait != NGX_CONDUCTOR_WAIT_LEFT) {
+            calls->ticket.wait = (said->kind == CDR_CALL_CONNECT)
+                                 ? NGX_CONDUCTOR_WAIT_CONNECT
+                                 : NGX_CONDUCTOR_WAIT_MESSAGE;
+        }
+
         if (ngx_conductor_backend_enter(backend, &calls->ticket)
             == NGX_AGAIN)
         {
@@ -236,7 +359,7 @@ ngx_conductor_calls_next(ngx_conductor_calls_t *calls)
         }
 
         if (ngx_conductor_calls_begin(calls) != NGX_OK) {
-            ngx_conductor_calls_told(calls, said, CDR_CALLED_FAILED);
+            ngx_conductor_calls_failed(calls);
         }
     }
 }
@@ -251,7 +374,7 @@ ngx_conductor_calls_turn(void *data)
         return;
     }
 
-    ngx_conductor_calls_told(calls, calls->current, CDR_CALLED_FAILED);
+    ngx_conductor_calls_failed(calls);
     ngx_conductor_calls_next(calls);
 
     if (calls->session == NULL && calls->current == NULL) {
@@ -294,6 +417,27 @@ ngx_conductor_calls_begin(ngx_conductor_calls_t *calls)
     }
 
     return NGX_OK;
+}
+
+
+/* There is no memory, or no connection, for a call. */
+
+static void
+ngx_conductor_calls_failed(ngx_conductor_calls_t *calls)
+{
+    ngx_log_t               *log;
+    ngx_conductor_said_t    *said;
+    ngx_conductor_answer_t   answer;
+
+    said = calls->current;
+    log = calls->session ? &calls->session->log : ngx_cycle->log;
+
+    ngx_memzero(&answer, sizeof(ngx_conductor_answer_t));
+
+    ngx_conductor_backend_ended(calls->conf->backend[said->kind], said->kind,
+                                CDR_CALLED_FAILED, &answer, log);
+
+    ngx_conductor_calls_told(calls, said, CDR_CALLED_FAILED);
 }
 
 
@@ -399,5 +543,5 @@ ngx_conductor_calls_told(ngx_conductor_calls_t *calls,
 
     calls->current = NULL;
 
-    ngx_conductor_calls_drop(said);
+    ngx_conductor_calls_drop(calls, said);
 }

@@ -22,7 +22,7 @@ struct ngx_conductor_agent_s {
 typedef struct {
     ngx_queue_t                   queue;
     ngx_uint_t                    kind;       /* CDR_CALL_... */
-    size_t                        size;       /* of all of it */
+    size_t                        size;       /* that counts */
     size_t                        id_len;     /* 0: it wants no answer */
     size_t                        len;
     u_char                        data[];     /* the id, and the call's body */
@@ -38,6 +38,7 @@ struct ngx_conductor_calls_s {
 
     ngx_queue_t                   said;       /* waiting, in their order */
     ngx_uint_t                    n;
+    size_t                        bytes;      /* of what it said */
     ngx_conductor_said_t         *current;    /* the one that is next or
                                                  under way */
     ngx_conductor_call_t         *call;

@@ -404,7 +404,11 @@ ngx_conductor_detach_heard(ngx_conductor_session_t *s, u_char *data,
         return;
     }
 
-    if (c->read->ready && !ngx_conductor_connecting(s)) {
+    if (ngx_conductor_connecting(s)) {
+        ngx_conductor_session_arm(s);
+        ngx_conductor_connect_look(s);
+
+    } else if (c->read->ready) {
         ngx_conductor_frame_read(s);
 
     } else if (ngx_handle_read_event(c->read, 0) != NGX_OK) {

@@ -161,6 +161,10 @@ ngx_conductor_session_close(ngx_conductor_session_t *s, uint16_t code,
 
     ngx_conductor_session_depart(s);
 
+    if (s->calls) {
+        ngx_conductor_calls_leave(s);
+    }
+
     if (code == CDR_CLOSE_NO_STATUS) {
         (void) ngx_conductor_output(s, CDR_WS_FIN|CDR_WS_OP_CLOSE, NULL, 0);
 
@@ -273,13 +277,18 @@ ngx_conductor_session_arm(ngx_conductor_session_t *s)
 
     if (s->state == NGX_CONDUCTOR_OPEN) {
 
-        if (conf->ping) {
+        if (s->connecting) {
+            next = s->frame_time + conf->backend_timeout;
+            due = ((ngx_msec_int_t) (next - due) < 0) ? next : due;
+        }
+
+        if (conf->ping && !s->connecting) {
             next = s->ping_time + (s->ping_sent ? conf->ping_timeout
                                                 : conf->ping);
             due = ((ngx_msec_int_t) (next - due) < 0) ? next : due;
         }
 
-        if (conf->idle) {
+        if (conf->idle && !s->connecting) {
             next = (conf->idle_data ? s->data_time : s->frame_time)
                    + conf->idle;
             due = ((ngx_msec_int_t) (next - due) < 0) ? next : due;
@@ -346,7 +355,10 @@ ngx_conductor_session_read(ngx_event_t *ev)
         ngx_conductor_session_timer(s);
     }
 
-    if (ev->ready && !ngx_conductor_connecting(s)) {
+    if (ngx_conductor_connecting(s)) {
+        ngx_conductor_connect_look(s);
+
+    } else if (ev->ready) {
         ngx_conductor_frame_read(s);
     }
 

@@ -4,6 +4,7 @@
 
 
 static ngx_uint_t ngx_conductor_timer_due(ngx_msec_t due);
+static void ngx_conductor_timer_connect(ngx_conductor_session_t *s);
 static void ngx_conductor_timer_ping(ngx_conductor_session_t *s);
 
 
@@ -55,6 +56,11 @@ ngx_conductor_session_timer(ngx_conductor_session_t *s)
         return;
     }
 
+    if (s->connecting) {
+        ngx_conductor_timer_connect(s);
+        return;
+    }
+
     since = conf->idle_data ? s->data_time : s->frame_time;
 
     if (conf->idle && ngx_conductor_timer_due(since + conf->idle)) {
@@ -71,6 +77,21 @@ ngx_conductor_session_timer(ngx_conductor_session_t *s)
     if (s->state != NGX_CONDUCTOR_DEAD) {
         ngx_conductor_session_arm(s);
     }
+}
+
+
+/* Its turn may not have come yet: what it waits for is limited as a whole. */
+
+static void
+ngx_conductor_timer_connect(ngx_conductor_session_t *s)
+{
+    if (ngx_conductor_timer_due(s->frame_time + s->conf->backend_timeout)) {
+        ngx_conductor_session_close(s, CDR_CLOSE_TOO_SLOW,
+                                    "the back end did not answer in time");
+        return;
+    }
+
+    ngx_conductor_session_arm(s);
 }
 
 
