@@ -4,8 +4,7 @@
  */
 
 #include "ngx_conductor_calls.h"
-#include "ngx_conductor_audit.h"
-#include "ngx_conductor_presence.h"
+#include "ngx_conductor_append.h"
 
 #include <cdr_filter.h>
 
@@ -25,14 +24,11 @@ static ngx_int_t ngx_conductor_answer_set(ngx_conductor_session_t *s,
     ngx_uint_t channel, cdr_str_t *filter, ngx_uint_t on);
 static void ngx_conductor_answer_emit(ngx_conductor_session_t *s,
     cdr_str_t list);
+static cdr_str_t ngx_conductor_answer_type(cdr_str_t item);
 static ngx_int_t ngx_conductor_answer_message(ngx_conductor_session_t *s,
     cdr_str_t item);
 static ngx_int_t ngx_conductor_answer_event(ngx_conductor_session_t *s,
     const cdr_event_type_t *type, cdr_json_member_t *members, size_t n);
-static ngx_int_t ngx_conductor_answer_store(ngx_conductor_session_t *s,
-    ngx_conductor_identity_t *id, ngx_uint_t fresh);
-static void ngx_conductor_answer_log(ngx_log_t *log, const char *what,
-    cdr_str_t detail);
 
 
 static cdr_json_member_t  ngx_conductor_answer_members[CDR_EVENT_MAX_FIELDS];
@@ -150,7 +146,9 @@ ngx_conductor_answer_subscribe(ngx_conductor_session_t *s, cdr_str_t list,
         if (ngx_conductor_answer_channel(s, item, type, on) != NGX_OK) {
             ngx_conductor_answer_log(&s->log,
                                      "this cannot be subscribed for the "
-                                     "client", item);
+                                     "client", (type == CDR_JSON_STRING)
+                                               ? item
+                                               : (cdr_str_t) cdr_str_null);
         }
     }
 }
@@ -269,9 +267,30 @@ ngx_conductor_answer_emit(ngx_conductor_session_t *s, cdr_str_t list)
         {
             ngx_conductor_answer_log(&s->log,
                                      "this cannot be sent to the client",
-                                     item);
+                                     ngx_conductor_answer_type(item));
         }
     }
+}
+
+
+/* All of it that may be logged. */
+
+static cdr_str_t
+ngx_conductor_answer_type(cdr_str_t item)
+{
+    cdr_json_scan_t           scan;
+    const cdr_json_member_t  *m;
+    static const cdr_str_t    key = cdr_str("type");
+
+    scan.members = ngx_conductor_answer_members;
+    scan.max_members = CDR_EVENT_MAX_FIELDS;
+    scan.max_depth = CDR_COMMAND_MAX_DEPTH;
+
+    m = (cdr_json_scan(&scan, item) == CDR_OK && scan.type == CDR_JSON_OBJECT)
+        ? cdr_json_find(scan.members, scan.nmembers, key) : NULL;
+
+    return (m && m->type == CDR_JSON_STRING) ? m->value
+                                             : (cdr_str_t) cdr_str_null;
 }
 
 
@@ -385,131 +404,9 @@ ngx_conductor_answer_event(ngx_conductor_session_t *s,
 }
 
 
-/*
- * Replaces role and expiry, and of a client that is "fresh" the user as well.
- * NGX_OK, or the session is closed.
- */
-
-ngx_int_t
-ngx_conductor_answer_identity(ngx_conductor_session_t *s,
-    cdr_backend_answer_t *answer, ngx_uint_t fresh)
-{
-    cdr_str_t                  user, role;
-    ngx_conductor_identity_t   id;
-
-    if (!answer->identity) {
-        return NGX_OK;
-    }
-
-    user = cdr_registry_string(&s->hub->registry, s->entry, CDR_CONN_USER);
-    role = cdr_registry_string(&s->hub->registry, s->entry, CDR_CONN_ROLE);
-
-    if (answer->user.data && !cdr_json_eq(answer->user, user)) {
-
-        if (!fresh) {
-            ngx_conductor_answer_log(&s->log,
-                                     "a client's user cannot change",
-                                     answer->user);
-            return NGX_OK;
-        }
-
-        user = answer->user;
-    }
-
-    if (answer->role.data) {
-        role = answer->role;
-    }
-
-    ngx_memzero(&id, sizeof(ngx_conductor_identity_t));
-
-    id.user.data = (u_char *) user.data;
-    id.user.len = user.len;
-    id.role.data = (u_char *) role.data;
-    id.role.len = role.len;
-    id.expires = (answer->expires >= 0) ? answer->expires : s->expires;
-
-    if (ngx_conductor_role_allowed(s->conf->roles, &id.role) != NGX_OK) {
-        ngx_conductor_session_close(s, CDR_CLOSE_FORBIDDEN,
-                                    "this role is not allowed");
-        return NGX_DECLINED;
-    }
-
-    if (ngx_conductor_answer_store(s, &id, fresh) != NGX_OK) {
-        return NGX_DECLINED;
-    }
-
-    ngx_conductor_audit_renewed(s, "back end");
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_conductor_answer_store(ngx_conductor_session_t *s,
-    ngx_conductor_identity_t *id, ngx_uint_t fresh)
-{
-    int                    rc;
-    ngx_uint_t             revoked;
-    cdr_conn_identity_t    identity;
-    ngx_conductor_hub_t   *hub;
-    cdr_registry_entry_t  *e;
-    u_char                 text[2 * CDR_BACKEND_NAME_MAX];
-
-    hub = s->hub;
-    e = ngx_conductor_session_entry(s);
-
-    /* what is kept lies where it is going to be written */
-
-    ngx_memcpy(text, id->user.data, id->user.len);
-    ngx_memcpy(text + id->user.len, id->role.data, id->role.len);
-
-    id->user.data = text;
-    id->role.data = text + id->user.len;
-
-    ngx_conductor_identity_record(hub, id, &identity);
-    identity.user_key = e->conn.user_key;
-    ngx_memcpy(identity.jti, e->conn.jti, sizeof(identity.jti));
-
-    ngx_conductor_zone_lock(hub);
-
-    revoked = cdr_revoke_check(&hub->revoke, identity.user, identity.jti,
-                               ngx_conductor_now());
-
-    rc = revoked ? CDR_DECLINED
-                 : cdr_registry_set_identity(&hub->registry, s->entry,
-                                             s->generation, &identity);
-
-    if (rc == CDR_OK && !fresh) {
-        ngx_conductor_presence_role(hub, s->entry);
-    }
-
-    ngx_conductor_zone_unlock(hub);
-
-    if (rc != CDR_OK) {
-        ngx_conductor_session_close(s, revoked ? CDR_CLOSE_REVOKED
-                                               : CDR_CLOSE_TOO_SLOW,
-                                    revoked ? "revoked" : "the hub is full");
-        return NGX_DECLINED;
-    }
-
-    s->expires = id->expires;
-    ngx_conductor_session_arm(s);
-
-    if (s->group
-        && ngx_conductor_group_move(s, s->group->channels, s->group->filters)
-           != NGX_OK)
-    {
-        ngx_conductor_session_dead(s, CDR_CLOSE_INTERNAL);
-        return NGX_ERROR;
-    }
-
-    return NGX_OK;
-}
-
-
 /* A back end that is wrong is so every time. */
 
-static void
+void
 ngx_conductor_answer_log(ngx_log_t *log, const char *what, cdr_str_t detail)
 {
     u_char             *p;

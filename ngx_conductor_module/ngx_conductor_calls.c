@@ -70,6 +70,9 @@ ngx_conductor_calls(ngx_conductor_session_t *s)
     calls->hub = s->hub;
     calls->conf = s->conf;
 
+    calls->token_expires = s->expires;
+    calls->expires = INT64_MAX;
+
     calls->ticket.handler = ngx_conductor_calls_turn;
     calls->ticket.data = calls;
     calls->ticket.limit = s->conf->backend_calls;

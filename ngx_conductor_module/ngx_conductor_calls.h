@@ -51,6 +51,12 @@ struct ngx_conductor_calls_s {
     size_t                        left;       /* bytes that came with the */
     u_char                       *early;      /* handshake */
 
+    uint64_t                      token_user[2];  /* hash, if "named" */
+    int64_t                       token_expires;
+    int64_t                       expires;    /* says a back end */
+    unsigned                      named:1;    /* it has another user */
+    unsigned                      role:1;     /* it gave the role */
+
     ngx_str_t                     address;
     u_char                        id[CDR_CONN_ID_TEXT_LEN];
     u_char                        text[CDR_CONN_ADDRESS_MAX];
@@ -106,10 +112,34 @@ void ngx_conductor_answer_publish(ngx_conductor_hub_t *hub,
 
 ngx_int_t ngx_conductor_answer_apply(ngx_conductor_session_t *s,
     cdr_backend_answer_t *answer);
-ngx_int_t ngx_conductor_answer_identity(ngx_conductor_session_t *s,
-    cdr_backend_answer_t *answer, ngx_uint_t fresh);
 void ngx_conductor_answer_close(ngx_conductor_session_t *s,
     cdr_backend_answer_t *answer);
+
+/* The detail may be logged. */
+
+void ngx_conductor_answer_log(ngx_log_t *log, const char *what,
+    cdr_str_t detail);
+
+
+/*
+ * ngx_conductor_backend_identity.c: who a client is.  NGX_OK, or the session is
+ * closed.
+ */
+
+ngx_int_t ngx_conductor_answer_identity(ngx_conductor_session_t *s,
+    cdr_backend_answer_t *answer, ngx_uint_t fresh);
+
+/*
+ * Makes of a new token's identity the one that the client is to have.
+ * NGX_DECLINED: the token is of another user; NGX_ERROR: no memory.
+ */
+
+ngx_int_t ngx_conductor_identity_keep(ngx_conductor_session_t *s,
+    ngx_conductor_identity_t *id, ngx_pool_t *pool);
+
+/* Under the lock: is the user revoked whom a back end gave another name? */
+
+ngx_uint_t ngx_conductor_identity_revoked(ngx_conductor_session_t *s);
 
 
 /* ngx_conductor_backend_message.c, _connect.c: what came of it */

@@ -1,11 +1,12 @@
 /* The command "auth": a new token before the old one expires. */
 
+#include "ngx_conductor_calls.h"
 #include "ngx_conductor_audit.h"
 #include "ngx_conductor_presence.h"
 
 
 static ngx_int_t ngx_conductor_auth_replace(ngx_conductor_session_t *s,
-    ngx_conductor_identity_t *id, cdr_command_t *cmd);
+    ngx_conductor_identity_t *id, ngx_pool_t *pool, cdr_command_t *cmd);
 static ngx_int_t ngx_conductor_auth_store(ngx_conductor_session_t *s,
     ngx_conductor_identity_t *id, cdr_command_t *cmd);
 
@@ -16,6 +17,7 @@ void
 ngx_conductor_command_auth(ngx_conductor_session_t *s, cdr_command_t *cmd)
 {
     int                        rc;
+    int64_t                    expires;
     cdr_str_t                  value;
     ngx_str_t                  token;
     ngx_pool_t                *pool;
@@ -54,13 +56,20 @@ ngx_conductor_command_auth(ngx_conductor_session_t *s, cdr_command_t *cmd)
 
     ngx_conductor_count_identity(s->conf, &id);
 
+    expires = id.expires;
+
     if (id.rc != NGX_OK) {
         ngx_conductor_error(s, cmd, id.expired ? CDR_ERR_TOKEN_EXPIRED
                                                : CDR_ERR_FORBIDDEN,
                             id.reason);
 
-    } else if (ngx_conductor_auth_replace(s, &id, cmd) == NGX_OK) {
+    } else if (ngx_conductor_auth_replace(s, &id, pool, cmd) == NGX_OK) {
         s->expires = id.expires;
+
+        if (s->calls) {
+            s->calls->token_expires = expires;
+        }
+
         ngx_conductor_session_arm(s);
         ngx_conductor_audit_renewed(s, "token");
         ngx_conductor_ack(s, cmd, NULL);
@@ -72,17 +81,21 @@ ngx_conductor_command_auth(ngx_conductor_session_t *s, cdr_command_t *cmd)
 
 static ngx_int_t
 ngx_conductor_auth_replace(ngx_conductor_session_t *s,
-    ngx_conductor_identity_t *id, cdr_command_t *cmd)
+    ngx_conductor_identity_t *id, ngx_pool_t *pool, cdr_command_t *cmd)
 {
-    cdr_str_t  user;
+    switch (ngx_conductor_identity_keep(s, id, pool)) {
 
-    user = cdr_registry_string(&s->hub->registry, s->entry, CDR_CONN_USER);
+    case NGX_OK:
+        break;
 
-    if (user.len != id->user.len
-        || ngx_memcmp(user.data, id->user.data, user.len) != 0)
-    {
+    case NGX_DECLINED:
         ngx_conductor_error(s, cmd, CDR_ERR_FORBIDDEN,
                             "the token belongs to another user");
+        return NGX_DECLINED;
+
+    default:
+        ngx_conductor_error(s, cmd, CDR_ERR_UNAVAILABLE,
+                            "there is no memory for it");
         return NGX_DECLINED;
     }
 
@@ -131,7 +144,8 @@ ngx_conductor_auth_store(ngx_conductor_session_t *s,
     ngx_conductor_zone_lock(hub);
 
     revoked = cdr_revoke_check(&hub->revoke, identity.user, identity.jti,
-                               ngx_conductor_now());
+                               ngx_conductor_now())
+              || ngx_conductor_identity_revoked(s);
 
     if (!revoked) {
         rc = cdr_registry_set_identity(&hub->registry, s->entry,

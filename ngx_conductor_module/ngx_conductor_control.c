@@ -8,7 +8,7 @@
  * however long a worker stood still, and a worker that comes later finds all.
  */
 
-#include "ngx_conductor_session.h"
+#include "ngx_conductor_calls.h"
 
 
 #define NGX_CONDUCTOR_SWEEP_HOLD  64        /* sessions in a hold of the lock */
@@ -383,7 +383,8 @@ ngx_conductor_control_is_revoked(ngx_conductor_session_t *s)
     user = cdr_registry_string(&hub->registry, s->entry, CDR_CONN_USER);
 
     return cdr_revoke_check(&hub->revoke, user, e->conn.jti,
-                            ngx_conductor_now());
+                            ngx_conductor_now())
+           || ngx_conductor_identity_revoked(s);
 }
 
 

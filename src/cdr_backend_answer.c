@@ -7,6 +7,7 @@
 
 #define CDR_BACKEND_DEPTH    32
 #define CDR_BACKEND_MEMBERS  64
+#define CDR_BACKEND_SECONDS  100000000000   /* more are milliseconds */
 
 #define cdr_backend_type(t)  (1U << (t))
 
@@ -17,6 +18,7 @@ static int cdr_backend_identity(cdr_backend_answer_t *a,
     const cdr_json_member_t *m);
 static int cdr_backend_role(cdr_backend_answer_t *a,
     const cdr_json_member_t *m);
+static bool cdr_backend_clean(cdr_str_t s, bool item);
 static int cdr_backend_plain(const cdr_json_member_t *m, uint8_t *buf,
     size_t max, cdr_str_t *plain);
 static int cdr_backend_close(cdr_backend_answer_t *a,
@@ -168,25 +170,29 @@ cdr_backend_identity(cdr_backend_answer_t *a, const cdr_json_member_t *m)
     }
 
     if (m && m->type != CDR_JSON_NULL
-        && cdr_backend_plain(m, a->user_buf, sizeof(a->user_buf), &a->user)
-           != CDR_OK)
+        && (cdr_backend_plain(m, a->user_buf, sizeof(a->user_buf), &a->user)
+            != CDR_OK
+            || !cdr_backend_clean(a->user, false)))
     {
         return cdr_backend_wrong(a, "\"identity.userId\" must be a string of "
-                                    "at most 255 bytes");
+                                    "at most 255 bytes, without control "
+                                    "characters");
     }
 
     m = cdr_json_find(members, s.nmembers, role);
 
     if (m && m->type != CDR_JSON_NULL && cdr_backend_role(a, m) != CDR_OK) {
         return cdr_backend_wrong(a, "\"identity.role\" must be a string or "
-                                    "strings of at most 255 bytes");
+                                    "strings of at most 255 bytes, without "
+                                    "control characters");
     }
 
     m = cdr_json_find(members, s.nmembers, expires);
 
     if (m && m->type != CDR_JSON_NULL
         && (m->type != CDR_JSON_INTEGER
-            || cdr_backend_integer(m->value, &a->expires) != CDR_OK))
+            || cdr_backend_integer(m->value, &a->expires) != CDR_OK
+            || a->expires > CDR_BACKEND_SECONDS))
     {
         return cdr_backend_wrong(a, "\"identity.expires\" must be Unix "
                                     "seconds");
@@ -222,7 +228,8 @@ cdr_backend_role(cdr_backend_answer_t *a, const cdr_json_member_t *m)
         }
 
         if (cdr_backend_plain(&item, a->role_buf + len, max - len, &plain)
-            != CDR_OK)
+            != CDR_OK
+            || !cdr_backend_clean(plain, m->type == CDR_JSON_ARRAY))
         {
             return CDR_ERROR;
         }
@@ -234,6 +241,27 @@ cdr_backend_role(cdr_backend_answer_t *a, const cdr_json_member_t *m)
     a->role.len = len;
 
     return CDR_OK;
+}
+
+
+/* No control character, nor what would part an item of a list, as in tokens. */
+
+static bool
+cdr_backend_clean(cdr_str_t s, bool item)
+{
+    size_t  i;
+
+    for (i = 0; i < s.len; i++) {
+
+        if (s.data[i] < 0x20 || s.data[i] == 0x7f
+            || (item && s.data[i] == ',')
+            || (s.data[i] == 0xc2 && i + 1 < s.len && s.data[i + 1] < 0xa0))
+        {
+            return false;
+        }
+    }
+
+    return true;
 }
 
 

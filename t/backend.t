@@ -18,7 +18,7 @@ use Test::Conductor::Backend;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = need_conductor(Test::Nginx->new()->has(qw/ http proxy /))->plan(52);
+my $t = need_conductor(Test::Nginx->new()->has(qw/ http proxy /))->plan(54);
 
 $t->write_file_expand('nginx.conf', conductor_conf(<<'EOF_CONF'));
 
@@ -188,6 +188,11 @@ cmp_ok($hint->{timestamp}, '>', 1e12, 'at the time it is');
 my $e = $ws->recv_json();
 is_deeply([ sort keys %$e ], [ qw/ n timestamp type / ],
     'of an event it sends what the client\'s role may see');
+
+ask($ws, { id => 1, do => { answer => { emit => { secret => 'hush' } } } });
+like($t->read_file('error.log'), qr/this cannot be sent to the client/,
+    'what it cannot send is logged');
+unlike($t->read_file('error.log'), qr/hush/, 'but not its content');
 
 ask($ws, { id => 1, do => { answer => { subscribe =>
     [ { channel => 'd', filter => { n => [ 2 ] } }, 's' ] } } });
