@@ -39,7 +39,7 @@ for my $example (@examples) {
     # the module where it was built, and no file outside of the directory
 
     $text =~ s/^load_module\s+\S*ngx_conductor_module\.so;/$globals/m;
-    $text =~ s{^(\s*(?:access_log|error_log|pid|state|presence)\s+)/\S*/}{$1}mg;
+    $text =~ s{^(\s*(?:\w+_log|pid|state|presence)\s+)/\S*/}{$1}mg;
     $text =~ s{^http \{\n}{$&@temporary}m;
 
     open my $out, '>', "$dir/nginx.conf" or die "$dir: $!\n";
