@@ -139,6 +139,12 @@ ngx_conductor_agent_stop(ngx_conductor_session_t *s, cdr_command_t *cmd)
 
     if (link == NULL || *link == NULL) {
         ngx_conductor_ack(s, cmd, NULL);
+
+        if (s->calls) {
+            ngx_conductor_keyed_done(s->calls,
+                                    ngx_conductor_keyed_take(s->calls), NULL);
+        }
+
         return;
     }
 
@@ -217,4 +223,7 @@ ngx_conductor_agent_ack(ngx_conductor_session_t *s, cdr_command_t *cmd,
                 - text;
 
     ngx_conductor_ack(s, cmd, &extra);
+
+    ngx_conductor_keyed_done(s->calls, ngx_conductor_keyed_take(s->calls),
+                            &extra);
 }

@@ -3,6 +3,8 @@
 #include "ngx_conductor_calls.h"
 
 
+static void ngx_conductor_message_pass(ngx_conductor_session_t *s,
+    cdr_command_t *cmd);
 static void ngx_conductor_message_say(ngx_conductor_session_t *s,
     cdr_command_t *cmd);
 static size_t ngx_conductor_message_id(ngx_conductor_calls_t *calls,
@@ -12,25 +14,40 @@ static void ngx_conductor_message_busy(ngx_conductor_session_t *s,
 static ngx_conductor_message_conf_t *ngx_conductor_message_find(
     ngx_conductor_hub_t *hub, cdr_command_t *cmd);
 static void ngx_conductor_message_ack(ngx_conductor_session_t *s,
-    cdr_command_t *cmd, cdr_backend_answer_t *answer);
+    cdr_command_t *cmd, cdr_backend_answer_t *answer,
+    ngx_conductor_keyed_t *kept);
 
 
-/* of a user, and of a key or a number */
+/* of a user and its length, and of a key or a number */
 
 #define NGX_CONDUCTOR_CALL_ID                                                 \
-    (CDR_CONN_USER_MAX + 1 + CDR_COMMAND_TEXT_LEN + NGX_INT64_LEN)
+    (NGX_SIZE_T_LEN + 1 + CDR_CONN_USER_MAX + 1 + CDR_COMMAND_TEXT_LEN        \
+     + NGX_INT64_LEN)
 
 
 void
 ngx_conductor_command_other(ngx_conductor_session_t *s, cdr_command_t *cmd)
 {
-    ngx_conductor_backend_t  *backend;
-
-    if (cmd->type == CDR_COMMAND_AGENT
-        && ngx_conductor_agent(s, cmd) == NGX_OK)
-    {
+    if (ngx_conductor_keyed_begin(s, cmd) != NGX_OK) {
         return;
     }
+
+    if (cmd->type != CDR_COMMAND_AGENT
+        || ngx_conductor_agent(s, cmd) != NGX_OK)
+    {
+        ngx_conductor_message_pass(s, cmd);
+    }
+
+    if (s->calls) {
+        ngx_conductor_keyed_drop(s->calls, ngx_conductor_keyed_take(s->calls));
+    }
+}
+
+
+static void
+ngx_conductor_message_pass(ngx_conductor_session_t *s, cdr_command_t *cmd)
+{
+    ngx_conductor_backend_t  *backend;
 
     backend = s->conf->backend[CDR_CALL_MESSAGE];
 
@@ -97,6 +114,10 @@ ngx_conductor_message_answered(ngx_conductor_calls_t *calls,
     cmd.id.data = said->id_len ? said->data : NULL;
     cmd.id.len = said->id_len;
 
+    if (outcome != CDR_CALLED_OK) {
+        ngx_conductor_keyed_drop(calls, said->kept);
+    }
+
     switch (outcome) {
 
     case CDR_CALLED_OK:
@@ -104,7 +125,7 @@ ngx_conductor_message_answered(ngx_conductor_calls_t *calls,
         if (ngx_conductor_answer_identity(s, answer, 0) == NGX_OK
             && ngx_conductor_answer_apply(s, answer) == NGX_OK)
         {
-            ngx_conductor_message_ack(s, &cmd, answer);
+            ngx_conductor_message_ack(s, &cmd, answer, said->kept);
             ngx_conductor_answer_close(s, answer);
         }
 
@@ -128,6 +149,7 @@ ngx_conductor_message_say(ngx_conductor_session_t *s, cdr_command_t *cmd)
     size_t                  len;
     cdr_str_t               agent;
     cdr_call_t              call;
+    ngx_conductor_keyed_t   *kept;
     ngx_conductor_said_t   *said;
     ngx_conductor_calls_t  *calls;
     u_char                  id[NGX_CONDUCTOR_CALL_ID];
@@ -164,34 +186,45 @@ ngx_conductor_message_say(ngx_conductor_session_t *s, cdr_command_t *cmd)
     (void) cdr_backend_message(ngx_conductor_said_body(said), &call, cmd,
                                agent);
 
+    kept = ngx_conductor_keyed_take(calls);
+    said->kept = kept;
+
     if (ngx_conductor_calls_say(calls, said) == NGX_DONE) {
         ngx_conductor_ack(s, cmd, NULL);
+        ngx_conductor_keyed_done(calls, kept, NULL);
     }
 }
 
 
 /*
  * What is repeated with its key has the id it had; so a back end that did it
- * before can tell.
+ * before can tell.  No name or key looks like the other, or like a number.
  */
 
 static size_t
 ngx_conductor_message_id(ngx_conductor_calls_t *calls, cdr_command_t *cmd,
     cdr_call_t *call, u_char *buf)
 {
-    cdr_str_t  who;
+    u_char     *p;
+    cdr_str_t   who;
 
     who = call->connection;
 
     if (cmd->key.len) {
-        who = call->user.len ? call->user : call->connection;
 
-        return ngx_sprintf(buf, "%*s/%*s", who.len, who.data, cmd->key.len,
+        p = buf;
+
+        if (call->user.len) {
+            who = call->user;
+            p = ngx_sprintf(p, "%uz:", who.len);
+        }
+
+        return ngx_sprintf(p, "%*s/%*s", who.len, who.data, cmd->key.len,
                            cmd->key.data)
                - buf;
     }
 
-    return ngx_sprintf(buf, "%*s/%uL", who.len, who.data, ++calls->serial)
+    return ngx_sprintf(buf, "%*s.%uL", who.len, who.data, ++calls->serial)
            - buf;
 }
 
@@ -230,20 +263,22 @@ ngx_conductor_message_find(ngx_conductor_hub_t *hub, cdr_command_t *cmd)
 
 static void
 ngx_conductor_message_ack(ngx_conductor_session_t *s, cdr_command_t *cmd,
-    cdr_backend_answer_t *answer)
+    cdr_backend_answer_t *answer, ngx_conductor_keyed_t *kept)
 {
     ngx_str_t  extra;
 
-    extra.len = cmd->id.len ? cdr_backend_ack(NULL, answer) : 0;
+    extra.len = (cmd->id.len || kept) ? cdr_backend_ack(NULL, answer) : 0;
 
     if (extra.len == 0) {
         ngx_conductor_ack(s, cmd, NULL);
+        ngx_conductor_keyed_done(s->calls, kept, NULL);
         return;
     }
 
     extra.data = ngx_alloc(extra.len, &s->log);
 
     if (extra.data == NULL) {
+        ngx_conductor_keyed_drop(s->calls, kept);
         ngx_conductor_error(s, cmd, CDR_ERR_UNAVAILABLE,
                             "there is no memory for it");
         return;
@@ -252,5 +287,6 @@ ngx_conductor_message_ack(ngx_conductor_session_t *s, cdr_command_t *cmd,
     (void) cdr_backend_ack(extra.data, answer);
 
     ngx_conductor_ack(s, cmd, &extra);
+    ngx_conductor_keyed_done(s->calls, kept, &extra);
     ngx_free(extra.data);
 }

@@ -78,6 +78,7 @@ ngx_conductor_calls(ngx_conductor_session_t *s)
     calls->ticket.limit = s->conf->backend_calls;
 
     ngx_queue_init(&calls->said);
+    ngx_queue_init(&calls->kept);
 
     cdr_conn_id_print(calls->id, ngx_conductor_session_entry(s)->conn.id);
 
@@ -121,6 +122,7 @@ ngx_conductor_calls_new(ngx_conductor_calls_t *calls, ngx_uint_t kind,
 
     said->size = (kind != CDR_CALL_CONNECT) ? size : 0;
     said->kind = kind;
+    said->kept = NULL;
 
     calls->bytes += said->size;
     ngx_conductor_calls_bytes += said->size;
@@ -319,6 +321,7 @@ ngx_conductor_calls_end(ngx_conductor_session_t *s)
     ngx_conductor_calls_gone += calls->bytes;
 
     ngx_conductor_agent_end(calls);
+    ngx_conductor_keyed_end(calls);
 
     if (calls->early) {
         ngx_free(calls->early);

@@ -17,11 +17,25 @@ struct ngx_conductor_agent_s {
 };
 
 
+/* A message with a key, and what its ack had beside the id. */
+
+typedef struct {
+    ngx_queue_t                   queue;      /* in calls->kept */
+    ngx_msec_t                    time;       /* when it was done */
+    ngx_str_t                     extra;
+    unsigned                      done:1;
+    size_t                        len;
+    u_char                        key[];
+} ngx_conductor_keyed_t;
+
+
 /* Something that a back end is to be told, with the id of the command. */
 
 typedef struct {
     ngx_queue_t                   queue;
     ngx_uint_t                    kind;       /* CDR_CALL_... */
+    ngx_conductor_keyed_t         *kept;       /* NULL: it has no key; not to
+                                                 be used without a session */
     size_t                        size;       /* that counts */
     size_t                        id_len;     /* 0: it wants no answer */
     size_t                        len;
@@ -50,6 +64,11 @@ struct ngx_conductor_calls_s {
 
     size_t                        left;       /* bytes that came with the */
     u_char                       *early;      /* handshake */
+
+    ngx_queue_t                   kept;       /* the oldest first */
+    ngx_uint_t                    nkept;
+    size_t                        kept_bytes;
+    ngx_conductor_keyed_t         *keyed;      /* the message at hand */
 
     uint64_t                      token_user[2];  /* hash, if "named" */
     int64_t                       token_expires;
@@ -91,6 +110,28 @@ ngx_int_t ngx_conductor_calls_say(ngx_conductor_calls_t *calls,
 
 void ngx_conductor_calls_describe(ngx_conductor_calls_t *calls,
     cdr_call_t *call, cdr_call_kind_e kind, cdr_str_t id);
+
+
+/*
+ * ngx_conductor_calls_key.c: messages with a key.  NGX_OK: it is to be done,
+ * and calls->keyed, if not NULL, is for what comes of it.  NGX_DECLINED: it
+ * was, or is being done, and is answered.
+ */
+
+ngx_int_t ngx_conductor_keyed_begin(ngx_conductor_session_t *s,
+    cdr_command_t *cmd);
+
+/* The message at hand, which is somebody else's to end from now on; or NULL. */
+
+ngx_conductor_keyed_t *ngx_conductor_keyed_take(ngx_conductor_calls_t *calls);
+
+/* It was done, or it was not; it may be gone afterwards.  NULL does nothing. */
+
+void ngx_conductor_keyed_done(ngx_conductor_calls_t *calls,
+    ngx_conductor_keyed_t *kept, ngx_str_t *extra);
+void ngx_conductor_keyed_drop(ngx_conductor_calls_t *calls,
+    ngx_conductor_keyed_t *kept);
+void ngx_conductor_keyed_end(ngx_conductor_calls_t *calls);
 
 
 /* ngx_conductor_agent.c: sessions of agents */

@@ -27,8 +27,8 @@ static ngx_conductor_idem_t  ngx_conductor_key_idem;
 
 /*
  * NGX_OK: the command is to be done.  NGX_DECLINED: it was, and is answered.
- * An empty key is none; a ping measures time, so it is never repeated; and what
- * a back end does it knows by the key itself.
+ * An empty key is none; a ping measures time, so it is never repeated; and of
+ * what a back end does more is to be kept.
  */
 
 ngx_int_t

@@ -18,7 +18,7 @@ use Test::Conductor::Backend;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = need_conductor(Test::Nginx->new()->has(qw/ http proxy /))->plan(54);
+my $t = need_conductor(Test::Nginx->new()->has(qw/ http proxy /))->plan(64);
 
 $t->write_file_expand('nginx.conf', conductor_conf(<<'EOF_CONF'));
 
@@ -153,12 +153,44 @@ is_deeply($body->{message},
 is_deeply([ @$body{qw/ kind hub userId role address /} ],
     [ 'message', 'h', 'ann', 'reviewer', '127.0.0.1' ], 'and who that is');
 like($body->{connectionId}, qr/^conn_.{16}$/, 'on which connection');
-is($body->{id}, 'ann/k', 'under an id that a key makes');
+is($body->{id}, '3:ann/k', 'under an id that a key makes');
 
 ask($ws, { id => 8 });
 my $one = (asked($t, 8082))[-1]{body}{id};
 ask($ws, { id => 8 });
 isnt($one, (asked($t, 8082))[-1]{body}{id}, 'or that is unique');
+
+# what is repeated
+
+$ack = ask($ws, { action => 'look', id => 8, key => 'k' });
+is_deeply($ack, { type => 'ack', id => 8, found => 3 },
+    'a message with the same key is answered as the first was');
+is(scalar(grep { $_->{body}{id} eq '3:ann/k' } asked($t, 8082)), 1,
+    'and not told again');
+
+is(ask($ws, { id => 1, key => 'l', do => { status => 500 } })->{code},
+    'backend_error', 'what failed');
+is(ask($ws, { id => 1, key => 'l', do => { answer => { ack => { n => 1 } } } })
+    ->{n}, 1, 'may be repeated');
+
+$ws->send_json({ type => 'agent:a', id => $_, key => 'm',
+                 do => { delay => 0.3 } }) for 1 .. 2;
+is($ws->recv_until('error')->{code}, 'busy', 'what is under way is not');
+is($ws->recv_until('ack')->{id}, 1, 'told twice');
+
+my $again = open_at($t, '/?user=ann&role=reviewer');
+ask($again, { id => 1, key => 'k' });
+is((asked($t, 8082))[-1]{body}{id}, '3:ann/k',
+    'on another connection it has the id that it had');
+
+my $id = ask($ws, { id => 1, action => 'start_session' })->{sessionId};
+is(ask($ws, { id => 1, key => 'e', action => 'end_session' })->{sessionId},
+    $id, 'a session is ended');
+my $new = ask($ws, { id => 1, action => 'start_session' })->{sessionId};
+is(ask($ws, { id => 1, key => 'e', action => 'end_session' })->{sessionId},
+    $id, 'once');
+is(ask($ws, { id => 1, action => 'start_session' })->{sessionId}, $new,
+    'and not another');
 
 # types that a hub names
 
