@@ -4,8 +4,11 @@
  *   _errand         an errand is put into the zone, with what it is about
  *   _errand_zone    their part of the zone, and its file
  *   _errand_target  whom they are for
- *   _errand_keep    the keeper: each is lent to a worker until it is done,
- *   _errand_stream  or appended to a stream in Redis
+ *   _errand_keep    the keeper, which runs them,
+ *   _errand_box     reads them from the outbox,
+ *   _errand_line    has them in a line for each connection,
+ *   _errand_lend    and lends each to a worker until it is done,
+ *   _errand_stream  or appends it to a stream in Redis
  *   _errand_do      the worker: a call of the back end's location
  *
  * They lie in an outbox of their own (see cdr_outbox.h), in which a record is

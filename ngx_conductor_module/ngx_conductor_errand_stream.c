@@ -55,7 +55,7 @@ ngx_conductor_errand_stream(ngx_conductor_errands_of_t *of)
 
     if (join == NULL || !join->up || of->calling
         || ngx_queue_empty(&of->errands)
-        || !ngx_conductor_errand_due(of, NULL))
+        || !ngx_conductor_errand_due(of))
     {
         return;
     }
@@ -70,13 +70,15 @@ ngx_conductor_errand_stream(ngx_conductor_errands_of_t *of)
 
     ngx_conductor_stream_gather(of, &a);
 
-    if (a.n
-        && ngx_conductor_join_script(join, &ngx_conductor_stream_script,
+    of->calling = 1;
+
+    if (a.n == 0
+        || ngx_conductor_join_script(join, &ngx_conductor_stream_script,
                                      ngx_conductor_stream_reply, of, 1,
                                      a.argv.nelts, a.argv.elts)
-           == NGX_OK)
+           != NGX_OK)
     {
-        of->calling = 1;
+        ngx_conductor_stream_reply(join, NULL, of);
     }
 
     ngx_destroy_pool(a.pool);

@@ -35,13 +35,14 @@ sub told {
 }
 
 
-# From now on it answers with this status; 0: not at all.
+# From now on it answers with this status; 0: not at all.  And with another one
+# to what is said of a user.
 sub tell_back {
-    my ($t, $port, $status) = @_;
+    my ($t, $port, $status, $user, $other) = @_;
     my $file = file($t, $port) . '.say';
 
     open my $f, '>', "$file.new" or die "$file.new: $!";
-    print $f $status;
+    print $f join ' ', $status, $user // (), $other // ();
     close $f;
 
     rename "$file.new", $file or die "$file: $!";
@@ -97,8 +98,10 @@ sub answered {
     return 0 if length $body < $length;
 
     open my $f, '<', $say or return 1;
-    my $status = <$f>;
+    my ($status, $user, $other) = split ' ', <$f>;
     close $f;
+
+    $status = $other if $user && $body =~ /"userId":"\Q$user\E"/;
 
     if ($status == 200) {
         open my $out, '>>', $file or die "$file: $!";
