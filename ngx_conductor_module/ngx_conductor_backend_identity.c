@@ -163,6 +163,8 @@ ngx_conductor_answer_remember(ngx_conductor_session_t *s,
         calls->named = 1;
     }
 
+    calls->renewed++;
+
     if (answer->role.data) {
         calls->role = 1;
     }

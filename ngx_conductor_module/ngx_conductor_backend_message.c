@@ -7,6 +7,8 @@ static void ngx_conductor_message_pass(ngx_conductor_session_t *s,
     cdr_command_t *cmd);
 static void ngx_conductor_message_say(ngx_conductor_session_t *s,
     cdr_command_t *cmd);
+static void ngx_conductor_message_head(ngx_conductor_said_t *said,
+    cdr_call_t *call, size_t len);
 static size_t ngx_conductor_message_id(ngx_conductor_calls_t *calls,
     cdr_command_t *cmd, cdr_call_t *call, u_char *buf);
 static void ngx_conductor_message_busy(ngx_conductor_session_t *s,
@@ -176,7 +178,8 @@ ngx_conductor_message_say(ngx_conductor_session_t *s, cdr_command_t *cmd)
 
     len = cdr_backend_message(NULL, &call, cmd, agent);
 
-    said = ngx_conductor_calls_new(calls, CDR_CALL_MESSAGE, cmd->id, len);
+    said = ngx_conductor_calls_new(calls, CDR_CALL_MESSAGE, cmd->id,
+                                   len + call.id.len);
 
     if (said == NULL) {
         ngx_conductor_message_busy(s, cmd);
@@ -186,6 +189,8 @@ ngx_conductor_message_say(ngx_conductor_session_t *s, cdr_command_t *cmd)
     (void) cdr_backend_message(ngx_conductor_said_body(said), &call, cmd,
                                agent);
 
+    ngx_conductor_message_head(said, &call, len);
+
     kept = ngx_conductor_keyed_take(calls);
     said->kept = kept;
 
@@ -193,6 +198,69 @@ ngx_conductor_message_say(ngx_conductor_session_t *s, cdr_command_t *cmd)
         ngx_conductor_ack(s, cmd, NULL);
         ngx_conductor_keyed_done(calls, kept, NULL);
     }
+}
+
+
+/* What it takes to say whose it is once more. */
+
+static void
+ngx_conductor_message_head(ngx_conductor_said_t *said, cdr_call_t *call,
+    size_t len)
+{
+    u_char          *p;
+    cdr_json_out_t   out = { NULL, 0 };
+
+    cdr_call_put(&out, call);
+
+    p = ngx_conductor_said_body(said) + len;
+    ngx_memcpy(p, call->id.data, call->id.len);
+
+    said->call_id.data = p;
+    said->call_id.len = call->id.len;
+    said->time = call->timestamp;
+    said->head = out.len;
+    said->len = len;
+}
+
+
+u_char *
+ngx_conductor_message_renew(ngx_conductor_calls_t *calls,
+    ngx_conductor_said_t *said, ngx_str_t *body)
+{
+    size_t           rest;
+    u_char          *fresh;
+    cdr_call_t       call;
+    cdr_json_out_t   out = { NULL, 0 };
+
+    if (calls->session == NULL || said->kind != CDR_CALL_MESSAGE
+        || said->renewed == calls->renewed)
+    {
+        return NULL;
+    }
+
+    ngx_conductor_calls_describe(calls, &call, CDR_CALL_MESSAGE,
+                                 said->call_id);
+    call.timestamp = said->time;
+
+    cdr_call_put(&out, &call);
+
+    rest = said->len - said->head;
+    fresh = ngx_alloc(out.len + rest, ngx_cycle->log);
+
+    if (fresh == NULL) {
+        return NULL;
+    }
+
+    out.dst = fresh;
+    out.len = 0;
+
+    cdr_call_put(&out, &call);
+    ngx_memcpy(fresh + out.len, body->data + said->head, rest);
+
+    body->data = fresh;
+    body->len = out.len + rest;
+
+    return fresh;
 }
 
 

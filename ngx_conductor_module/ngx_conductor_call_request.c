@@ -138,6 +138,7 @@ ngx_conductor_call_addresses(ngx_conductor_call_conf_t *conf,
 {
     ngx_addr_t           addr;
     struct sockaddr_in  *sin;
+    struct sockaddr_un  *sun;
 
     sin = ngx_pcalloc(c->pool, sizeof(struct sockaddr_in));
     if (sin == NULL) {
@@ -163,6 +164,23 @@ ngx_conductor_call_addresses(ngx_conductor_call_conf_t *conf,
     }
 
     c->addr_text.len = conf->address.len;
+
+    if (ngx_strncmp(c->addr_text.data, "unix:",
+                    ngx_min(c->addr_text.len, sizeof("unix:") - 1))
+        == 0)
+    {
+        sun = ngx_pcalloc(c->pool, sizeof(struct sockaddr_un));
+        if (sun == NULL) {
+            return NGX_ERROR;
+        }
+
+        sun->sun_family = AF_UNIX;
+
+        c->sockaddr = (struct sockaddr *) sun;
+        c->socklen = offsetof(struct sockaddr_un, sun_path);
+
+        return NGX_OK;
+    }
 
     if (ngx_parse_addr(c->pool, &addr, c->addr_text.data, c->addr_text.len)
         == NGX_OK)

@@ -123,6 +123,7 @@ ngx_conductor_calls_new(ngx_conductor_calls_t *calls, ngx_uint_t kind,
     said->size = (kind != CDR_CALL_CONNECT) ? size : 0;
     said->kind = kind;
     said->kept = NULL;
+    said->renewed = calls->renewed;
 
     calls->bytes += said->size;
     ngx_conductor_calls_bytes += said->size;
@@ -392,6 +393,7 @@ ngx_conductor_calls_turn(void *data)
 static ngx_int_t
 ngx_conductor_calls_begin(ngx_conductor_calls_t *calls)
 {
+    u_char                     *fresh;
     ngx_conductor_said_t       *said;
     ngx_conductor_backend_t    *backend;
     ngx_conductor_call_conf_t   conf;
@@ -407,6 +409,9 @@ ngx_conductor_calls_begin(ngx_conductor_calls_t *calls)
     conf.uri = backend->uri;
     conf.body.data = ngx_conductor_said_body(said);
     conf.body.len = said->len;
+
+    fresh = ngx_conductor_message_renew(calls, said, &conf.body);
+
     conf.address = calls->address;
     conf.connection.data = calls->id;
     conf.connection.len = sizeof(calls->id);
@@ -416,6 +421,10 @@ ngx_conductor_calls_begin(ngx_conductor_calls_t *calls)
     conf.data = calls;
 
     calls->call = ngx_conductor_call(&conf);
+
+    if (fresh) {
+        ngx_free(fresh);
+    }
 
     if (calls->call == NULL) {
         ngx_conductor_backend_leave(backend);

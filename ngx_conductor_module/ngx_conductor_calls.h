@@ -39,6 +39,11 @@ typedef struct {
     size_t                        size;       /* that counts */
     size_t                        id_len;     /* 0: it wants no answer */
     size_t                        len;
+    ngx_uint_t                    renewed;    /* as the client had it */
+    uint64_t                      time;       /* Unix, ms */
+    cdr_str_t                     call_id;    /* behind the body */
+    size_t                        head;       /* bytes of the body that say
+                                                 whose it is */
     u_char                        data[];     /* the id, and the call's body */
 } ngx_conductor_said_t;
 
@@ -73,6 +78,7 @@ struct ngx_conductor_calls_s {
     uint64_t                      token_user[2];  /* hash, if "named" */
     int64_t                       token_expires;
     int64_t                       expires;    /* says a back end */
+    ngx_uint_t                    renewed;    /* times that its identity was */
     unsigned                      named:1;    /* it has another user */
     unsigned                      role:1;     /* it gave the role */
 
@@ -181,6 +187,15 @@ ngx_int_t ngx_conductor_identity_keep(ngx_conductor_session_t *s,
 /* Under the lock: is the user revoked whom a back end gave another name? */
 
 ngx_uint_t ngx_conductor_identity_revoked(ngx_conductor_session_t *s);
+
+
+/*
+ * ngx_conductor_backend_message.c: the body of a message whose client is
+ * somebody else by now, to be freed.  NULL: "body" is right as it is.
+ */
+
+u_char *ngx_conductor_message_renew(ngx_conductor_calls_t *calls,
+    ngx_conductor_said_t *said, ngx_str_t *body);
 
 
 /* ngx_conductor_backend_message.c, _connect.c: what came of it */

@@ -68,6 +68,7 @@ ngx_conductor_command_auth(ngx_conductor_session_t *s, cdr_command_t *cmd)
 
         if (s->calls) {
             s->calls->token_expires = expires;
+            s->calls->renewed++;
         }
 
         ngx_conductor_session_arm(s);

@@ -18,7 +18,7 @@ use Test::Conductor::Backend;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = need_conductor(Test::Nginx->new()->has(qw/ http proxy /))->plan(64);
+my $t = need_conductor(Test::Nginx->new()->has(qw/ http proxy /))->plan(67);
 
 $t->write_file_expand('nginx.conf', conductor_conf(<<'EOF_CONF'));
 
@@ -32,6 +32,8 @@ events {
 
 http {
     %%TEST_GLOBALS_HTTP%%
+
+    geo $place { default elsewhere; 127.0.0.0/8 here; }
 
     upstream back {
         server 127.0.0.1:8082;
@@ -59,6 +61,7 @@ http {
 
     server {
         listen 127.0.0.1:8080;
+        listen unix:%%TESTDIR%%/unix.sock;
 
         conductor_auth off;
         conductor_limit_conn off;
@@ -84,6 +87,7 @@ http {
             proxy_http_version 1.1;
             proxy_set_header Connection '';
             proxy_set_header X-Real-IP $remote_addr;
+            proxy_set_header X-Place $place;
             proxy_set_header Host $host;
             proxy_set_header X-Request "$request_method $request_uri $request";
         }
@@ -146,6 +150,7 @@ is("$r->{method} $r->{headers}{'content-type'}", 'POST application/json',
 is($r->{headers}{'x-real-ip'}, '127.0.0.1', 'for the client\'s address');
 is("$r->{headers}{host} $r->{headers}{'x-request'}",
     'localhost POST /back POST /back HTTP/1.1', 'variables say what it is');
+is($r->{headers}{'x-place'}, 'here', 'which is what variables say as well');
 is_deeply($body->{message},
     { type => 'agent:a', action => 'look', n => [ 1, { a => "\x{e4}" } ],
       do => $body->{message}{do} },
@@ -154,6 +159,11 @@ is_deeply([ @$body{qw/ kind hub userId role address /} ],
     [ 'message', 'h', 'ann', 'reviewer', '127.0.0.1' ], 'and who that is');
 like($body->{connectionId}, qr/^conn_.{16}$/, 'on which connection');
 is($body->{id}, '3:ann/k', 'under an id that a key makes');
+
+my $socket = open_at('unix:' . $t->testdir() . '/unix.sock', '/?user=u');
+ask($socket, { id => 1 });
+is((asked($t, 8082))[-1]{headers}{'x-place'}, 'elsewhere',
+    'one that comes over a Unix socket has none');
 
 ask($ws, { id => 8 });
 my $one = (asked($t, 8082))[-1]{body}{id};
@@ -240,6 +250,14 @@ is($ws->recv_until('e')->{n}, 3, 'it unsubscribes');
 ask($ws, { id => 1, do => { answer => { identity => { role => 'admin' } } } });
 is($ws->command({ type => 'subscribe', channel => 's' })->{type}, 'ack',
     'it gives a role');
+
+$ws->send_json({ type => 'agent:a', id => $_, n => 'in turn', do => { delay =>
+    0.1, answer => { identity => { role => "role$_" } } } }) for 1 .. 2;
+$ws->recv_until('ack') for 1 .. 2;
+is_deeply([ map { $_->{body}{role} }
+            grep { ($_->{body}{message}{n} // '') eq 'in turn' }
+            asked($t, 8082) ], [ 'admin', 'role1' ],
+    'what waits meanwhile is told in the new one');
 
 ask($ws, { id => 1, do => { answer => { identity => { user => 'eve' } } } });
 ask($ws, { id => 1 });
