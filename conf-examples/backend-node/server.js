@@ -22,7 +22,8 @@ function answer(call) {
     done.set(user, n + 1);
     return {
       ack: { finished: n + 1 },
-      publish: { type: 'lesson-finished', userId: user, lesson: lessons[n] },
+      publish: { type: 'lesson-finished', userId: user,
+                 lesson: lessons[n] ?? null },
     };
 
   default:
