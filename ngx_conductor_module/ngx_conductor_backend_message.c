@@ -194,9 +194,20 @@ ngx_conductor_message_say(ngx_conductor_session_t *s, cdr_command_t *cmd)
     kept = ngx_conductor_keyed_take(calls);
     said->kept = kept;
 
-    if (ngx_conductor_calls_say(calls, said) == NGX_DONE) {
+    switch (ngx_conductor_calls_say(calls, said)) {
+
+    case NGX_DONE:
         ngx_conductor_ack(s, cmd, NULL);
         ngx_conductor_keyed_done(calls, kept, NULL);
+        break;
+
+    case NGX_DECLINED:
+        ngx_conductor_message_busy(s, cmd);
+        ngx_conductor_keyed_drop(calls, kept);
+        break;
+
+    default: /* NGX_AGAIN */
+        break;
     }
 }
 

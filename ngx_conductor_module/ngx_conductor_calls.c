@@ -20,7 +20,7 @@
 #define NGX_CONDUCTOR_CALLS_LEFT   (NGX_CONDUCTOR_CALL_BYTES / 4)
 
 
-static void ngx_conductor_calls_append(ngx_conductor_calls_t *calls,
+static ngx_int_t ngx_conductor_calls_append(ngx_conductor_calls_t *calls,
     ngx_conductor_said_t *said, uint32_t tag);
 static void ngx_conductor_calls_drop(ngx_conductor_calls_t *calls,
     ngx_conductor_said_t *said);
@@ -148,8 +148,7 @@ ngx_conductor_calls_say(ngx_conductor_calls_t *calls,
     backend = calls->conf->backend[said->kind];
 
     if (backend->server == NULL) {
-        ngx_conductor_calls_append(calls, said, backend->tag);
-        return NGX_DONE;
+        return ngx_conductor_calls_append(calls, said, backend->tag);
     }
 
     ngx_queue_insert_tail(&calls->said, &said->queue);
@@ -163,11 +162,12 @@ ngx_conductor_calls_say(ngx_conductor_calls_t *calls,
 }
 
 
-static void
+static ngx_int_t
 ngx_conductor_calls_append(ngx_conductor_calls_t *calls,
     ngx_conductor_said_t *said, uint32_t tag)
 {
     cdr_str_t                 text;
+    ngx_int_t                 rc;
     ngx_conductor_session_t  *s;
 
     s = calls->session;
@@ -177,12 +177,14 @@ ngx_conductor_calls_append(ngx_conductor_calls_t *calls,
 
     ngx_conductor_zone_lock(calls->hub);
 
-    ngx_conductor_errand(calls->hub, tag, (cdr_call_kind_e) said->kind,
-                         ngx_conductor_session_entry(s)->conn.id, text);
+    rc = ngx_conductor_errand(calls->hub, tag, (cdr_call_kind_e) said->kind,
+                              ngx_conductor_session_entry(s)->conn.id, text);
 
     ngx_conductor_zone_unlock(calls->hub);
 
     ngx_conductor_calls_drop(calls, said);
+
+    return (rc == NGX_OK) ? NGX_DONE : NGX_DECLINED;
 }
 
 

@@ -106,7 +106,8 @@ ngx_conductor_said_t *ngx_conductor_calls_new(ngx_conductor_calls_t *calls,
 
 /*
  * It is told in its turn, and what comes of it comes from an event.  NGX_DONE:
- * a stream has it, and nothing will come.
+ * a stream has it, and nothing will come; NGX_DECLINED: there is no room for
+ * that.
  */
 
 ngx_int_t ngx_conductor_calls_say(ngx_conductor_calls_t *calls,

@@ -9,7 +9,7 @@
 static void ngx_conductor_errand_make(ngx_conductor_hub_t *hub,
     uint32_t entry, cdr_call_t *call, u_char *id);
 static cdr_outbox_rec_t *ngx_conductor_errand_begin(ngx_conductor_hub_t *hub,
-    size_t len, u_char **items);
+    cdr_call_kind_e kind, size_t len, u_char **items);
 
 
 static const cdr_str_t  ngx_conductor_errand_status[] = {
@@ -17,7 +17,7 @@ static const cdr_str_t  ngx_conductor_errand_status[] = {
 };
 
 
-void
+ngx_int_t
 ngx_conductor_errand(ngx_conductor_hub_t *hub, uint32_t tag,
     cdr_call_kind_e kind, const uint8_t id[CDR_CONN_ID_LEN], cdr_str_t text)
 {
@@ -27,7 +27,7 @@ ngx_conductor_errand(ngx_conductor_hub_t *hub, uint32_t tag,
     u_char             hex[NGX_CONDUCTOR_ERRAND_TAG];
 
     if (hub->errands == NULL) {
-        return;
+        return NGX_DECLINED;
     }
 
     (void) ngx_sprintf(hex, "%08xD", tag);
@@ -35,11 +35,11 @@ ngx_conductor_errand(ngx_conductor_hub_t *hub, uint32_t tag,
     type.data = hex;
     type.len = sizeof(hex);
 
-    rec = ngx_conductor_errand_begin(hub,
+    rec = ngx_conductor_errand_begin(hub, kind,
                                      cdr_outbox_item_size(type.len, text.len),
                                      &items);
     if (rec == NULL) {
-        return;
+        return NGX_DECLINED;
     }
 
     (void) cdr_outbox_put(items, (uint32_t) kind, type, text);
@@ -54,6 +54,8 @@ ngx_conductor_errand(ngx_conductor_hub_t *hub, uint32_t tag,
     cdr_outbox_commit(&hub->errand_box, rec);
 
     ngx_conductor_wake_keeper(hub);
+
+    return NGX_OK;
 }
 
 
@@ -90,8 +92,8 @@ ngx_conductor_errand_disconnect(ngx_conductor_hub_t *hub, uint32_t entry,
     cdr_call_put_disconnect(&out, cdr_figure_ending_label((uint32_t) ending),
                             code, call.timestamp - connected);
 
-    ngx_conductor_errand(hub, e->conn.backend, call.kind, e->conn.id,
-                         (cdr_str_t) { text, out.len });
+    (void) ngx_conductor_errand(hub, e->conn.backend, call.kind, e->conn.id,
+                                (cdr_str_t) { text, out.len });
 }
 
 
@@ -127,8 +129,8 @@ ngx_conductor_errand_presence(ngx_conductor_hub_t *hub, uint32_t entry,
                           cdr_registry_string(&hub->registry, entry,
                                               CDR_CONN_FEATURE));
 
-    ngx_conductor_errand(hub, tag, call.kind, e->conn.id,
-                         (cdr_str_t) { text, out.len });
+    (void) ngx_conductor_errand(hub, tag, call.kind, e->conn.id,
+                                (cdr_str_t) { text, out.len });
 }
 
 
@@ -163,22 +165,29 @@ ngx_conductor_errand_make(ngx_conductor_hub_t *hub, uint32_t entry,
 /* NULL, if it is not to be had: the keeper has made no room, or is away. */
 
 static cdr_outbox_rec_t *
-ngx_conductor_errand_begin(ngx_conductor_hub_t *hub, size_t len,
-    u_char **items)
+ngx_conductor_errand_begin(ngx_conductor_hub_t *hub, cdr_call_kind_e kind,
+    size_t len, u_char **items)
 {
-    cdr_ticket_t       ticket;
-    cdr_outbox_rec_t  *rec;
+    cdr_ticket_t        ticket;
+    cdr_outbox_rec_t   *rec;
+    cdr_outbox_fill_t   fill;
 
-    if (cdr_outbox_begin(&hub->errand_box, len, 1, NULL, &rec, items, &ticket)
-        == CDR_OK)
+    cdr_outbox_fill(&hub->errand_box, &fill);
+
+    /* clients that say much must not keep others from being seen off */
+
+    if ((fill.used <= fill.size / 2
+         || (kind != CDR_CALL_MESSAGE && kind != CDR_CALL_PRESENCE))
+        && cdr_outbox_begin(&hub->errand_box, len, 1, NULL, &rec, items,
+                            &ticket)
+           == CDR_OK)
     {
         return rec;
     }
 
-    if (atomic_fetch_add(&hub->errands->dropped, 1) == 0) {
-        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                      "the outbox for back ends of hub \"%V\" is full: they "
-                      "will not be told all", &hub->name);
+    if (kind != CDR_CALL_MESSAGE) {
+        (void) atomic_fetch_add(&hub->errands->dropped, 1);
+        (void) atomic_fetch_add(&hub->errands->lost, 1);
     }
 
     return NULL;

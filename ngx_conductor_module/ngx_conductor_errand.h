@@ -29,7 +29,7 @@
 #include <cdr_lend.h>
 
 
-#define NGX_CONDUCTOR_ERRANDS_VERSION  1
+#define NGX_CONDUCTOR_ERRANDS_VERSION  2
 #define NGX_CONDUCTOR_ERRAND_TAG       8      /* hexadecimal digits */
 #define NGX_CONDUCTOR_ERRAND_ID        (CDR_CONN_ID_TEXT_LEN + 1 + 16)
 
@@ -46,6 +46,7 @@ struct ngx_conductor_errands_s {
     _Atomic uint64_t              done;
     _Atomic uint64_t              failed;     /* calls, and tried again */
     _Atomic uint64_t              dropped;
+    _Atomic uint64_t              lost;       /* of these: found no room */
     cdr_lends_t                   lends;
 };
 
@@ -85,6 +86,7 @@ ngx_conductor_target_t *ngx_conductor_target(ngx_conductor_hub_t *hub,
 /* ngx_conductor_errand_zone.c: a part of the zone, if there are targets */
 
 size_t ngx_conductor_errands_size(ngx_conductor_hub_t *hub, ngx_uint_t n);
+size_t ngx_conductor_errands_each(ngx_conductor_hub_t *hub);
 int ngx_conductor_errands_init(ngx_conductor_hub_t *hub, u_char *mem,
     ngx_uint_t n);
 int ngx_conductor_errands_attach(ngx_conductor_hub_t *hub, u_char *mem,
@@ -113,11 +115,12 @@ void ngx_conductor_errands_kept(ngx_conductor_hub_t *hub,
 /*
  * ngx_conductor_errand.c, under the lock.
  *
- * An errand with a text that the caller has made; it is copied.  If there is no
- * room it is lost, which is counted, and logged once.
+ * An errand with a text that the caller has made; it is copied.  NGX_DECLINED:
+ * there is no room.  That is counted, but for a message, whose client is told;
+ * the keeper logs it once.  What clients say has half of the room.
  */
 
-void ngx_conductor_errand(ngx_conductor_hub_t *hub, uint32_t tag,
+ngx_int_t ngx_conductor_errand(ngx_conductor_hub_t *hub, uint32_t tag,
     cdr_call_kind_e kind, const uint8_t id[CDR_CONN_ID_LEN], cdr_str_t text);
 
 /*

@@ -8,21 +8,24 @@
 
 /* Bytes of the outbox that are used at most, so that there is room. */
 
-#define ngx_conductor_errand_most(fill)  ((fill)->size / 4 * 3)
+#define ngx_conductor_errand_most(fill)  ((fill)->size / 8 * 7)
+
+#define NGX_CONDUCTOR_ERRAND_STILL  60000   /* ms that a target took nothing */
 
 
+static ngx_int_t ngx_conductor_errand_drop(ngx_conductor_runner_t *run);
 static ngx_int_t ngx_conductor_errand_take(ngx_conductor_runner_t *run,
     cdr_outbox_rec_t *rec, uint64_t at);
 static void ngx_conductor_errand_strange(ngx_conductor_runner_t *run,
     cdr_outbox_rec_t *rec);
 
 
-/* There is room for what comes: the oldest makes way. */
+/* There is room for what comes: the oldest makes way, if it is stuck. */
 
 void
 ngx_conductor_errand_room(ngx_conductor_runner_t *run)
 {
-    uint64_t              dropped;
+    uint64_t              dropped, lost;
     cdr_outbox_fill_t     fill;
     ngx_conductor_hub_t  *hub;
 
@@ -35,31 +38,86 @@ ngx_conductor_errand_room(ngx_conductor_runner_t *run)
         run->full = 0;
     }
 
-    if (fill.used <= ngx_conductor_errand_most(&fill)) {
-        return;
+    if (fill.used > ngx_conductor_errand_most(&fill)) {
+        ngx_conductor_zone_lock(hub);
+
+        while (fill.used > ngx_conductor_errand_most(&fill)
+               && ngx_conductor_errand_drop(run) == NGX_OK)
+        {
+            dropped++;
+            cdr_outbox_fill(&hub->errand_box, &fill);
+        }
+
+        ngx_conductor_zone_unlock(hub);
+
+        (void) atomic_fetch_add(&hub->errands->dropped, dropped);
     }
 
-    ngx_conductor_zone_lock(hub);
+    lost = atomic_load(&hub->errands->lost);
 
-    while (fill.used > ngx_conductor_errand_most(&fill)
-           && cdr_outbox_drop(&hub->errand_box))
-    {
-        dropped++;
-        cdr_outbox_fill(&hub->errand_box, &fill);
-    }
-
-    ngx_conductor_zone_unlock(hub);
-
-    (void) atomic_fetch_add(&hub->errands->dropped, dropped);
-
-    if (dropped && !run->full) {
+    if ((dropped || lost != run->lost) && !run->full) {
         run->full = 1;
 
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
                       "the outbox for back ends of hub \"%V\" is full: the "
-                      "oldest of what they are to be told is dropped",
-                      &hub->name);
+                      "oldest of what they are to be told is dropped, or the "
+                      "newest", &hub->name);
     }
+
+    run->lost = lost;
+}
+
+
+/* NGX_DECLINED: the oldest is lent, or will be soon. */
+
+static ngx_int_t
+ngx_conductor_errand_drop(ngx_conductor_runner_t *run)
+{
+    ngx_uint_t                   i;
+    cdr_outbox_rec_t            *rec;
+    cdr_outbox_cursor_t          cur;
+    ngx_conductor_errand_t      *errand;
+    ngx_conductor_errands_of_t  *of;
+
+    cdr_outbox_first(&run->hub->errand_box, &cur);
+
+    if (cdr_outbox_next(&run->hub->errand_box, &cur, &rec) != CDR_OK) {
+        return NGX_DECLINED;
+    }
+
+    of = NULL;
+    errand = NULL;
+
+    for (i = 0; i < run->n; i++) {
+        of = &run->of[i];
+
+        if (!ngx_queue_empty(&of->errands)) {
+            errand = ngx_queue_data(ngx_queue_head(&of->errands),
+                                    ngx_conductor_errand_t, queue);
+            if (errand->n == rec->n) {
+                break;
+            }
+        }
+
+        errand = NULL;
+    }
+
+    if (errand && (errand->lent
+                   || (errand->tries == 0 && ngx_current_msec - of->moved
+                                             < NGX_CONDUCTOR_ERRAND_STILL)))
+    {
+        return NGX_DECLINED;
+    }
+
+    if (cdr_outbox_drop(&run->hub->errand_box) == 0) {
+        return NGX_DECLINED;
+    }
+
+    if (errand) {
+        ngx_conductor_errand_del(of, errand);
+    }
+
+    return NGX_OK;
 }
 
 

@@ -42,8 +42,8 @@ ngx_conductor_errands_turn(ngx_conductor_hub_t *hub,
 
     run->join = join;
 
-    ngx_conductor_errand_room(run);
     ngx_conductor_errand_read(run);
+    ngx_conductor_errand_room(run);
     ngx_conductor_errand_back(run);
     ngx_conductor_errand_prune(run);
 
@@ -165,6 +165,8 @@ ngx_conductor_runner_new(ngx_conductor_hub_t *hub)
 static ngx_int_t
 ngx_conductor_runner_of_new(ngx_conductor_errands_of_t *of)
 {
+    of->moved = ngx_current_msec;
+
     ngx_queue_init(&of->errands);
     ngx_queue_init(&of->fresh);
     ngx_queue_init(&of->again);

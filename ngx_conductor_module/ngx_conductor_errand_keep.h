@@ -54,6 +54,7 @@ typedef struct {
     ngx_msec_t                    look;       /* none before */
     ngx_uint_t                    turn;
     ngx_uint_t                    lent;
+    ngx_msec_t                    moved;      /* when one was done */
     ngx_uint_t                    failures;   /* in a row */
     ngx_msec_t                    retry;      /* not before, if there are */
     ngx_msec_t                    quiet;      /* until then; 0: nothing was said
@@ -71,6 +72,7 @@ struct ngx_conductor_runner_s {
     ngx_conductor_keep_t         *keep;       /* its file; NULL: none */
     struct ngx_conductor_join_s  *join;       /* NULL: no Redis */
     cdr_outbox_cursor_t           cursor;     /* behind what was read */
+    uint64_t                      lost;       /* when that was looked at */
     ngx_uint_t                    slot;       /* that was lent to last */
     ngx_msec_t                    refused[CDR_SLOTS];
     ngx_uint_t                    n;

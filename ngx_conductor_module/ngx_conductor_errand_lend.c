@@ -200,6 +200,7 @@ ngx_conductor_errand_done(ngx_conductor_errands_of_t *of,
     (void) atomic_fetch_add(&hub->errands->done, 1);
 
     of->failures = 0;
+    of->moved = ngx_current_msec;
 
     if (of->said) {
         of->said = 0;

@@ -5,12 +5,12 @@
 
 #define NGX_CONDUCTOR_ERRANDS_MAGIC  0x7364617265726463ULL
 #define NGX_CONDUCTOR_ERRANDS_LIVES  10     /* bits: numbers of a ms */
-#define NGX_CONDUCTOR_ERRANDS_SHARE  16     /* one of so many bytes */
-#define NGX_CONDUCTOR_ERRANDS_MAX    (8 * 1024 * 1024)
+#define NGX_CONDUCTOR_ERRANDS_EACH   512    /* bytes for each connection */
 #define NGX_CONDUCTOR_ERRANDS_TICKETS  1    /* nobody waits */
 
 
-static size_t ngx_conductor_errands_box(ngx_conductor_hub_t *hub);
+static size_t ngx_conductor_errands_box(ngx_conductor_hub_t *hub,
+    ngx_uint_t n);
 
 
 size_t
@@ -21,8 +21,15 @@ ngx_conductor_errands_size(ngx_conductor_hub_t *hub, ngx_uint_t n)
     }
 
     return sizeof(ngx_conductor_errands_t)
-           + cdr_outbox_size(ngx_conductor_errands_box(hub),
+           + cdr_outbox_size(ngx_conductor_errands_box(hub, n),
                              NGX_CONDUCTOR_ERRANDS_TICKETS);
+}
+
+
+size_t
+ngx_conductor_errands_each(ngx_conductor_hub_t *hub)
+{
+    return hub->targets.nelts ? NGX_CONDUCTOR_ERRANDS_EACH : 0;
 }
 
 
@@ -43,7 +50,7 @@ ngx_conductor_errands_init(ngx_conductor_hub_t *hub, u_char *mem,
     errands->magic = NGX_CONDUCTOR_ERRANDS_MAGIC;
 
     return cdr_outbox_init(mem + sizeof(ngx_conductor_errands_t),
-                           ngx_conductor_errands_box(hub),
+                           ngx_conductor_errands_box(hub, n),
                            NGX_CONDUCTOR_ERRANDS_TICKETS);
 }
 
@@ -75,19 +82,12 @@ ngx_conductor_errands_attach(ngx_conductor_hub_t *hub, u_char *mem,
 }
 
 
+/* All connections may end at once. */
+
 static size_t
-ngx_conductor_errands_box(ngx_conductor_hub_t *hub)
+ngx_conductor_errands_box(ngx_conductor_hub_t *hub, ngx_uint_t n)
 {
-    size_t  size;
-
-    if (hub->errand_size) {
-        return hub->errand_size;
-    }
-
-    size = hub->zone_size / NGX_CONDUCTOR_ERRANDS_SHARE;
-    size = ngx_min(size, NGX_CONDUCTOR_ERRANDS_MAX);
-
-    return ngx_max(size, CDR_OUTBOX_SIZE_MIN);
+    return CDR_OUTBOX_SIZE_MIN + n * NGX_CONDUCTOR_ERRANDS_EACH;
 }
 
 

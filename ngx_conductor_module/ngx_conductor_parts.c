@@ -216,7 +216,7 @@ ngx_conductor_part_t  ngx_conductor_parts[] = {
       ngx_conductor_errands_size,
       ngx_conductor_errands_init,
       ngx_conductor_errands_attach,
-      NULL },
+      ngx_conductor_errands_each },
 
     { NULL, 0, NULL, NULL, NULL, NULL }
 };
