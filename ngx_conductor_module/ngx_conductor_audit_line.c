@@ -5,6 +5,14 @@
 #include <cdr_reply.h>
 
 
+#define NGX_CONDUCTOR_AUDIT_DENIED  10      /* lines of one client, */
+#define NGX_CONDUCTOR_AUDIT_PER     60000   /* in so many ms */
+
+
+static cdr_audit_e ngx_conductor_audit_error_kind(ngx_conductor_session_t *s,
+    cdr_command_t *cmd, ngx_uint_t code);
+static ngx_uint_t ngx_conductor_audit_often(ngx_conductor_session_t *s,
+    ngx_uint_t code);
 static void ngx_conductor_audit_entry(ngx_conductor_session_t *s,
     cdr_registry_entry_t *e, ngx_conductor_actor_t *actor);
 static void ngx_conductor_audit_ended(ngx_conductor_hub_t *hub,
@@ -239,29 +247,11 @@ ngx_conductor_audit_error(ngx_conductor_session_t *s, cdr_command_t *cmd,
     cdr_audit_t            *line;
     ngx_conductor_actor_t   actor;
 
-    switch (code) {
+    kind = ngx_conductor_audit_error_kind(s, cmd, code);
 
-    case CDR_ERR_FORBIDDEN:
-    case CDR_ERR_TOKEN_EXPIRED:
-    case CDR_ERR_REVOKED:
-        kind = (cmd && cmd->type == CDR_COMMAND_AUTH) ? CDR_AUDIT_AUTHENTICATE
-                                                      : CDR_AUDIT_DENY;
-        break;
-
-    case CDR_ERR_RATE_LIMITED:
-
-        if (s->conf->limit_dry_run) {
-            return;
-        }
-
-        kind = CDR_AUDIT_DENY;
-        break;
-
-    default:
-        return;
-    }
-
-    if (!ngx_conductor_audited(s->hub, kind)) {
+    if (kind == CDR_AUDIT_N || !ngx_conductor_audited(s->hub, kind)
+        || ngx_conductor_audit_often(s, code))
+    {
         return;
     }
 
@@ -277,6 +267,49 @@ ngx_conductor_audit_error(ngx_conductor_session_t *s, cdr_command_t *cmd,
     ngx_conductor_audit_plain(line, "detail", text);
 
     ngx_conductor_audit_end(s->hub);
+}
+
+
+/* CDR_AUDIT_N: none. */
+
+static cdr_audit_e
+ngx_conductor_audit_error_kind(ngx_conductor_session_t *s, cdr_command_t *cmd,
+    ngx_uint_t code)
+{
+    switch (code) {
+
+    case CDR_ERR_FORBIDDEN:
+    case CDR_ERR_TOKEN_EXPIRED:
+    case CDR_ERR_REVOKED:
+        return (cmd && cmd->type == CDR_COMMAND_AUTH) ? CDR_AUDIT_AUTHENTICATE
+                                                      : CDR_AUDIT_DENY;
+
+    case CDR_ERR_RATE_LIMITED:
+        return s->conf->limit_dry_run ? CDR_AUDIT_N : CDR_AUDIT_DENY;
+
+    default:
+        return CDR_AUDIT_N;
+    }
+}
+
+
+/*
+ * A client that nothing limits is not to fill the disk with what it may not
+ * do.  What is over its rate comes once in a window anyway.
+ */
+
+static ngx_uint_t
+ngx_conductor_audit_often(ngx_conductor_session_t *s, ngx_uint_t code)
+{
+    uint64_t                        retry;
+    static const cdr_rate_limits_t  limits = {
+        .messages = NGX_CONDUCTOR_AUDIT_DENIED,
+        .per_ms = NGX_CONDUCTOR_AUDIT_PER
+    };
+
+    return code != CDR_ERR_RATE_LIMITED
+           && cdr_rate_check(&s->denied, &limits, ngx_conductor_now(), 0,
+                             &retry) != CDR_OK;
 }
 
 

@@ -21,7 +21,7 @@ select STDOUT; $| = 1;
 
 my $secret = 'the secret, which is 32 octets or longer';
 
-my $t = need_conductor(Test::Nginx->new()->has(qw/ http /))->plan(53);
+my $t = need_conductor(Test::Nginx->new()->has(qw/ http /))->plan(54);
 
 $t->write_file_expand('nginx.conf', conductor_conf(<<"EOF_CONF"));
 
@@ -178,6 +178,16 @@ line('disconnect', sub { ($_[0]{user} // '') eq 'ann' });
 is(scalar(grep { $_->{event} eq 'deny' && $_->{reason} eq 'rate_limited' }
           rest()), 1, 'which is said once');
 
+my $many = as($t, 'pat', 'writer');
+$many->recv_until('welcome');
+$many->send_json({ type => 'publish', event => { type => 'f' } }) for 1 .. 15;
+$many->sync();
+$many->close(1000);
+line('disconnect', sub { ($_[0]{user} // '') eq 'pat' });
+is(scalar(grep { $_->{event} eq 'deny' && $_->{user}
+                 && $_->{user} eq 'pat' } rest()), 10,
+    'nor does a client fill the log with what it may not do');
+
 # tokens
 
 is($ws->command({ type => 'auth', token => token('sys', 'system') })->{type},
@@ -269,7 +279,7 @@ is($t->read_file('some.log') =~ /"hub":"(?!some)/ ? 1 : 0, 0, 'and of itself');
 
 # many at once, each of which can be counted
 
-my $many = many_clients($t, 200, path => '/nobody', per_address => 10);
+$many = many_clients($t, 200, path => '/nobody', per_address => 10);
 $many->wait_each(1, 'welcome');
 $_->reset() for $many->clients();
 ok(wait_for(sub {
