@@ -12,10 +12,12 @@
 typedef struct {
     size_t      size;
     ngx_msec_t  flush;
+    ngx_str_t  *flush_given;
     ngx_uint_t  kinds;
 } ngx_conductor_audit_conf_t;
 
 
+static char *ngx_conductor_audit_name(ngx_conf_t *cf, ngx_str_t *name);
 static char *ngx_conductor_audit_option(ngx_conf_t *cf, ngx_str_t *value,
     ngx_conductor_audit_conf_t *conf);
 static char *ngx_conductor_audit_kinds(ngx_conf_t *cf, ngx_str_t *value,
@@ -57,15 +59,14 @@ ngx_conductor_hub_audit(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
                                           "there is no more to say of \"off\"");
     }
 
-    if (value[1].len == 0
-        || ngx_strncmp(value[1].data, "syslog:", sizeof("syslog:") - 1) == 0)
-    {
-        return ngx_conductor_conf_error(cf, &value[1], "it names no file");
+    rv = ngx_conductor_audit_name(cf, &value[1]);
+
+    if (rv != NGX_CONF_OK) {
+        return rv;
     }
 
-    ac.size = 0;
+    ngx_memzero(&ac, sizeof(ngx_conductor_audit_conf_t));
     ac.flush = NGX_CONF_UNSET_MSEC;
-    ac.kinds = 0;
 
     for (i = 2; i < cf->args->nelts; i++) {
         rv = ngx_conductor_audit_option(cf, &value[i], &ac);
@@ -76,7 +77,7 @@ ngx_conductor_hub_audit(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     if (ac.flush != NGX_CONF_UNSET_MSEC && ac.size == 0) {
-        return ngx_conductor_conf_error(cf, &value[1],
+        return ngx_conductor_conf_error(cf, ac.flush_given,
                                         "\"flush=\" needs \"buffer=\"");
     }
 
@@ -93,6 +94,25 @@ ngx_conductor_hub_audit(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     return ngx_conductor_audit_open(cf, hub, &value[1], &ac);
+}
+
+
+/* A file's, which is the same for all lines. */
+
+static char *
+ngx_conductor_audit_name(ngx_conf_t *cf, ngx_str_t *name)
+{
+    if (name->len == 0
+        || ngx_strncmp(name->data, "syslog:", sizeof("syslog:") - 1) == 0)
+    {
+        return ngx_conductor_conf_error(cf, name, "it names no file");
+    }
+
+    if (ngx_strlchr(name->data, name->data + name->len, '$')) {
+        return ngx_conductor_conf_error(cf, name, "it cannot have variables");
+    }
+
+    return NGX_CONF_OK;
 }
 
 
@@ -132,6 +152,7 @@ ngx_conductor_audit_option(ngx_conf_t *cf, ngx_str_t *value,
                                    "it is a time above 0, of at most a year");
         }
 
+        conf->flush_given = value;
         return NGX_CONF_OK;
     }
 

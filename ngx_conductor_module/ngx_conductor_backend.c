@@ -281,7 +281,8 @@ ngx_conductor_backend_ended(ngx_conductor_backend_t *backend, ngx_uint_t kind,
     backend->failing = 1;
 
     ngx_log_error(NGX_LOG_ERR, log, 0,
-                  "conductor: back end \"%V\" failed, %s, status %ui",
+                  "conductor: back end \"%V\" failed: outcome \"%s\", "
+                  "status %ui",
                   &backend->uri, cdr_figure_called((uint32_t) outcome).data,
                   answer->status);
 }

@@ -234,6 +234,11 @@ ngx_conductor_hub_message(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
                 "a name is 1 to 64 letters, digits or \"-_.:\"");
         }
 
+        if (ngx_strncmp(value[i].data, "agent:", sizeof("agent:") - 1) == 0) {
+            return ngx_conductor_conf_error(cf, &value[i],
+                             "such messages go to a back end without this");
+        }
+
         name.data = value[i].data;
         name.len = value[i].len;
 

@@ -19,7 +19,7 @@ use Test::Conductor;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = need_conductor(Test::Nginx->new()->has(qw/ http /))->plan(33);
+my $t = need_conductor(Test::Nginx->new()->has(qw/ http /))->plan(34);
 
 $t->write_file_expand('nginx.conf', conductor_conf(<<'EOF_CONF'));
 
@@ -173,7 +173,8 @@ is(scalar(grep { $_ > 1 } values %ends), 0, 'and nothing ends twice');
 
 for ([ 'x.log buffer=1k', qr/the size is 8k to 16m/ ],
      [ 'x.log buffer=x', qr/the size is 8k to 16m/ ],
-     [ 'x.log flush=1s', qr/"flush=" needs "buffer="/ ],
+     [ 'x.log flush=1s', qr/"flush=1s" .* "flush=" needs "buffer="/ ],
+     [ 'x$pid.log', qr/it cannot have variables/ ],
      [ 'x.log buffer=64k flush=0', qr/a time above 0/ ],
      [ 'x.log events=connect,', qr/there is connect, refuse/ ],
      [ 'x.log events=all', qr/there is connect, refuse/ ],

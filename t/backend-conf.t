@@ -55,7 +55,8 @@ my $own = qr/such messages are the hub's own/;
 my @hub = (
     [ 'message', undef, qr/invalid number of arguments/ ],
     (map { [ "message $_", $_, $own ] }
-        qw/ ping subscribe agent:x auth other invalid echo /),
+        qw/ ping subscribe auth other invalid echo /),
+    [ 'message agent:x', 'agent:x', qr/go to a back end without this/ ],
     [ 'message "a b"', 'a b', qr/a name is 1 to 64 letters, digits/ ],
     [ 'message x x', 'x', qr/it is given twice/ ],
     [ 'message x; message y x', 'x', qr/it is given twice/ ],
