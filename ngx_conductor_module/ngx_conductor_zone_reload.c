@@ -37,8 +37,7 @@ ngx_conductor_zone_compare(ngx_conductor_hub_t *hub, ngx_log_t *log)
     cdr_log_fill(&hub->log, &fill);
 
     if (fill.events_max != hub->history_events
-        || (hub->zone->capacity != hub->capacity
-            && hub->cells.n == ngx_conductor_figures_cells(hub)))
+        || fill.bytes_max != hub->history_size / 8 * 8)
     {
         ngx_log_error(NGX_LOG_WARN, log, 0,
                       "the zone of hub \"%V\" keeps the history it was made "

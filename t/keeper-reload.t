@@ -17,7 +17,7 @@ select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
 my $t = need_conductor(Test::Nginx->new()->has(qw/ http rewrite /)
-    ->has_daemon('sqlite3'))->plan(16);
+    ->has_daemon('sqlite3'))->plan(17);
 
 $t->write_file_expand('nginx.conf', conductor_conf(<<'EOF_CONF'));
 
@@ -115,6 +115,8 @@ is((health($t, path => '/later'))[1]{database}, 'disabled',
 like($t->read_file('error.log'),
      qr/\[warn\].*zone of hub "later" was made without presence/,
      'of which nginx warns');
+unlike($t->read_file('error.log'), qr/"later" keeps the history/,
+     'and not of a history that is the same');
 is((health($t))[1]{keeper}, 'ok', 'the other hub has its keeper');
 
 
