@@ -185,8 +185,7 @@ is(start($ws, 'more')->{code}, 'busy', 'there are 32 at most');
 is($ws->command({ type => 'agent:x', action => 'more' })->{code},
     'unknown_type', 'any other action needs a back end');
 $ws->close();
-wait_for(sub { sessions($t) == 1 });
-pass('they end with the connection');
+ok(wait_for(sub { sessions($t) == 1 }), 'they end with the connection');
 
 my $back = ws_connect($t, '/?user=eve');
 $back->recv_until('welcome');
@@ -196,12 +195,11 @@ is((asked($t, 8082))[-1]{body}{sessionId}, $id,
     'a back end is told the session');
 
 kill 'KILL', worker_pids($t);
-wait_for(sub { (sessions($t) // 1) == 0 });
-pass('and with their worker');
+ok(wait_for(sub { (sessions($t) // 1) == 0 }), 'and with their worker');
 
-wait_for(sub { my $s = eval { ws_connect($t, '/plain/') } or return;
-               $s->is_open() && $s->recv_until('welcome') });
-pass('the hub goes on');
+ok(wait_for(sub { my $s = eval { ws_connect($t, '/plain/') } or return;
+                  $s->is_open() && $s->recv_until('welcome') }),
+    'the hub goes on');
 
 
 sub start {

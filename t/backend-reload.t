@@ -121,8 +121,7 @@ is($ended, 20, 'at a reload a client is answered, or sent away');
 @ws = map { open_at($t, '/') } 1 .. 5;
 is(scalar(grep { ($_->command({ type => 'agent:a' }) // {})->{type} eq 'ack' }
           @ws), 5, 'new clients go on');
-wait_for(sub { !grep { kill 0, $_ } @old }, 20);
-pass('old workers end');
+ok(wait_for(sub { !grep { kill 0, $_ } @old }, 20), 'old workers end');
 
 # what never comes does not hold up a worker
 

@@ -16,7 +16,7 @@ use Test::Conductor;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = need_conductor(Test::Nginx->new()->has(qw/ http /))->plan(29);
+my $t = need_conductor(Test::Nginx->new()->has(qw/ http /))->plan(30);
 
 $t->write_file_expand('nginx.conf', conductor_conf(<<'EOF_CONF'));
 
@@ -79,6 +79,8 @@ my $ws = ws_connect($t, '/');
 is($ws->status(), 503, 'it takes no new clients');
 is($ws->body_json()->{code}, 'draining', 'says why');
 like($ws->header('Retry-After'), qr/^[1-9]\d*$/, 'and when to come');
+is((health($t, path => '/health?figures=1'))[1]{figures}{refused}{draining}, 1,
+    'which is counted');
 is((health($t, probe => 'ready'))[0], 503, 'it is not ready');
 is((health($t, probe => 'ready'))[1]{reason}, 'draining', 'for that reason');
 ok((health($t))[1]{draining}, 'which health says, too');

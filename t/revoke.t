@@ -18,7 +18,7 @@ select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
 my $t = need_conductor(Test::Nginx->new()->has(qw/ http http_ssl /)
-    ->has_daemon('openssl'))->plan(49);
+    ->has_daemon('openssl'))->plan(50);
 
 $t->todo_alerts(killed());
 
@@ -103,6 +103,8 @@ is(scalar(grep { $_->recv_until('e')->{n} == 1 } @bob), 4,
 my $ws = ws_connect($t, '/', token => token('ann'));
 is($ws->status(), 401, 'she does not come back');
 is($ws->body_json()->{code}, 'revoked', 'and is told why');
+is((health($t, path => '/health?figures=1'))[1]{figures}{refused}{revoked}, 1,
+    'which is counted');
 like($ws->header('WWW-Authenticate'), qr/error="invalid_token", .*"revoked"/,
     'as tokens are');
 
