@@ -25,7 +25,7 @@ static void ngx_conductor_keep_taken(ngx_conductor_keep_t *k);
 static ngx_uint_t ngx_conductor_keep_pending(const cdr_outbox_t *ob);
 static void ngx_conductor_keep_collect(ngx_conductor_keep_t *k);
 static size_t ngx_conductor_keep_copy(ngx_conductor_keep_t *k,
-    cdr_outbox_cursor_t *cur, u_char *p);
+    cdr_outbox_cursor_t *cur, const cdr_outbox_cursor_t *end, u_char *p);
 static void ngx_conductor_keep_post(ngx_conductor_keep_t *k,
     ngx_conductor_keep_e kind);
 
@@ -330,7 +330,7 @@ ngx_conductor_keep_collect(ngx_conductor_keep_t *k)
     }
 
     cur = k->cursor;
-    len = ngx_conductor_keep_copy(k, &cur, NULL);
+    len = ngx_conductor_keep_copy(k, &cur, NULL, NULL);
 
     if (len == 0) {
         return;
@@ -343,7 +343,7 @@ ngx_conductor_keep_collect(ngx_conductor_keep_t *k)
     }
 
     k->posted = k->cursor;
-    k->len = ngx_conductor_keep_copy(k, &k->posted,
+    k->len = ngx_conductor_keep_copy(k, &k->posted, &cur,
                                      k->data + CDR_OUTBOX_FILE_WORD);
 
     ngx_conductor_keep_post(k, k->whole ? NGX_CONDUCTOR_KEEP_NEW
@@ -351,11 +351,14 @@ ngx_conductor_keep_collect(ngx_conductor_keep_t *k)
 }
 
 
-/* Returns the bytes, which are not written to NULL. */
+/*
+ * Returns the bytes, which are not written to NULL.  Others go on appending:
+ * what they add behind "end" is for the next time.
+ */
 
 static size_t
 ngx_conductor_keep_copy(ngx_conductor_keep_t *k, cdr_outbox_cursor_t *cur,
-    u_char *p)
+    const cdr_outbox_cursor_t *end, u_char *p)
 {
     size_t                len;
     uint32_t              marks;
@@ -365,8 +368,9 @@ ngx_conductor_keep_copy(ngx_conductor_keep_t *k, cdr_outbox_cursor_t *cur,
     len = 0;
     next = *cur;
 
-    while (cdr_outbox_next(k->box.outbox, &next, &rec) == CDR_OK) {
-
+    while ((end == NULL || next.at < end->at)
+           && cdr_outbox_next(k->box.outbox, &next, &rec) == CDR_OK)
+    {
         marks = atomic_load(&rec->marks);
 
         if (!(marks & CDR_OUTBOX_PLACED) && !CDR_OUTBOX_DONE(marks)) {
