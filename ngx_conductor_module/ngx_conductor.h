@@ -138,7 +138,6 @@ struct ngx_conductor_hub_s {
     struct ngx_conductor_redis_conf_s  *redis;   /* NULL: a server alone */
 
     ngx_array_t                   targets;    /* ngx_conductor_target_t */
-    size_t                        errand_size;        /* 0: by the zone's */
 
     ngx_array_t                   channels;   /* as configured */
     ngx_array_t                   events;

@@ -7,6 +7,7 @@ use warnings;
 use strict;
 
 use Test::More;
+use Time::HiRes qw/ time /;
 
 BEGIN { use FindBin; chdir($FindBin::Bin); }
 
@@ -40,6 +41,8 @@ EOF_HUB
 
 ok(hub_is('connected', 10, @servers), 'two servers are connected to Redis');
 
+my @emptied;        # when Redis forgot everything, in ms
+
 my $audit = Test::Conductor::Audit->new(\@servers, clients => 100);
 
 ok($audit->come(), 'clients come to both');
@@ -57,7 +60,12 @@ for my $how ('with what it had', 'empty') {
        'servers know that Redis is gone') or diag($audit->summary());
     $audit->more(200);
     $audit->cut(30);
-    $redis->empty() if $how eq 'empty';
+
+    if ($how eq 'empty') {
+        push @emptied, time * 1000;
+        $redis->empty();
+    }
+
     $redis->start();
     ok($audit->run_until(sub { hub_is('connected', 0, @servers) }, 15),
        "they are connected again when it is there, $how")
@@ -68,14 +76,16 @@ for my $how ('with what it had', 'empty') {
 
 # and with nobody to notice that it was gone
 
-$redis->kill()->empty()->start();
+$redis->kill();
+push @emptied, time * 1000;
+$redis->empty()->start();
 $audit->more(100);
 
 ok($audit->run_until(sub { hub_is('connected', 0, @servers) }, 15),
    'so they are if it is there again at once') or diag($audit->summary());
 ok($audit->settle(), 'all events come to all clients')
     or diag($audit->summary());
-is_deeply($audit->verdict(faults => 1, emptied => 1), {},
+is_deeply($audit->verdict(faults => 1, emptied => \@emptied), {},
           'once each, and in the order of their publishers')
     or diag($audit->summary());
 cmp_ok($audit->{resumed}, '>=', 100, 'also to those that came back')

@@ -220,8 +220,9 @@ sub identified {
 #     reordered    that came behind a later one of the same publisher
 #     ids          plain ids of two events, or beside another one of the same
 #                  event, and ids that a client was told twice; with
-#                  emptied => 1 an event may have a second one, as Redis may
-#                  have forgotten it when one server had read it, others not
+#                  emptied => [ms] an event may have one from before such a
+#                  time, when Redis forgot what one server had read and others
+#                  had not, and one from after it
 #     told         times that a client was told of a gap
 #     disordered   that came behind a later one of the first client's order;
 #                  not with faults => 1
@@ -242,7 +243,7 @@ sub verdict {
         $self->one_client(\@got, \@accepted, \%place, \%sum);
     }
 
-    $sum{ids} = () = $self->odd_ids($opt{emptied} ? 2 : 1);
+    $sum{ids} = () = $self->odd_ids($opt{emptied});
     $sum{told} += $_ for 0, values %{$self->{told}};
     delete $sum{disordered} if $opt{faults};
 
@@ -250,12 +251,12 @@ sub verdict {
 }
 
 
-# Ids of two events, events of more than so many plain ids, and ids told twice,
-# as texts.
+# Ids of two events, events of two plain ids (but for those that had one before
+# and one after Redis was emptied), and ids told twice, as texts.
 # An id with "~" says what a client has had; who had more of the hub before
 # something of a server that was alone, and who had it after, had the same.
 sub odd_ids {
-    my ($self, $most) = @_;
+    my ($self, $emptied) = @_;
     my ($event_of, $id_of) = @$self{qw/ event_of id_of /};
     my $name = sub { join '.', $_[0] >> 24, $_[0] & 0xffffff };
 
@@ -268,9 +269,21 @@ sub odd_ids {
                   $name->($event) . ' by ' . join ' ',
                       map { "$_ x $id_of->{$event}{$_}" }
                           sort keys %{$id_of->{$event}} }
-            grep { $most < grep { !/~/ } keys %{$id_of->{$_}} }
+            grep { !one_place($emptied, grep { !/~/ } keys %{$id_of->{$_}}) }
             sort { $a <=> $b } keys %$id_of),
            (map { "$_ twice" } sort keys %{$self->{twice}});
+}
+
+
+# Are these ids one, or one on each side of one of these times?
+sub one_place {
+    my ($emptied, @ids) = @_;
+
+    return 1 if @ids < 2;
+
+    my ($first, $last) = sort { $a <=> $b } map { /^(\d+)/ } @ids;
+
+    return @ids == 2 && grep { $first <= $_ && $_ <= $last } @{$emptied || []};
 }
 
 
@@ -315,7 +328,7 @@ sub summary {
         $slowest = $_->{slowest} if ($_->{slowest} // 0) > $slowest;
     }
 
-    my @odd = $self->odd_ids(1);
+    my @odd = $self->odd_ids();
 
     return join ', ', 'accepted ' . $self->accepted(),
         'repeated ' . eval { my $n = 0; $n += $_->{repeated}
