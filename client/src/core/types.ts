@@ -1,0 +1,305 @@
+// What every part of the package speaks of: messages, options, the client.
+
+/** A JSON object as it is sent or received. */
+export type Fields = Record<string, unknown>;
+
+/**
+ * Where a client stands.
+ *
+ * - `idle`: never connected, or disconnected by {@link Client.disconnect}
+ * - `connecting`: a handshake is under way
+ * - `connected`: the server has said `welcome`
+ * - `waiting`: the connection was lost, or cannot be made; another attempt
+ *   follows at {@link State.retryAt}, or when the browser is online again
+ * - `closed`: the server refused for good; {@link State.error} says why
+ */
+export type Status =
+  'idle' | 'connecting' | 'connected' | 'waiting' | 'closed';
+
+/** What every event of a hub has beside its own fields. */
+export interface EventBase {
+  readonly type: string;
+  /** Unix time in milliseconds. */
+  readonly timestamp: number;
+  /** Opaque; names a position from which a client can resume. */
+  readonly eventId: string;
+}
+
+/** A task went from one status to another. */
+export interface TaskStatusChanged extends EventBase {
+  readonly type: 'task-status-changed';
+  readonly taskId: string;
+  readonly featureSlug: string;
+  readonly oldStatus: string;
+  readonly newStatus: string;
+  readonly [field: string]: unknown;
+}
+
+/** A stakeholder said something of a feature. */
+export interface StakeholderReview extends EventBase {
+  readonly type: 'stakeholder-review';
+  readonly featureSlug: string;
+  readonly [field: string]: unknown;
+}
+
+/** A word of an administrator to everyone it concerns. */
+export interface AdminNotification extends EventBase {
+  readonly type: 'admin-notification';
+  readonly level: string;
+  readonly message: string;
+}
+
+/**
+ * The event types of a hub, by name.  Declare your own by merging:
+ *
+ * ```ts
+ * declare module 'ngx-conductor-client' {
+ *   interface EventMap {
+ *     'build-finished': EventBase & { build: number; ok: boolean };
+ *   }
+ * }
+ * ```
+ */
+export interface EventMap {
+  'task-status-changed': TaskStatusChanged;
+  'stakeholder-review': StakeholderReview;
+  'admin-notification': AdminNotification;
+}
+
+/** An event of a type that is not declared. */
+export type UnknownEvent = EventBase & Fields;
+
+/** An event of the type `K`, if that is declared, or of any. */
+export type EventOf<K extends string> =
+  K extends keyof EventMap ? EventMap[K] : UnknownEvent;
+
+/** The first message of a connection. */
+export interface Welcome {
+  readonly type: 'welcome';
+  readonly connectionId: string;
+  readonly message: string;
+  readonly timestamp: number;
+  readonly userId: string | null;
+  /** The roles, with commas between them. */
+  readonly role: string | null;
+  readonly server: string;
+  readonly lastEventId: string;
+  /** How often the server sends a ping, in milliseconds; 0 if never. */
+  readonly pingMs: number;
+  readonly limits: {
+    readonly messages?: number;
+    readonly bytes?: number;
+    readonly per?: number;
+    readonly maxMessage: number;
+    readonly maxQueue: number;
+  };
+}
+
+/** What a reviewer may say of themselves; `offline` only the server says. */
+export type ReviewerStatus = 'online' | 'away' | 'busy' | 'offline';
+
+/** One who is present, as `presence-list` and `presence-diff` tell it. */
+export interface Reviewer {
+  readonly reviewerId: string;
+  readonly userId: string | null;
+  readonly connectionId?: string;
+  readonly role: string | null;
+  readonly status: ReviewerStatus;
+  readonly currentFeature: string | null;
+  /** Unix time in milliseconds. */
+  readonly connectedAt: number;
+  readonly [field: string]: unknown;
+}
+
+/** Ends a resume, or reports a gap. */
+export interface Resumed {
+  readonly type: 'resumed';
+  readonly recovered: boolean;
+  readonly count: number;
+  readonly lastEventId: string;
+  readonly reason?: 'unknown' | 'expired' | 'overrun' | 'upgrade' | 'gap';
+}
+
+/** The answer to a command: `ack`, or `pong` to a `ping`. */
+export interface Reply extends Fields {
+  readonly type: string;
+  readonly id: string | number;
+}
+
+/** A command: its type and its fields, without `id`. */
+export interface Command extends Fields {
+  readonly type: string;
+  /** Makes it repeatable: the server does a key once in ten minutes. */
+  readonly key?: string;
+}
+
+/** Values that a field may have: one, or a list. */
+export type FilterValue = string | number | boolean | null;
+
+/** Fields to values; the server filters what this client may see. */
+export type Filter = Record<string, FilterValue | readonly FilterValue[]>;
+
+/** A channel that is received, all of it or filtered. */
+export interface Subscription {
+  readonly channel: string;
+  readonly filter?: Filter;
+}
+
+/** How {@link Client.send} sends. */
+export interface SendOptions {
+  /** Milliseconds until the promise is rejected; 10,000 unless told. */
+  readonly timeout?: number;
+  /**
+   * `false`: reject at once if not connected, even where the client has a
+   * queue.  Where it has none, that is so anyway.
+   */
+  readonly queue?: boolean;
+  /** Rejects the promise; a message that still waits is not sent. */
+  readonly signal?: AbortSignal;
+}
+
+/** Sends a command; see {@link Client.send}. */
+export type Send =
+  (command: Command, options?: SendOptions) => Promise<Reply>;
+
+/** Why a client is `waiting` or `closed`. */
+export interface ConnectionError {
+  /** The close code; 1006 where there was no close frame. */
+  readonly code: number;
+  /** The reason of the close frame, such as `token_expired`. */
+  readonly reason: string;
+  /** No further attempt follows. */
+  readonly final: boolean;
+}
+
+/**
+ * What a client knows of its connection.  It is never changed: a new object
+ * takes its place, and only if something is different.
+ */
+export interface State {
+  readonly status: Status;
+  /** Of the connection, or of the last one; null before the first. */
+  readonly welcome: Welcome | null;
+  readonly error: ConnectionError | null;
+  /** Attempts since the last connection. */
+  readonly attempts: number;
+  /** When the next attempt begins, Unix milliseconds; null if none does. */
+  readonly retryAt: number | null;
+  /** False if events were missed since the last `connected`. */
+  readonly recovered: boolean;
+}
+
+/** A token, or what fetches one; called before each connection it is for. */
+export type TokenSource =
+  string | (() => string | null | undefined
+    | Promise<string | null | undefined>);
+
+/** As much of a WebSocket as the client needs. */
+export interface Socket {
+  readonly readyState: number;
+  onopen: ((event: unknown) => void) | null;
+  onmessage: ((event: { data: unknown }) => void) | null;
+  onclose: ((event: { code: number; reason: string }) => void) | null;
+  onerror: ((event: unknown) => void) | null;
+  send(data: string): void;
+  close(code?: number, reason?: string): void;
+}
+
+/** A constructor of WebSockets: the browser's, Node's, or that of `ws`. */
+export type SocketConstructor =
+  new (url: string, protocols: string[]) => Socket;
+
+/** As much of a Storage as is needed to survive a reload of the page. */
+export type Store = Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>;
+
+/** Time, as the client sees it.  Tests bring their own. */
+export interface Clock {
+  now(): number;
+  setTimeout(call: () => void, ms: number): unknown;
+  clearTimeout(timer: unknown): void;
+  /** 0 to below 1. */
+  random(): number;
+}
+
+/** What {@link createClient} is given. */
+export interface ClientOptions {
+  /** `ws:` or `wss:`; `http:` and `https:` stand for them. */
+  readonly url: string | URL;
+  readonly token?: TokenSource;
+  /**
+   * In place of the hub's default channels.  What `subscribe` and
+   * `unsubscribe` change later survives a reconnect.
+   */
+  readonly subscriptions?: readonly Subscription[];
+  /** A position to resume from at the first connection. */
+  readonly since?: string;
+  /**
+   * Keeps the position across reloads of the page: it is stored with its
+   * user and discarded when another one connects.
+   */
+  readonly resume?: { readonly store: Store; readonly key: string };
+  /** Delays between attempts; 1, 2, 4, 8 s unless told. */
+  readonly delays?: readonly number[];
+  /** Milliseconds that a handshake may take; 15,000 unless told. */
+  readonly connectTimeout?: number;
+  /** Milliseconds that a command may take; 10,000 unless told. */
+  readonly timeout?: number;
+  /**
+   * Milliseconds of silence after which the client asks whether the
+   * connection still lives; 30,000 unless told, 0 for never.
+   */
+  readonly aliveInterval?: number;
+  readonly WebSocket?: SocketConstructor;
+  readonly clock?: Clock;
+}
+
+/** A listener of events of the type `K`; `*` hears every message. */
+export type Listener<K extends string> =
+  (event: K extends '*' ? Fields & { type: string } : MessageOf<K>) => void;
+
+/** A message from the server by its type. */
+export type MessageOf<K extends string> =
+  K extends 'welcome' ? Welcome
+  : K extends 'resumed' ? Resumed
+  : EventOf<K>;
+
+/** Where messages wait while there is no connection; see `createQueue`. */
+export interface Outbox {
+  /** Takes a command; the promise is that of {@link Client.send}. */
+  push(command: Command, options: SendOptions): Promise<Reply>;
+}
+
+/** A connection to a hub that is kept up. */
+export interface Client {
+  readonly options: ClientOptions;
+  /** The present state; the same object until something is different. */
+  readonly state: State;
+  /**
+   * Tells of a new {@link state}, once for all messages that came in one
+   * turn.  Returns what ends that.
+   */
+  onChange(listener: () => void): () => void;
+  /** Hears messages of one type as they come.  Returns what ends that. */
+  on<K extends string>(type: K, listener: Listener<K>): () => void;
+  /** Connects, or, while `waiting`, tries at once.  Else does nothing. */
+  connect(): void;
+  /** Ends the connection and every attempt; `idle` after that. */
+  disconnect(): void;
+  /**
+   * Sends a command and gives its `ack`.  Rejected with a
+   * {@link ConductorError}: the server's `error`, `timeout`, `disconnected`
+   * (it may or may not have been done: repeat it with the same key),
+   * `aborted`, or what the queue says.
+   */
+  readonly send: Send;
+  /** Receives a channel; survives a reconnect.  Replaces its filter. */
+  subscribe(channel: string, filter?: Filter): Promise<Reply>;
+  /** Receives a channel no longer. */
+  unsubscribe(channel: string): Promise<Reply>;
+  /** Another token, of the same user or (after a reconnect) of another. */
+  setToken(token: TokenSource | undefined): void;
+  /** The position up to which this client knows everything. */
+  readonly lastEventId: string | null;
+  /** Puts a queue in the way of what is sent; `createQueue` calls it. */
+  attach(outbox: Outbox): () => void;
+}
