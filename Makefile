@@ -27,6 +27,7 @@ all: module
 FORCE:
 
 .PHONY: all module deps deps-test check test unit suite sanitize \
+	client client-test client-too dashboard \
 	audits fuzz fresh bench load scrapes soak clean help nginx-too FORCE
 
 # What the user sets here is nothing to nginx's own makefile.
@@ -153,6 +154,23 @@ build/fuzz/%_fuzz: t/fuzz/%_fuzz.c $(CORE:%=build/fuzz/obj/%.o)
 	build/fuzz/*.d build/fuzz/obj/*.d)
 
 
+# The browser package, its page of functions, and the dashboard.
+
+client:		## the browser package, into client/dist
+	@build-aux/deps client
+	@build-aux/client build
+
+dashboard:	## the dashboard, into share/dashboard
+	@build-aux/deps client
+	@build-aux/client dashboard
+
+# Where npm cannot install, what needs it is not tested, and the rest is.
+
+client-too:
+	@build-aux/client install || true
+	@[ ! -e client/node_modules/.installed ] || build-aux/client build
+
+
 # The tests.  harness prints the sum of what its arguments say in TAP.
 
 HARNESS       = MAKEFLAGS= TEST_NGINX_BINARY="$(abspath $(NGINX))" \
@@ -160,7 +178,9 @@ HARNESS       = MAKEFLAGS= TEST_NGINX_BINARY="$(abspath $(NGINX))" \
 		TEST_NGINX_ENCRYPTING="$(abspath $(ENCRYPTING))" \
 		TEST_WORKERS="$(TEST_WORKERS)" perl build-aux/harness
 SELF          = $(sort $(wildcard build-aux/checks/*.t))
+CLIENT        = $(sort $(wildcard client/test/*.t))
 SUITE         = $(or $(T),$(sort $(wildcard t/*.t)))
+CLIENT_TOO    = $(if $(shell grep -l '^use Test::Client;' $(SUITE)),client-too)
 
 QUICK         = $(call programs,gcc) $(STEPPED)
 
@@ -181,15 +201,21 @@ $(OUT)/sqlcipher/ngx_conductor_module.so: FORCE
 	+@$(MAKE) --no-print-directory module OUT=$(@D) SQLCIPHER=1 \
 		NGINX_SRC="$(NGINX_SRC)" CC_OPT="-O0"
 
-test: nginx-too build/bench/load $(ENCRYPTING) $(if $(T),,$(ALL_PROGRAMS))
+test: nginx-too build/bench/load $(ENCRYPTING) $(if $(T),,$(ALL_PROGRAMS)) \
+	$(CLIENT_TOO)
 test:		## everything, with 1 and with 4 workers; one file: T=t/x.t
-	@$(HARNESS) $(if $(T),,--compilers $(ALL_PROGRAMS) $(SELF)) $(SUITE)
+	@$(HARNESS) $(if $(T),,--compilers $(ALL_PROGRAMS) $(SELF) $(CLIENT)) \
+		$(SUITE)
 
 unit: $(ALL_PROGRAMS)
 unit:		## the tests of src/ alone, by gcc and clang
 	@$(HARNESS) --compilers $(ALL_PROGRAMS)
 
-suite: nginx-too build/bench/load
+client-test: client
+client-test:	## the tests of client/ that need no server
+	@$(HARNESS) $(CLIENT)
+
+suite: nginx-too build/bench/load $(CLIENT_TOO)
 	@$(HARNESS) $(SUITE)
 
 # A module that stays mapped keeps its names in a report of leaks; and nginx
@@ -272,7 +298,7 @@ fresh:		## the two commands on a new Debian 12 and 13; FRESH=trixie
 	@build-aux/fresh $(FRESH)
 
 clean:		## remove all that was built
-	rm -rf build
+	rm -rf build client/dist
 
 help:		## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
