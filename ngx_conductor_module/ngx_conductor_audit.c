@@ -5,25 +5,37 @@
  * where a time is configured; each write is whole lines at the file's end, so
  * those of several processes do not mix.  What cannot be written is lost, and
  * counted: no client waits for a disk that is full.
+ *
+ * Who writes has the file's lock, so that a line which the disk took in part
+ * can be taken back while no other process writes behind it.  Nobody waits
+ * for the lock: the lines are kept, and it is tried again soon.
  */
 
 #include "ngx_conductor_audit.h"
 
 
 #define NGX_CONDUCTOR_AUDIT_PIPE  4096      /* bytes that a pipe takes whole */
+#define NGX_CONDUCTOR_AUDIT_SOON  1         /* ms until the lock is tried */
+#define NGX_CONDUCTOR_AUDIT_LOCK  100       /* times, where lines cannot wait */
+#define NGX_CONDUCTOR_AUDIT_SAY   60000     /* ms between complaints */
 
 
-static void ngx_conductor_audit_put(ngx_conductor_audit_file_t *f,
-    cdr_audit_t *line);
 static void ngx_conductor_audit_arm(ngx_conductor_audit_file_t *f);
 static void ngx_conductor_audit_handler(ngx_event_t *ev);
+static ngx_err_t ngx_conductor_audit_lock(ngx_conductor_audit_file_t *f,
+    ngx_uint_t tries, ngx_msec_t wait);
+static void ngx_conductor_audit_out(ngx_conductor_audit_file_t *f,
+    ngx_err_t locked);
 static size_t ngx_conductor_audit_write(ngx_conductor_audit_file_t *f);
 static size_t ngx_conductor_audit_chunk(u_char *p, u_char *last);
 static size_t ngx_conductor_audit_mend(ngx_conductor_audit_file_t *f,
     u_char *p, size_t n);
 static void ngx_conductor_audit_failed(ngx_conductor_audit_file_t *f,
     ngx_err_t err, u_char *p);
+static void ngx_conductor_audit_again(ngx_conductor_audit_file_t *f);
 
+
+ngx_conductor_audit_marks_t  ngx_conductor_audit_marks;
 
 static cdr_audit_t       ngx_conductor_audit_line;
 static ngx_connection_t  ngx_conductor_audit_connection;
@@ -33,8 +45,9 @@ cdr_audit_t *
 ngx_conductor_audit_begin(ngx_conductor_hub_t *hub, cdr_audit_e kind,
     const ngx_conductor_actor_t *actor)
 {
-    cdr_str_t     name, label;
-    cdr_audit_t  *line;
+    cdr_str_t                     name, label;
+    cdr_audit_t                  *line;
+    ngx_conductor_audit_marks_t  *at;
 
     line = &ngx_conductor_audit_line;
 
@@ -43,13 +56,19 @@ ngx_conductor_audit_begin(ngx_conductor_hub_t *hub, cdr_audit_e kind,
     label.data = hub->label.data;
     label.len = hub->label.len;
 
+    at = &ngx_conductor_audit_marks;
+
     cdr_audit_begin(line, kind, ngx_conductor_now());
+    at->head = line->len;
     cdr_audit_text(line, "hub", name);
     cdr_audit_text(line, "server", label);
+    at->server = line->len;
     cdr_audit_text(line, "connection", actor->connection);
     cdr_audit_text(line, "user", actor->user);
     cdr_audit_text(line, "role", actor->role);
+    at->address = line->len;
     cdr_audit_text(line, "address", actor->address);
+    at->rest = line->len;
 
     return line;
 }
@@ -64,11 +83,12 @@ ngx_conductor_audit_end(ngx_conductor_hub_t *hub)
 }
 
 
-static void
+void
 ngx_conductor_audit_put(ngx_conductor_audit_file_t *f, cdr_audit_t *line)
 {
     if ((size_t) (f->pos - f->start) + line->len > f->size) {
-        ngx_conductor_audit_flush(f);
+        ngx_conductor_audit_out(f, ngx_conductor_audit_lock(f,
+                                            NGX_CONDUCTOR_AUDIT_LOCK, 0));
     }
 
     f->pos = ngx_cpymem(f->pos, line->data, line->len);
@@ -115,15 +135,73 @@ ngx_conductor_audit_handler(ngx_event_t *ev)
 {
     ngx_conductor_audit_file_t  *f;
 
+    ngx_err_t                    err;
+
     f = (ngx_conductor_audit_file_t *)
         ((u_char *) ev - offsetof(ngx_conductor_audit_file_t, event));
 
-    ngx_conductor_audit_flush(f);
+    if (f->pos == f->start) {
+        return;
+    }
+
+    err = ngx_conductor_audit_lock(f, 1, 0);
+
+    if (err == NGX_EAGAIN) {
+        ngx_add_timer(ev, NGX_CONDUCTOR_AUDIT_SOON);
+        return;
+    }
+
+    ngx_conductor_audit_out(f, err);
 }
 
 
+/* Of a process that ends or opens another file: it may wait a moment. */
+
 void
 ngx_conductor_audit_flush(ngx_conductor_audit_file_t *f)
+{
+    if (f->pos == f->start) {
+        return;
+    }
+
+    ngx_conductor_audit_out(f, ngx_conductor_audit_lock(f,
+                                            NGX_CONDUCTOR_AUDIT_LOCK, 1));
+}
+
+
+/* 0; NGX_EAGAIN: another process has it; or the file cannot be locked. */
+
+static ngx_err_t
+ngx_conductor_audit_lock(ngx_conductor_audit_file_t *f, ngx_uint_t tries,
+    ngx_msec_t wait)
+{
+    ngx_err_t  err;
+
+    for ( ;; ) {
+        err = ngx_trylock_fd(f->file->fd);
+
+        if (err == NGX_EACCES) {
+            err = NGX_EAGAIN;
+        }
+
+        if (err != NGX_EAGAIN || --tries == 0) {
+            return err;
+        }
+
+        if (wait) {
+            ngx_msleep(wait);
+
+        } else {
+            ngx_sched_yield();
+        }
+    }
+}
+
+
+/* Writes what is gathered; without the lock that another has, it is lost. */
+
+static void
+ngx_conductor_audit_out(ngx_conductor_audit_file_t *f, ngx_err_t locked)
 {
     size_t     n;
     ngx_err_t  err;
@@ -132,22 +210,26 @@ ngx_conductor_audit_flush(ngx_conductor_audit_file_t *f)
         ngx_del_timer(&f->event);
     }
 
-    if (f->pos == f->start) {
-        return;
+    f->locked = (locked == 0);
+
+    if (locked == NGX_EAGAIN) {
+        n = 0;
+        err = locked;
+
+    } else {
+        n = ngx_conductor_audit_write(f);
+        err = ngx_errno;
     }
 
-    n = ngx_conductor_audit_write(f);
-    err = ngx_errno;
+    if (f->locked) {
+        (void) ngx_unlock_fd(f->file->fd);
+    }
 
     if (n < (size_t) (f->pos - f->start)) {
         ngx_conductor_audit_failed(f, err, f->start + n);
 
     } else if (f->error) {
-        ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
-                      "the audit log \"%V\" is written again, %uL lines of "
-                      "this process are lost", &f->file->name, f->lost);
-        f->error = 0;
-        f->lost = 0;
+        ngx_conductor_audit_again(f);
     }
 
     f->pos = f->start;
@@ -173,6 +255,7 @@ ngx_conductor_audit_exit(ngx_cycle_t *cycle)
 
     for (i = 0; i < cmcf->hubs.nelts; i++) {
         if (hub[i]->audit) {
+            ngx_conductor_audit_repeats_exit(hub[i]);
             ngx_conductor_audit_flush(hub[i]->audit->file);
         }
     }
@@ -268,7 +351,8 @@ ngx_conductor_audit_mend(ngx_conductor_audit_file_t *f, u_char *p, size_t n)
         return n;
     }
 
-    f->torn = (ngx_fd_info(f->file->fd, &fi) == NGX_FILE_ERROR
+    f->torn = (!f->locked
+               || ngx_fd_info(f->file->fd, &fi) == NGX_FILE_ERROR
                || !ngx_is_file(&fi)
                || ngx_file_size(&fi) < cut
                || ftruncate(f->file->fd, ngx_file_size(&fi) - cut) == -1);
@@ -277,7 +361,10 @@ ngx_conductor_audit_mend(ngx_conductor_audit_file_t *f, u_char *p, size_t n)
 }
 
 
-/* Said once for as long as it fails. */
+/*
+ * Said once for as long as it fails, and not again soon: a disk at its limit
+ * takes a line now and then.  What was lost unsaid is said with the rest.
+ */
 
 static void
 ngx_conductor_audit_failed(ngx_conductor_audit_file_t *f, ngx_err_t err,
@@ -296,11 +383,29 @@ ngx_conductor_audit_failed(ngx_conductor_audit_file_t *f, ngx_err_t err,
 
     ngx_conductor_count_shared(f->hub, CDR_FIGURE_AUDIT_LOST, lost);
 
-    if (f->error == 0) {
-        f->error = err ? err : NGX_ENOSPC;
-
-        ngx_log_error(NGX_LOG_CRIT, ngx_cycle->log, err,
-                      "the audit log \"%V\" cannot be written: lines are lost "
-                      "until it can", &f->file->name);
+    if (f->error || (f->said && ngx_current_msec - f->said_time
+                                < NGX_CONDUCTOR_AUDIT_SAY))
+    {
+        return;
     }
+
+    f->error = err ? err : NGX_ENOSPC;
+    f->said = 1;
+    f->said_time = ngx_current_msec;
+
+    ngx_log_error(NGX_LOG_CRIT, ngx_cycle->log, err,
+                  "the audit log \"%V\" cannot be written: lines are lost "
+                  "until it can", &f->file->name);
+}
+
+
+static void
+ngx_conductor_audit_again(ngx_conductor_audit_file_t *f)
+{
+    ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
+                  "the audit log \"%V\" is written again, %uL lines of "
+                  "this process are lost", &f->file->name, f->lost);
+
+    f->error = 0;
+    f->lost = 0;
 }

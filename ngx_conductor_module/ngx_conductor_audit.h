@@ -1,10 +1,11 @@
 /*
  * The audit log: who came, was refused, spoke, and went, a line each.
  *
- *   _audit       the file: lines gathered, written, and lost
- *   _audit_conf  the directive "audit_log"
- *   _audit_line  the lines of connections
- *   _audit_deed  those of publications and administrators
+ *   _audit         the file: lines gathered, written, and lost
+ *   _audit_conf    the directive "audit_log"
+ *   _audit_line    the lines of connections
+ *   _audit_deed    those of publications and administrators
+ *   _audit_repeat  lines that anybody can cause as often as they like
  *
  * Where it is off, hub->audit is NULL, and that is all that is looked at.
  */
@@ -17,6 +18,7 @@
 #include "ngx_conductor_session.h"
 
 #include <cdr_audit.h>
+#include <cdr_repeat.h>
 
 
 /* A file, as one process writes it; of one hub or several. */
@@ -29,15 +31,20 @@ typedef struct {
     u_char                       *start;
     u_char                       *pos;
     ngx_event_t                   event;
-    uint64_t                      lost;       /* lines, since it fails */
-    ngx_err_t                     error;      /* 0: it does not fail */
+    uint64_t                      lost;       /* lines, since it was said */
+    ngx_err_t                     error;      /* that was said; 0: none */
+    ngx_msec_t                    said_time;
+    unsigned                      said:1;     /* ever */
     unsigned                      torn:1;     /* half a line was written */
+    unsigned                      locked:1;   /* by this process */
 } ngx_conductor_audit_file_t;
 
 
 struct ngx_conductor_audit_s {
     ngx_conductor_audit_file_t   *file;
     ngx_uint_t                    kinds;      /* a bit for each CDR_AUDIT_ */
+    cdr_repeat_t                 *repeats[CDR_AUDIT_N];
+    ngx_event_t                   event;      /* tells what is untold */
 };
 
 
@@ -67,6 +74,22 @@ typedef struct {
 cdr_audit_t *ngx_conductor_audit_begin(ngx_conductor_hub_t *hub,
     cdr_audit_e kind, const ngx_conductor_actor_t *actor);
 void ngx_conductor_audit_end(ngx_conductor_hub_t *hub);
+
+/* Where in that line something ends: kind, server, role, address. */
+
+typedef struct {
+    size_t                        head;
+    size_t                        server;
+    size_t                        address;
+    size_t                        rest;
+} ngx_conductor_audit_marks_t;
+
+extern ngx_conductor_audit_marks_t  ngx_conductor_audit_marks;
+
+/* A line of one's own, which has its end. */
+
+void ngx_conductor_audit_put(ngx_conductor_audit_file_t *f,
+    cdr_audit_t *line);
 
 /* Writes what is gathered. */
 
@@ -123,6 +146,18 @@ typedef enum {
 void ngx_conductor_audit_admin(ngx_conductor_hub_t *hub,
     ngx_http_request_t *r, ngx_conductor_admin_e what, ngx_str_t *whom,
     uint64_t until);
+
+
+/*
+ * ngx_conductor_audit_repeat.c: the end of a line that is written so often in
+ * a minute, as it is; then it is counted, and written once more with how often
+ * it came besides.  Lines that differ in their address alone are one if the
+ * limits count the two as one: "sa", NULL for what has a connection.
+ */
+
+void ngx_conductor_audit_repeat(ngx_conductor_hub_t *hub, cdr_audit_e kind,
+    cdr_audit_t *line, struct sockaddr *sa, ngx_uint_t most);
+void ngx_conductor_audit_repeats_exit(ngx_conductor_hub_t *hub);
 
 
 /* ngx_conductor_audit_conf.c: "audit_log" in a hub */

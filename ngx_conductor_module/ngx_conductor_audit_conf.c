@@ -241,7 +241,7 @@ ngx_conductor_audit_open(ngx_conf_t *cf, ngx_conductor_hub_t *hub,
     cmcf = ngx_http_cycle_get_module_main_conf(cf->cycle,
                                                ngx_http_conductor_module);
 
-    hub->audit = ngx_palloc(cf->pool, sizeof(ngx_conductor_audit_t));
+    hub->audit = ngx_pcalloc(cf->pool, sizeof(ngx_conductor_audit_t));
     file = ngx_conf_open_file(cf->cycle, name);
 
     if (hub->audit == NULL || file == NULL) {

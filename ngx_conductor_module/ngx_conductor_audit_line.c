@@ -5,14 +5,13 @@
 #include <cdr_reply.h>
 
 
-#define NGX_CONDUCTOR_AUDIT_DENIED  10      /* lines of one client, */
-#define NGX_CONDUCTOR_AUDIT_PER     60000   /* in so many ms */
+#define NGX_CONDUCTOR_AUDIT_MESSAGES  1     /* lines in a minute, of each cause
+                                               and connection, */
+#define NGX_CONDUCTOR_AUDIT_REQUESTS  10    /* or address */
 
 
 static cdr_audit_e ngx_conductor_audit_error_kind(ngx_conductor_session_t *s,
     cdr_command_t *cmd, ngx_uint_t code);
-static ngx_uint_t ngx_conductor_audit_often(ngx_conductor_session_t *s,
-    ngx_uint_t code);
 static void ngx_conductor_audit_entry(ngx_conductor_session_t *s,
     cdr_registry_entry_t *e, ngx_conductor_actor_t *actor);
 static void ngx_conductor_audit_ended(ngx_conductor_hub_t *hub,
@@ -201,7 +200,9 @@ ngx_conductor_audit_refuse(ngx_http_request_t *r, const char *reason,
 
     cdr_audit_number(line, "status", status);
 
-    ngx_conductor_audit_end(lcf->hub);
+    ngx_conductor_audit_repeat(lcf->hub, CDR_AUDIT_REFUSE, line,
+                               r->connection->sockaddr,
+                               NGX_CONDUCTOR_AUDIT_REQUESTS);
 }
 
 
@@ -230,7 +231,9 @@ ngx_conductor_audit_deny(ngx_http_request_t *r, const char *reason,
     ngx_conductor_audit_plain(line, "reason", reason);
     cdr_audit_number(line, "status", status);
 
-    ngx_conductor_audit_end(lcf->hub);
+    ngx_conductor_audit_repeat(lcf->hub, CDR_AUDIT_DENY, line,
+                               r->connection->sockaddr,
+                               NGX_CONDUCTOR_AUDIT_REQUESTS);
 }
 
 
@@ -249,9 +252,7 @@ ngx_conductor_audit_error(ngx_conductor_session_t *s, cdr_command_t *cmd,
 
     kind = ngx_conductor_audit_error_kind(s, cmd, code);
 
-    if (kind == CDR_AUDIT_N || !ngx_conductor_audited(s->hub, kind)
-        || ngx_conductor_audit_often(s, code))
-    {
+    if (kind == CDR_AUDIT_N || !ngx_conductor_audited(s->hub, kind)) {
         return;
     }
 
@@ -266,7 +267,8 @@ ngx_conductor_audit_error(ngx_conductor_session_t *s, cdr_command_t *cmd,
     cdr_audit_text(line, "reason", cdr_reply_code((unsigned) code));
     ngx_conductor_audit_plain(line, "detail", text);
 
-    ngx_conductor_audit_end(s->hub);
+    ngx_conductor_audit_repeat(s->hub, kind, line, NULL,
+                               NGX_CONDUCTOR_AUDIT_MESSAGES);
 }
 
 
@@ -290,26 +292,6 @@ ngx_conductor_audit_error_kind(ngx_conductor_session_t *s, cdr_command_t *cmd,
     default:
         return CDR_AUDIT_N;
     }
-}
-
-
-/*
- * A client that nothing limits is not to fill the disk with what it may not
- * do.  What is over its rate comes once in a window anyway.
- */
-
-static ngx_uint_t
-ngx_conductor_audit_often(ngx_conductor_session_t *s, ngx_uint_t code)
-{
-    uint64_t                        retry;
-    static const cdr_rate_limits_t  limits = {
-        .messages = NGX_CONDUCTOR_AUDIT_DENIED,
-        .per_ms = NGX_CONDUCTOR_AUDIT_PER
-    };
-
-    return code != CDR_ERR_RATE_LIMITED
-           && cdr_rate_check(&s->denied, &limits, ngx_conductor_now(), 0,
-                             &retry) != CDR_OK;
 }
 
 

@@ -281,10 +281,10 @@ ngx_conductor_message_excess(ngx_conductor_session_t *s, cdr_rate_t *rate)
         ngx_log_error(level, &s->log, 0,
                       "conductor: messages over the limit%s",
                       dry_run ? ", dry run" : "");
-
-        ngx_conductor_audit_error(s, NULL, CDR_ERR_RATE_LIMITED,
-                                  "messages over the limit");
     }
+
+    ngx_conductor_audit_error(s, NULL, CDR_ERR_RATE_LIMITED,
+                              "messages over the limit");
 
     if (!dry_run) {
         return NGX_DECLINED;

@@ -161,8 +161,6 @@ struct ngx_conductor_session_s {
     size_t                        offered;      /* of these, to TLS in vain */
 
     cdr_receiver_t                receiver;
-    cdr_rate_t                    denied;       /* commands, as the audit log
-                                                   tells them */
 
     int64_t                       expires;      /* of the token, seconds */
     ngx_msec_t                    frame_time;   /* last frame of the client */

@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# The audit log on a disk that is full: clients do not notice, the error log
-# tells once, and no line is torn.
+# The audit log on a disk that is full, or at its limit: clients do not notice,
+# the error log tells once, and no line is torn.
 
 use warnings;
 use strict;
@@ -65,7 +65,7 @@ system("mount -t tmpfs -o size=256k,mode=777 none $dir 2>/dev/null") == 0
 
 my $mounted = $dir;
 
-$t->plan(10);
+$t->plan(14);
 $t->run();
 
 my $ws = ws_connect($t, '/');
@@ -74,9 +74,7 @@ ok(wait_for(sub { lines() == 1 }), 'there is room');
 
 # it ends in the middle of a page, so in the middle of a line
 
-open my $f, '>', "$dir/rest" or die "rest: $!\n";
-1 while syswrite $f, 'x' x 4096;
-close $f;
+fill($dir);
 
 my $got = 0;
 
@@ -111,9 +109,44 @@ is((health($t, path => '/health?figures=1'))[1]{figures}{auditLost}, $count,
     'which is counted as well');
 is(scalar(grep { !defined } lines()), 0, 'and all that is there is whole');
 
+# at its limit
+
+for (1 .. 15) {
+    fill($dir);
+    my @ws = map { ws_connect($t, '/') } 1 .. 8 * workers();
+    $_->recv_until('welcome') for @ws;
+    $_->close(1000) for @ws;
+    unlink "$dir/rest";
+    ws_connect($t, '/')->recv_until('welcome');
+}
+
+ok(wait_for(sub { lost() > $count }), 'lines of many workers are lost again');
+is(scalar(grep { !defined } lines()), 0, 'and none cuts that of another');
+my $error = $t->read_file('error.log');
+$said = () = $error =~ /\[crit\].*the audit log ".*" cannot be written/g;
+cmp_ok($said, '<=', workers(), 'each worker has said it once in a minute');
+$said = () = $error =~ /the audit log ".*" is written again/g;
+cmp_ok($said, '<=', workers(), 'and once that it is over');
+
 $t->stop();
 
 END { system("umount -l $mounted") if $mounted; }
+
+
+# Leaves no room on the disk.
+sub fill {
+    my ($where) = @_;
+
+    open my $f, '>', "$where/rest" or die "rest: $!\n";
+    1 while syswrite $f, 'x' x 4096;
+    close $f;
+}
+
+
+# How many lines are counted as lost.
+sub lost {
+    return (health($t, path => '/health?figures=1'))[1]{figures}{auditLost};
+}
 
 
 # The lines of the log; undef for one that is none.
