@@ -12,11 +12,12 @@
 #define NGX_CONDUCTOR_CALL_BYTES    (32 * 1024 * 1024)  /* of a worker */
 
 
-/* Who waits for what: connects and messages take turns, others come last. */
+/* Who waits for what: all take turns, but those who are gone come last. */
 
 typedef enum {
     NGX_CONDUCTOR_WAIT_CONNECT = 0,
     NGX_CONDUCTOR_WAIT_MESSAGE,
+    NGX_CONDUCTOR_WAIT_ERRAND,      /* "disconnect" and "presence" */
     NGX_CONDUCTOR_WAIT_LEFT,        /* messages of clients that are gone */
     NGX_CONDUCTOR_WAITS
 } ngx_conductor_wait_e;
@@ -124,12 +125,15 @@ void ngx_conductor_connect_look(ngx_conductor_session_t *s);
 
 
 /*
- * ngx_conductor_calls.c: the client is told to go, or has gone: what it said
- * waits for all who are here, or is dropped.  And the session is over.
+ * ngx_conductor_calls_left.c: the client is told to go, or has gone: what it
+ * said waits for all who are here, or is dropped.  And the session is over:
+ * s->calls is what goes on without it, if anything does.  And what is to be
+ * done in each tick of a worker.
  */
 
 void ngx_conductor_calls_leave(ngx_conductor_session_t *s);
 void ngx_conductor_calls_end(ngx_conductor_session_t *s);
+void ngx_conductor_left_tick(void);
 
 
 #endif /* NGX_CONDUCTOR_BACKEND_H_INCLUDED */

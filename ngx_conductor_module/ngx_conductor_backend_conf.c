@@ -323,7 +323,8 @@ static ngx_int_t
 ngx_conductor_backend_target(ngx_conf_t *cf, ngx_conductor_loc_conf_t *conf,
     ngx_conductor_backend_t *backend)
 {
-    ngx_uint_t  disconnect, presence;
+    ngx_uint_t               disconnect, presence;
+    ngx_conductor_target_t  *target;
 
     disconnect = (conf->backend[CDR_CALL_DISCONNECT] == backend);
     presence = (conf->backend[CDR_CALL_PRESENCE] == backend);
@@ -340,6 +341,11 @@ ngx_conductor_backend_target(ngx_conf_t *cf, ngx_conductor_loc_conf_t *conf,
     {
         return NGX_ERROR;
     }
+
+    target = ngx_conductor_target(conf->hub, backend->tag);
+
+    target->calls = ngx_max(target->calls, conf->backend_calls);
+    target->timeout = ngx_max(target->timeout, conf->backend_timeout);
 
     if (disconnect) {
         conf->disconnect_tag = backend->tag;

@@ -2,32 +2,20 @@
  * What a client says to a back end, one after the other.
  *
  * The next is told when the last was answered, so a client's messages have
- * their order; other clients do not wait for that.  What was said before the
- * client left is told all the same, when nobody else waits, and its answer
- * goes nowhere.
+ * their order; other clients do not wait for that.
  */
 
 #include "ngx_conductor_calls.h"
 #include "ngx_conductor_errand.h"
 
 
-/* A client takes so much of what the others leave, if it says a second thing */
+/* A client takes so much of what others leave, if it says a second thing. */
 
 #define NGX_CONDUCTOR_CALLS_SHARE  16
-
-/* and those who have left have so much of all together. */
-
-#define NGX_CONDUCTOR_CALLS_LEFT   (NGX_CONDUCTOR_CALL_BYTES / 4)
 
 
 static ngx_int_t ngx_conductor_calls_append(ngx_conductor_calls_t *calls,
     ngx_conductor_said_t *said, uint32_t tag);
-static void ngx_conductor_calls_drop(ngx_conductor_calls_t *calls,
-    ngx_conductor_said_t *said);
-static ngx_uint_t ngx_conductor_calls_final(ngx_uint_t code);
-static void ngx_conductor_calls_forget(ngx_conductor_calls_t *calls);
-static void ngx_conductor_calls_waived(ngx_conductor_calls_t *calls,
-    ngx_conductor_said_t *said);
 static void ngx_conductor_calls_next(ngx_conductor_calls_t *calls);
 static void ngx_conductor_calls_turn(void *data);
 static ngx_int_t ngx_conductor_calls_begin(ngx_conductor_calls_t *calls);
@@ -40,10 +28,9 @@ static void ngx_conductor_calls_told(ngx_conductor_calls_t *calls,
     ngx_conductor_said_t *said, ngx_uint_t outcome);
 
 
-/* Bytes that wait in this worker, and those of them of who is gone. */
+/* Bytes that wait in this worker. */
 
 static size_t  ngx_conductor_calls_bytes;
-static size_t  ngx_conductor_calls_gone;
 
 
 /* One is handled at a time; about 1 KB. */
@@ -178,7 +165,8 @@ ngx_conductor_calls_append(ngx_conductor_calls_t *calls,
     ngx_conductor_zone_lock(calls->hub);
 
     rc = ngx_conductor_errand(calls->hub, tag, (cdr_call_kind_e) said->kind,
-                              ngx_conductor_session_entry(s)->conn.id, text);
+                              ngx_conductor_session_entry(s)->conn.id, text,
+                              NULL);
 
     ngx_conductor_zone_unlock(calls->hub);
 
@@ -188,7 +176,7 @@ ngx_conductor_calls_append(ngx_conductor_calls_t *calls,
 }
 
 
-static void
+void
 ngx_conductor_calls_drop(ngx_conductor_calls_t *calls,
     ngx_conductor_said_t *said)
 {
@@ -196,7 +184,7 @@ ngx_conductor_calls_drop(ngx_conductor_calls_t *calls,
     ngx_conductor_calls_bytes -= said->size;
 
     if (calls->session == NULL) {
-        ngx_conductor_calls_gone -= said->size;
+        ngx_conductor_left_bytes(said->size);
     }
 
     ngx_free(said);
@@ -226,114 +214,6 @@ ngx_conductor_calls_describe(ngx_conductor_calls_t *calls, cdr_call_t *call,
     call->address.data = calls->address.data;
     call->address.len = calls->address.len;
     call->timestamp = ngx_conductor_now();
-}
-
-
-void
-ngx_conductor_calls_leave(ngx_conductor_session_t *s)
-{
-    ngx_conductor_calls_t  *calls;
-
-    calls = s->calls;
-
-    if (ngx_conductor_calls_final(s->code)
-        || (calls->current && calls->current->kind == CDR_CALL_CONNECT))
-    {
-        ngx_conductor_calls_forget(calls);
-        return;
-    }
-
-    ngx_conductor_backend_move(&calls->ticket, NGX_CONDUCTOR_WAIT_LEFT);
-}
-
-
-/* The hub wants nothing more from it. */
-
-static ngx_uint_t
-ngx_conductor_calls_final(ngx_uint_t code)
-{
-    switch (code) {
-
-    case CDR_CLOSE_TOKEN:
-    case CDR_CLOSE_FLOOD:
-    case CDR_CLOSE_REVOKED:
-    case CDR_CLOSE_FORBIDDEN:
-        return 1;
-
-    default:
-        return 0;
-    }
-}
-
-
-/* Only what is under way is left. */
-
-static void
-ngx_conductor_calls_forget(ngx_conductor_calls_t *calls)
-{
-    ngx_queue_t  *q;
-
-    while (!ngx_queue_empty(&calls->said)) {
-        q = ngx_queue_head(&calls->said);
-        ngx_queue_remove(q);
-
-        ngx_conductor_calls_waived(calls, ngx_queue_data(q,
-                                              ngx_conductor_said_t, queue));
-    }
-
-    if (calls->ticket.backend) {
-        ngx_conductor_backend_forget(&calls->ticket);
-
-        ngx_conductor_calls_waived(calls, calls->current);
-        calls->current = NULL;
-    }
-}
-
-
-static void
-ngx_conductor_calls_waived(ngx_conductor_calls_t *calls,
-    ngx_conductor_said_t *said)
-{
-    calls->n--;
-    ngx_conductor_gauge(calls->hub, CDR_GAUGE_CALLS_WAITING, -1);
-
-    if (said->kind == CDR_CALL_MESSAGE) {
-        ngx_conductor_count(calls->hub, CDR_FIGURE_CALLS + CDR_CALLED_BUSY, 1);
-    }
-
-    ngx_conductor_calls_drop(calls, said);
-}
-
-
-void
-ngx_conductor_calls_end(ngx_conductor_session_t *s)
-{
-    ngx_conductor_calls_t  *calls;
-
-    ngx_conductor_calls_leave(s);
-
-    calls = s->calls;
-
-    if (ngx_conductor_calls_gone + calls->bytes > NGX_CONDUCTOR_CALLS_LEFT) {
-        ngx_conductor_calls_forget(calls);
-    }
-
-    s->calls = NULL;
-
-    calls->session = NULL;
-    ngx_conductor_calls_gone += calls->bytes;
-
-    ngx_conductor_agent_end(calls);
-    ngx_conductor_keyed_end(calls);
-
-    if (calls->early) {
-        ngx_free(calls->early);
-        calls->early = NULL;
-    }
-
-    if (calls->current == NULL) {
-        ngx_free(calls);
-    }
 }
 
 
@@ -387,7 +267,7 @@ ngx_conductor_calls_turn(void *data)
     ngx_conductor_calls_next(calls);
 
     if (calls->session == NULL && calls->current == NULL) {
-        ngx_free(calls);
+        ngx_conductor_left_free(calls);
     }
 }
 
@@ -484,7 +364,7 @@ ngx_conductor_calls_done(void *data, ngx_conductor_answer_t *answer)
     ngx_conductor_calls_next(calls);
 
     if (calls->session == NULL && calls->current == NULL) {
-        ngx_free(calls);
+        ngx_conductor_left_free(calls);
     }
 }
 

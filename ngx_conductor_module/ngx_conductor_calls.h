@@ -64,6 +64,11 @@ struct ngx_conductor_calls_s {
     ngx_conductor_ticket_t        ticket;
     uint64_t                      serial;
 
+    ngx_queue_t                   queue;      /* of clients that are gone */
+    ngx_msec_t                    deadline;   /* what waits is dropped then, */
+    uint32_t                      hold;       /* if "disconnect" does, which
+                                                 is held; 0: it is not */
+
     ngx_conductor_agent_t        *agents;
     ngx_uint_t                    nagents;
 
@@ -112,6 +117,24 @@ ngx_conductor_said_t *ngx_conductor_calls_new(ngx_conductor_calls_t *calls,
 
 ngx_int_t ngx_conductor_calls_say(ngx_conductor_calls_t *calls,
     ngx_conductor_said_t *said);
+
+/* It is not wanted any more. */
+
+void ngx_conductor_calls_drop(ngx_conductor_calls_t *calls,
+    ngx_conductor_said_t *said);
+
+
+/*
+ * ngx_conductor_calls_left.c: who is gone has so many bytes less; or nothing
+ * any more, and its "disconnect" goes.
+ */
+
+#define ngx_conductor_calls_left(s)                                           \
+    ((s)->calls && (s)->calls->session == NULL)
+
+void ngx_conductor_left_bytes(size_t size);
+void ngx_conductor_left_free(ngx_conductor_calls_t *calls);
+
 
 /* What all calls for this client begin with; "id" is the call's. */
 

@@ -19,8 +19,10 @@ static const cdr_str_t  ngx_conductor_errand_status[] = {
 
 ngx_int_t
 ngx_conductor_errand(ngx_conductor_hub_t *hub, uint32_t tag,
-    cdr_call_kind_e kind, const uint8_t id[CDR_CONN_ID_LEN], cdr_str_t text)
+    cdr_call_kind_e kind, const uint8_t id[CDR_CONN_ID_LEN], cdr_str_t text,
+    uint32_t *hold)
 {
+    uint32_t           flags;
     u_char            *items;
     cdr_str_t          type;
     cdr_outbox_rec_t  *rec;
@@ -42,7 +44,14 @@ ngx_conductor_errand(ngx_conductor_hub_t *hub, uint32_t tag,
         return NGX_DECLINED;
     }
 
-    (void) cdr_outbox_put(items, (uint32_t) kind, type, text);
+    flags = (uint32_t) kind;
+
+    if (hold) {
+        *hold = ngx_conductor_errand_hold(hub, rec->n);
+        flags |= *hold ? NGX_CONDUCTOR_ERRAND_HELD : 0;
+    }
+
+    (void) cdr_outbox_put(items, flags, type, text);
 
     rec->kind = CDR_OUTBOX_EVENTS;
     rec->time_ms = ngx_conductor_now();
@@ -61,14 +70,15 @@ ngx_conductor_errand(ngx_conductor_hub_t *hub, uint32_t tag,
 
 void
 ngx_conductor_errand_disconnect(ngx_conductor_hub_t *hub, uint32_t entry,
-    ngx_uint_t ending, uint32_t code)
+    ngx_uint_t ending, uint32_t code, uint32_t *hold)
 {
-    uint64_t               connected;
-    cdr_call_t             call;
-    cdr_json_out_t         out;
-    cdr_registry_entry_t  *e;
-    u_char                 id[NGX_CONDUCTOR_ERRAND_ID];
-    u_char                 text[NGX_CONDUCTOR_ERRAND_MAX];
+    uint64_t                 connected;
+    cdr_call_t               call;
+    cdr_json_out_t           out;
+    cdr_registry_entry_t    *e;
+    ngx_conductor_target_t  *target;
+    u_char                   id[NGX_CONDUCTOR_ERRAND_ID];
+    u_char                   text[NGX_CONDUCTOR_ERRAND_MAX];
 
     e = cdr_registry_entry(&hub->registry, entry);
 
@@ -92,8 +102,16 @@ ngx_conductor_errand_disconnect(ngx_conductor_hub_t *hub, uint32_t entry,
     cdr_call_put_disconnect(&out, cdr_figure_ending_label((uint32_t) ending),
                             code, call.timestamp - connected);
 
+    /* a stream has its order anyway */
+
+    target = ngx_conductor_target(hub, e->conn.backend);
+
+    if (target && target->server == NULL) {
+        hold = NULL;
+    }
+
     (void) ngx_conductor_errand(hub, e->conn.backend, call.kind, e->conn.id,
-                                (cdr_str_t) { text, out.len });
+                                (cdr_str_t) { text, out.len }, hold);
 }
 
 
@@ -130,7 +148,7 @@ ngx_conductor_errand_presence(ngx_conductor_hub_t *hub, uint32_t entry,
                                               CDR_CONN_FEATURE));
 
     (void) ngx_conductor_errand(hub, tag, call.kind, e->conn.id,
-                                (cdr_str_t) { text, out.len });
+                                (cdr_str_t) { text, out.len }, NULL);
 }
 
 

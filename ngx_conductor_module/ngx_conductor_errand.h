@@ -4,6 +4,7 @@
  *   _errand         an errand is put into the zone, with what it is about
  *   _errand_zone    their part of the zone, and its file
  *   _errand_target  whom they are for
+ *   _errand_hold    those that wait for a call of the same client
  *   _errand_keep    the keeper, which runs them,
  *   _errand_box     reads them from the outbox,
  *   _errand_line    has them in a line for each connection,
@@ -29,9 +30,20 @@
 #include <cdr_lend.h>
 
 
-#define NGX_CONDUCTOR_ERRANDS_VERSION  2
+#define NGX_CONDUCTOR_ERRANDS_VERSION  3
+#define NGX_CONDUCTOR_ERRAND_HOLDS     1024
+#define NGX_CONDUCTOR_ERRAND_HELD      0x100  /* flag of an item: it may be */
 #define NGX_CONDUCTOR_ERRAND_TAG       8      /* hexadecimal digits */
 #define NGX_CONDUCTOR_ERRAND_ID        (CDR_CONN_ID_TEXT_LEN + 1 + 16)
+
+
+/* An errand that is not to be lent before its worker says so, or is gone. */
+
+typedef struct {
+    _Atomic uint64_t              n;          /* its number; 0: free */
+    uint32_t                      slot;
+    uint32_t                      incarnation;
+} ngx_conductor_hold_t;
 
 
 /* What lies in the zone, before the outbox. */
@@ -47,6 +59,8 @@ struct ngx_conductor_errands_s {
     _Atomic uint64_t              failed;     /* calls, and tried again */
     _Atomic uint64_t              dropped;
     _Atomic uint64_t              lost;       /* of these: found no room */
+    uint32_t                      hold;       /* that was taken last */
+    ngx_conductor_hold_t          holds[NGX_CONDUCTOR_ERRAND_HOLDS];
     cdr_lends_t                   lends;
 };
 
@@ -64,6 +78,9 @@ typedef struct {
     ngx_str_t                     stream;     /* a name in Redis, */
     ngx_str_t                     key;        /* which has this key, */
     ngx_str_t                     max;        /* and about so many entries */
+    ngx_uint_t                    calls;      /* at a time, and how long one */
+    ngx_msec_t                    timeout;    /* may take: the most that a
+                                                 location has for it */
 } ngx_conductor_target_t;
 
 
@@ -117,11 +134,13 @@ void ngx_conductor_errands_kept(ngx_conductor_hub_t *hub,
  *
  * An errand with a text that the caller has made; it is copied.  NGX_DECLINED:
  * there is no room.  That is counted, but for a message, whose client is told;
- * the keeper logs it once.  What clients say has half of the room.
+ * the keeper logs it once.  What clients say has half of the room.  With "hold"
+ * it waits for ngx_conductor_errand_go(); *hold is 0 if that cannot be.
  */
 
 ngx_int_t ngx_conductor_errand(ngx_conductor_hub_t *hub, uint32_t tag,
-    cdr_call_kind_e kind, const uint8_t id[CDR_CONN_ID_LEN], cdr_str_t text);
+    cdr_call_kind_e kind, const uint8_t id[CDR_CONN_ID_LEN], cdr_str_t text,
+    uint32_t *hold);
 
 /*
  * A connection of the registry ends: whoever is to be told of it will be.  And
@@ -129,14 +148,34 @@ ngx_int_t ngx_conductor_errand(ngx_conductor_hub_t *hub, uint32_t tag,
  */
 
 void ngx_conductor_errand_disconnect(ngx_conductor_hub_t *hub, uint32_t entry,
-    ngx_uint_t ending, uint32_t code);
+    ngx_uint_t ending, uint32_t code, uint32_t *hold);
 void ngx_conductor_errand_presence(ngx_conductor_hub_t *hub, uint32_t entry,
     uint32_t tag);
 
 
-/* ngx_conductor_errand_do.c, a worker: what is lent to it is done. */
+/*
+ * ngx_conductor_errand_hold.c.  Under the lock: the errand of this number is
+ * held by this worker; 0: too many are.  Without: it is to go, or not held, as
+ * all that the dead held.  And the keeper: by which is it held, and is it
+ * still?
+ */
+
+uint32_t ngx_conductor_errand_hold(ngx_conductor_hub_t *hub, uint64_t n);
+void ngx_conductor_errand_go(ngx_conductor_hub_t *hub, uint32_t hold);
+uint32_t ngx_conductor_errand_held(ngx_conductor_hub_t *hub, uint64_t n);
+ngx_uint_t ngx_conductor_errand_holds(ngx_conductor_hub_t *hub, uint32_t hold,
+    uint64_t n);
+ngx_uint_t ngx_conductor_errand_unhold(ngx_conductor_hub_t *hub,
+    ngx_uint_t slot, uint32_t incarnation);
+
+
+/*
+ * ngx_conductor_errand_do.c, a worker: what is lent to it is done; and in each
+ * of its ticks.
+ */
 
 void ngx_conductor_errands_do(ngx_conductor_hub_t *hub);
+void ngx_conductor_errands_tick(void);
 
 
 /*

@@ -103,6 +103,8 @@ ngx_conductor_errand_drop(ngx_conductor_runner_t *run)
     }
 
     if (errand && (errand->lent
+                   || ngx_conductor_errand_holds(run->hub, errand->hold,
+                                                 errand->n)
                    || (errand->tries == 0 && ngx_current_msec - of->moved
                                              < NGX_CONDUCTOR_ERRAND_STILL)))
     {
@@ -182,6 +184,10 @@ ngx_conductor_errand_take(ngx_conductor_runner_t *run, cdr_outbox_rec_t *rec,
     errand->at = at;
     errand->lent = (cdr_lend_find(&run->hub->errands->lends, rec->n) + 1)
                    % (CDR_LENDS + 1);
+
+    if (flags & NGX_CONDUCTOR_ERRAND_HELD) {
+        errand->hold = ngx_conductor_errand_held(run->hub, rec->n);
+    }
 
     if (of->lines
         && ngx_conductor_line_join(of, errand, rec->key.word) != NGX_OK)

@@ -171,6 +171,7 @@ ngx_conductor_runner_of_new(ngx_conductor_errands_of_t *of)
     ngx_queue_init(&of->fresh);
     ngx_queue_init(&of->again);
     ngx_queue_init(&of->later);
+    ngx_queue_init(&of->held);
 
     if (of->target->server == NULL) {
         return NGX_OK;

@@ -27,6 +27,7 @@ typedef struct {
     ngx_msec_t                    retry;      /* not before, if "tries" */
     uint32_t                      tries;
     uint32_t                      lent;       /* place + 1; 0: it is not */
+    uint32_t                      hold;       /* that it may have; 0: none */
 } ngx_conductor_errand_t;
 
 
@@ -52,6 +53,7 @@ typedef struct {
     ngx_queue_t                   again;      /* failed, but due again, */
     ngx_queue_t                   later;      /* and not yet due: */
     ngx_msec_t                    look;       /* none before */
+    ngx_queue_t                   held;       /* or held by a worker */
     ngx_uint_t                    turn;
     ngx_uint_t                    lent;
     ngx_msec_t                    moved;      /* when one was done */
@@ -101,8 +103,8 @@ void ngx_conductor_errand_del(ngx_conductor_errands_of_t *of,
 /*
  * ngx_conductor_errand_line.c: an errand goes to the end of the line of its
  * connection, NGX_ERROR without memory; it leaves; its line has its place by
- * what the first one is.  And who is next, which is not lent by this; NULL:
- * nobody.
+ * what the first one is, as have those whose first is not held any more.  And
+ * who is next, which is not lent by this; NULL: nobody.
  */
 
 ngx_int_t ngx_conductor_line_join(ngx_conductor_errands_of_t *of,
@@ -111,6 +113,7 @@ void ngx_conductor_line_leave(ngx_conductor_errands_of_t *of,
     ngx_conductor_errand_t *errand);
 void ngx_conductor_line_place(ngx_conductor_errands_of_t *of,
     ngx_conductor_line_t *line);
+void ngx_conductor_line_let_go(ngx_conductor_errands_of_t *of);
 ngx_conductor_errand_t *ngx_conductor_line_next(
     ngx_conductor_errands_of_t *of);
 

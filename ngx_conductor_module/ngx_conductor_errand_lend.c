@@ -294,6 +294,8 @@ ngx_conductor_errand_lend(ngx_conductor_errands_of_t *of)
 {
     ngx_conductor_errand_t  *errand;
 
+    ngx_conductor_line_let_go(of);
+
     while (of->lent < NGX_CONDUCTOR_ERRAND_AHEAD
            && ngx_conductor_errand_due(of))
     {

@@ -136,6 +136,11 @@ ngx_conductor_line_place(ngx_conductor_errands_of_t *of,
         return;
     }
 
+    if (ngx_conductor_errand_holds(of->runner->hub, errand->hold, errand->n)) {
+        ngx_queue_insert_tail(&of->held, &line->queue);
+        return;
+    }
+
     if (errand->tries == 0) {
         ngx_queue_insert_tail(&of->fresh, &line->queue);
         return;
@@ -148,6 +153,30 @@ ngx_conductor_line_place(ngx_conductor_errands_of_t *of,
     }
 
     ngx_queue_insert_tail(&of->later, &line->queue);
+}
+
+
+void
+ngx_conductor_line_let_go(ngx_conductor_errands_of_t *of)
+{
+    ngx_queue_t             *q, *next;
+    ngx_conductor_line_t    *line;
+    ngx_conductor_errand_t  *errand;
+
+    for (q = ngx_queue_head(&of->held);
+         q != ngx_queue_sentinel(&of->held);
+         q = next)
+    {
+        next = ngx_queue_next(q);
+        line = ngx_queue_data(q, ngx_conductor_line_t, queue);
+        errand = ngx_conductor_line_first(line);
+
+        if (!ngx_conductor_errand_holds(of->runner->hub, errand->hold,
+                                        errand->n))
+        {
+            ngx_conductor_line_place(of, line);
+        }
+    }
 }
 
 

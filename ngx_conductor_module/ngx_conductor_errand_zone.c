@@ -159,10 +159,17 @@ void
 ngx_conductor_errands_release(ngx_conductor_hub_t *hub, ngx_uint_t slot,
     uint32_t incarnation)
 {
-    if (hub->errands
-        && cdr_lend_release_owner(&hub->errands->lends, (uint32_t) slot,
-                                  incarnation))
-    {
+    ngx_uint_t  n;
+
+    if (hub->errands == NULL) {
+        return;
+    }
+
+    n = cdr_lend_release_owner(&hub->errands->lends, (uint32_t) slot,
+                               incarnation);
+    n += ngx_conductor_errand_unhold(hub, slot, incarnation);
+
+    if (n) {
         ngx_conductor_wake_keeper(hub);
     }
 }

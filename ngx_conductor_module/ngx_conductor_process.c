@@ -38,6 +38,8 @@ static ngx_event_t         ngx_conductor_tick_event;
 static ngx_event_t         ngx_conductor_posted_event;
 static ngx_uint_t          ngx_conductor_ticks;
 static ngx_uint_t          ngx_conductor_due;   /* a fan-out in this turn */
+static ngx_msec_t          ngx_conductor_quit;  /* when this worker began to
+                                                   end; 0: it has not */
 
 
 ngx_int_t
@@ -226,6 +228,14 @@ ngx_conductor_stalled(ngx_conductor_hub_t *hub)
     }
 
     return 0;
+}
+
+
+ngx_uint_t
+ngx_conductor_overdue(ngx_conductor_hub_t *hub)
+{
+    return ngx_conductor_quit
+           && ngx_current_msec - ngx_conductor_quit >= hub->drain;
 }
 
 
@@ -432,6 +442,13 @@ ngx_conductor_tick_handler(ngx_event_t *ev)
     ngx_conductor_replay_fanned();
 
     ngx_conductor_orphan(ev->log);
+
+    if (ngx_exiting && ngx_conductor_quit == 0) {
+        ngx_conductor_quit = ngx_max(ngx_current_msec, 1);
+    }
+
+    ngx_conductor_left_tick();
+    ngx_conductor_errands_tick();
 
     for (i = 0; i < cmcf->hubs.nelts; i++) {
         if (hub[i]->slot != NGX_CONDUCTOR_NO_SLOT) {

@@ -133,6 +133,11 @@ void ngx_conductor_process_post(void);
 void ngx_conductor_process_post_next(void);
 ngx_uint_t ngx_conductor_fanout_due(void);
 ngx_uint_t ngx_conductor_stalled(ngx_conductor_hub_t *hub);
+
+/* Has this worker been ending for "drain"? */
+
+ngx_uint_t ngx_conductor_overdue(ngx_conductor_hub_t *hub);
+
 uint64_t ngx_conductor_now(void);
 uint64_t ngx_conductor_clock(void);         /* us, monotonic */
 

@@ -207,7 +207,7 @@ ngx_conductor_release(void *ctx, uint32_t index,
     }
 
     ngx_conductor_errand_disconnect(hub, index, rel->ending,
-                                    CDR_CLOSE_ABNORMAL);
+                                    CDR_CLOSE_ABNORMAL, NULL);
     ngx_conductor_presence_lost(hub, index);
 
     (void) cdr_counter_dec(&hub->counters, e->conn.conn_key,

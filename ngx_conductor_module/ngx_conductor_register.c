@@ -1,7 +1,7 @@
 /* The entry of a new client in the hub's registry, counted for its limits. */
 
 #include "ngx_conductor_audit.h"
-#include "ngx_conductor_backend.h"
+#include "ngx_conductor_calls.h"
 #include "ngx_conductor_errand.h"
 #include "ngx_conductor_presence.h"
 
@@ -115,7 +115,9 @@ ngx_conductor_unregister(ngx_conductor_session_t *s)
 
     ngx_conductor_errand_disconnect(hub, s->entry,
                                     cdr_figure_ending(s->code, s->by_client),
-                                    s->code);
+                                    s->code,
+                                    ngx_conductor_calls_left(s)
+                                    ? &s->calls->hold : NULL);
     ngx_conductor_presence_leave(hub, s->entry, s->retry);
 
     if (cdr_registry_remove(&hub->registry, s->entry, s->generation)

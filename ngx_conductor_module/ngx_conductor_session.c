@@ -475,6 +475,8 @@ ngx_conductor_session_destroy(ngx_conductor_session_t *s)
     ngx_conductor_output_drop(s, 1);
     ngx_conductor_unregister(s);
 
+    s->calls = NULL;
+
     ngx_queue_remove(&s->queue);
 
     c->idle = 0;
