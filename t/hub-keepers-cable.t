@@ -7,6 +7,7 @@ use warnings;
 use strict;
 
 use Test::More;
+use Time::HiRes qw/ time /;
 
 BEGIN { use FindBin; chdir($FindBin::Bin); }
 
@@ -77,6 +78,8 @@ ok($audit->run_until(sub { hub_is('connected', 0, @servers) }, 20),
 
 # Redis is killed, and starts empty
 
+my $emptied = time * 1000;
+
 $redis->kill();
 $audit->kill_keepers(@servers[1, 2]);
 ok($audit->run_until(sub { hub_is('degraded', 0, @servers) }, 5),
@@ -93,7 +96,7 @@ ok($audit->run_until(sub { hub_is('connected', 0, @servers) }, 20),
 $audit->cut(50);
 ok($audit->settle(), 'all events come to all clients')
     or diag($audit->summary());
-is_deeply($audit->verdict(faults => 1), {},
+is_deeply($audit->verdict(faults => 1, emptied => [$emptied]), {},
           'once each, and in the order of their publishers')
     or diag($audit->summary());
 cmp_ok($audit->{resumed}, '>=', 50, 'also to those that came back')

@@ -7,6 +7,7 @@ use warnings;
 use strict;
 
 use Test::More;
+use Time::HiRes qw/ time /;
 
 BEGIN { use FindBin; chdir($FindBin::Bin); }
 
@@ -63,6 +64,10 @@ for my $i (0 .. 1) {
 }
 
 $audit->more(200);
+# what it had not passed on yet, the next one never had
+
+my $emptied = time * 1000;
+
 $first->kill();
 $audit->kill_keepers(@servers);
 $audit->more(50);
@@ -79,6 +84,6 @@ ok($audit->run_until(sub { hub_is('connected', 0, @servers) }, 20),
 $audit->cut(50);
 ok($audit->settle(), 'all events come to all clients')
     or diag($audit->summary());
-is_deeply($audit->verdict(faults => 1), {},
+is_deeply($audit->verdict(faults => 1, emptied => [$emptied]), {},
           'once each, and in the order of their publishers')
     or diag($audit->summary());

@@ -6,6 +6,7 @@ use warnings;
 use strict;
 
 use Test::More;
+use Time::HiRes qw/ time /;
 
 BEGIN { use FindBin; chdir($FindBin::Bin); }
 
@@ -64,6 +65,10 @@ for my $i (0 .. 1) {
 
 $audit->more(200);
 
+# what it had not passed on yet, the next one never had
+
+my $emptied = time * 1000;
+
 $first->kill();
 
 ok($audit->run_until(sub { $second->info('role') eq 'master' }, 15),
@@ -76,7 +81,7 @@ $audit->cut(50);
 
 ok($audit->settle(), 'all events come to all clients')
     or diag($audit->summary());
-is_deeply($audit->verdict(faults => 1), {},
+is_deeply($audit->verdict(faults => 1, emptied => [$emptied]), {},
           'once each, and in the order of their publishers')
     or diag($audit->summary());
 cmp_ok($second->do('XLEN', '{conductor:h}:log'), '>', 0,

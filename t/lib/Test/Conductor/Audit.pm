@@ -221,8 +221,8 @@ sub identified {
 #     ids          plain ids of two events, or beside another one of the same
 #                  event, and ids that a client was told twice; with
 #                  emptied => [ms] an event may have one from before such a
-#                  time, when Redis forgot what one server had read and others
-#                  had not, and one from after it
+#                  time, when Redis lost (emptied, or failed over) what one server
+#                  had read and others had not, and one from after it
 #     told         times that a client was told of a gap
 #     disordered   that came behind a later one of the first client's order;
 #                  not with faults => 1
