@@ -1,0 +1,79 @@
+// Where the token comes from, and when it ends.
+
+import type { TokenSource } from './types.js';
+
+/** The present token source. */
+export interface Tokens {
+  /** A function, which may give another token than before. */
+  readonly renewable: boolean;
+  /** Fetches a token; who asks meanwhile gets the same one. */
+  fetch(): Promise<string | null>;
+  /** Asks anew the next time, whatever is still being fetched. */
+  forget(): void;
+  /** Takes another source; false if it is the same. */
+  set(source: TokenSource | undefined): boolean;
+}
+
+/** Makes {@link Tokens}. */
+export function createTokens(source: TokenSource | undefined): Tokens {
+  let fetching: Promise<string | null> | undefined;
+
+  const forget = () => {
+    fetching = undefined;
+  };
+
+  return {
+    get renewable() {
+      return typeof source === 'function';
+    },
+
+    fetch() {
+      if (fetching) {
+        return fetching;
+      }
+
+      const mine = Promise.resolve()
+        .then(() => typeof source === 'function' ? source() : source)
+        .then((token) => token || null);
+
+      const done = () => {
+        if (fetching === mine) {
+          forget();
+        }
+      };
+
+      fetching = mine;
+      mine.then(done, done);
+      return mine;
+    },
+
+    forget,
+
+    set(other) {
+      if (other === source) {
+        return false;
+      }
+
+      forget();
+      source = other;
+      return true;
+    },
+  };
+}
+
+/**
+ * When a JWT ends, in Unix milliseconds by the clock of who issued it;
+ * undefined if it does not say, or is something else.  Nothing is verified:
+ * that is up to the server.
+ */
+export function expiryOf(token: string | null): number | undefined {
+  try {
+    const claims = token?.split('.')[1] ?? '';
+    const text = atob(claims.replace(/-/g, '+').replace(/_/g, '/'));
+    const { exp } = JSON.parse(text) as { exp?: unknown };
+
+    return typeof exp === 'number' ? exp * 1000 : undefined;
+  } catch {
+    return undefined;
+  }
+}
