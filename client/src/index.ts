@@ -1,9 +1,9 @@
 // The core: a client of a hub, for browsers and Node, without React.
 
 export { createClient } from './core/client.js';
-export { ConductorError } from './core/errors.js';
+export { ConductorError } from './core/error.js';
 export type {
   ClientErrorCode, ErrorCode, ErrorReply, ServerErrorCode,
-} from './core/errors.js';
+} from './core/error.js';
 // all of it, since only so its interfaces can be merged with
 export * from './core/types.js';

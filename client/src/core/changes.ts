@@ -1,14 +1,9 @@
 // Tells those who listen that a store has changed, once for each turn.
 
+import { createListeners } from './listeners.js';
 import type { Clock } from './types.js';
 
-/** The time and the chance of the machine. */
-export const systemClock: Clock = {
-  now: () => Date.now(),
-  setTimeout: (call, ms) => setTimeout(call, ms),
-  clearTimeout: (timer) => clearTimeout(timer as number),
-  random: () => Math.random(),
-};
+export { systemClock } from './clock.js';
 
 /** Listeners of a store. */
 export interface Changes {
@@ -24,29 +19,19 @@ export interface Changes {
  * is told together.
  */
 export function createChanges(clock: Clock): Changes {
-  const listeners = new Set<() => void>();
+  const { add, call } = createListeners();
   let pending = false;
 
-  const call = () => {
-    pending = false;
-
-    for (const listener of [...listeners]) {
-      listener();
-    }
-  };
-
   return {
-    on(listener) {
-      const own = () => listener();
-
-      listeners.add(own);
-      return () => void listeners.delete(own);
-    },
+    on: add,
 
     tell() {
-      if (!pending && listeners.size) {
+      if (!pending) {
         pending = true;
-        clock.setTimeout(call, 0);
+        clock.setTimeout(() => {
+          pending = false;
+          call();
+        }, 0);
       }
     },
   };

@@ -1,14 +1,15 @@
 // The client: one connection to a hub, lost and made again.
 
 import { createAlive } from './alive.js';
+import { createChanges } from './changes.js';
 import { systemClock } from './clock.js';
 import { readClose } from './codes.js';
 import { aborted, createCommands } from './commands.js';
-import { ConductorError } from './errors.js';
-import type { ClientErrorCode } from './errors.js';
+import { ConductorError } from './error.js';
+import type { ClientErrorCode } from './error.js';
 import { openLink } from './link.js';
 import type { Link } from './link.js';
-import { createChanges, createListeners } from './listeners.js';
+import { createListeners } from './listeners.js';
 import type { Listeners } from './listeners.js';
 import { watchPage } from './page.js';
 import { createPosition } from './position.js';
@@ -67,7 +68,7 @@ export function createClient(options: ClientOptions): Client {
 
     if (keys.some((key) => patch[key] !== state[key])) {
       state = { ...state, ...patch };
-      changes.changed();
+      changes.tell();
     }
   };
 
@@ -282,7 +283,7 @@ export function createClient(options: ClientOptions): Client {
     alive.heard();
 
     if (take(message)) {
-      moves.changed();
+      moves.tell();
       heard.get(message.type)?.call(message);
       heard.get('*')?.call(message);
     }
@@ -334,7 +335,7 @@ export function createClient(options: ClientOptions): Client {
       ? outbox.push(command, how) : transmit(command, how);
   };
 
-  moves.onChange(position.save);
+  moves.on(position.save);
 
   return {
     options,
@@ -344,7 +345,7 @@ export function createClient(options: ClientOptions): Client {
     get lastEventId() {
       return position.since;
     },
-    onChange: changes.onChange,
+    onChange: changes.on,
 
     on(type, listener) {
       let listeners = heard.get(type);

@@ -1,7 +1,7 @@
 // Commands that wait for their answers.
 
-import { ConductorError } from './errors.js';
-import type { ClientErrorCode, ErrorReply } from './errors.js';
+import { ConductorError } from './error.js';
+import type { ClientErrorCode, ErrorReply } from './error.js';
 import { createTimer } from './timer.js';
 import type { Clock, Command, Fields, Reply } from './types.js';
 

@@ -1,44 +1,88 @@
-// What a promise of a command is rejected with.
+// What a command that was not done is rejected with.
 
-import type { Fields } from './types.js';
-
-/** Why a command was not done: the server's codes. */
+/** Why a command was not done, as the server says it. */
 export type ServerErrorCode =
-  | 'bad_json' | 'bad_message' | 'unknown_type' | 'unknown_channel'
-  | 'forbidden' | 'rate_limited' | 'too_large' | 'token_expired' | 'revoked'
-  | 'busy' | 'backend_error' | 'backend_timeout' | 'unavailable';
+  | 'bad_json'
+  | 'bad_message'
+  | 'unknown_type'
+  | 'unknown_channel'
+  | 'forbidden'
+  | 'rate_limited'
+  | 'too_large'
+  | 'token_expired'
+  | 'revoked'
+  | 'busy'
+  | 'backend_error'
+  | 'backend_timeout'
+  | 'unavailable';
 
-/** Why a command was not done: what the client itself says. */
+/**
+ * Why a command was not done, as this package says it.
+ *
+ * - `timeout`: no answer came in time; it may have been done
+ * - `disconnected`: there is no connection, or it was lost before the answer
+ *   came; then the command may have been done
+ * - `aborted`: its signal said so
+ * - `closed`: the server refused this client for good, or closed the
+ *   connection because of a message that was on its way
+ * - `queue_full`: too many wait already
+ * - `expired`: it waited longer than it may
+ * - `gave_up`: it was tried as often as it may be
+ */
 export type ClientErrorCode =
-  | 'timeout' | 'disconnected' | 'aborted' | 'closed' | 'queue_full'
-  | 'expired' | 'gave_up';
+  | 'timeout'
+  | 'disconnected'
+  | 'aborted'
+  | 'closed'
+  | 'queue_full'
+  | 'expired'
+  | 'gave_up';
 
-/** A code of {@link ConductorError}. */
-export type ErrorCode = ServerErrorCode | ClientErrorCode;
+/** Any of these codes, or one that a later server says. */
+export type ErrorCode =
+  ServerErrorCode | ClientErrorCode | (string & Record<never, never>);
+
+/** The server's answer to a command that was not done. */
+export interface ErrorReply {
+  readonly type: 'error';
+  readonly code: ErrorCode;
+  /** What was wrong, for people. */
+  readonly error: string;
+  readonly id?: string | number;
+  readonly rateLimited?: boolean;
+  readonly retryAfterMs?: number;
+}
 
 /** A command was not done, or nobody knows whether it was. */
 export class ConductorError extends Error {
   override readonly name = 'ConductorError';
-
-  /** A code of the server's, or of the client's own. */
   readonly code: ErrorCode;
+  /** The server's answer, if it is that which says so. */
+  readonly reply: ErrorReply | undefined;
 
-  /** The server's message, if it was the server that said so. */
-  readonly reply: Fields | undefined;
-
-  constructor(code: ErrorCode, message: string, reply?: Fields) {
+  constructor(code: ErrorCode, message: string, reply?: ErrorReply) {
     super(message);
     this.code = code;
     this.reply = reply;
   }
 
-  /** True if too much was sent; see {@link retryAfterMs}. */
+  /** Too many messages: go on after {@link retryAfterMs}. */
   get rateLimited(): boolean {
     return this.code === 'rate_limited';
   }
 
-  /** When to go on, as the server said it; 0 if it did not. */
+  /** Milliseconds after which to go on; 0 if the server does not say. */
   get retryAfterMs(): number {
-    return Number(this.reply?.['retryAfterMs'] ?? 0);
+    return Number(this.reply?.retryAfterMs ?? 0);
   }
+}
+
+// What is answered otherwise at another time.
+const PASSING = ['rate_limited', 'busy', 'unavailable', 'backend_timeout'];
+
+/** Whether the server has said no, and would say so again. */
+export function isRefusal(error: unknown): error is ConductorError {
+  return error instanceof ConductorError
+    && error.reply !== undefined
+    && !PASSING.includes(error.code);
 }

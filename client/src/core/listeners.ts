@@ -1,15 +1,11 @@
 // Sets of listeners, none of which can harm the others.
 
-import type { Clock } from './types.js';
-import { createTimer } from './timer.js';
-
 /** Those who listen to one thing. */
 export interface Listeners<A extends unknown[]> {
   /** Adds a listener; what is returned takes it away. */
   add(listener: (...args: A) => void): () => void;
   /** Calls them all. */
   call(...args: A): void;
-  readonly size: number;
 }
 
 // As an uncaught error would be reported, without ending anything.
@@ -46,48 +42,6 @@ export function createListeners<A extends unknown[] = []>(): Listeners<A> {
           report(error);
         }
       }
-    },
-
-    get size() {
-      return all.size;
-    },
-  };
-}
-
-/** A store's listeners: all changes of one turn are one call. */
-export interface Changes {
-  onChange(listener: () => void): () => void;
-  /** Something has changed; the listeners hear of it in a task of its own. */
-  changed(): void;
-  /** Nobody is called any more for what has changed so far. */
-  cancel(): void;
-}
-
-/**
- * Makes {@link Changes}.  A browser brings each message in a task of its
- * own, so only a later task sees all that came together.
- */
-export function createChanges(clock: Clock): Changes {
-  const listeners = createListeners();
-  const timer = createTimer(clock);
-  let pending = false;
-
-  return {
-    onChange: listeners.add,
-
-    changed() {
-      if (!pending) {
-        pending = true;
-        timer.set(0, () => {
-          pending = false;
-          listeners.call();
-        });
-      }
-    },
-
-    cancel() {
-      pending = false;
-      timer.clear();
     },
   };
 }

@@ -1,6 +1,6 @@
 // Brings a new token to a connection before the old one ends.
 
-import { isRefusal } from './errors.js';
+import { isRefusal } from './error.js';
 import { createTimer } from './timer.js';
 import { expiryOf } from './token.js';
 import type { Tokens } from './token.js';

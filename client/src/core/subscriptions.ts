@@ -1,7 +1,7 @@
 // What a client wants to receive, and how each new connection learns it.
 
-import { ConductorError, isRefusal } from './errors.js';
-import type { ClientErrorCode } from './errors.js';
+import { ConductorError, isRefusal } from './error.js';
+import type { ClientErrorCode } from './error.js';
 import type {
   Command, Filter, Reply, Subscription,
 } from './types.js';
