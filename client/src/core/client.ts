@@ -18,7 +18,7 @@ import { createRetry } from './retry.js';
 import { createSubscriptions } from './subscriptions.js';
 import { createTokens } from './token.js';
 import type {
-  Client, ClientOptions, Command, Fields, Outbox, Resumed, Send,
+  Client, ClientOptions, Command, Message, Outbox, Resumed, Send,
   SendOptions, SocketConstructor, State, Welcome,
 } from './types.js';
 
@@ -32,8 +32,6 @@ const RESUME = 8_000;
 // Milliseconds that the server has to answer when the network seems to have
 // changed.
 const SOON = 5_000;
-
-type Message = Fields & { type: string };
 
 /** Makes a client; it connects when {@link Client.connect} is called. */
 export function createClient(options: ClientOptions): Client {

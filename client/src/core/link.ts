@@ -1,7 +1,7 @@
 // One attempt to connect and, if it succeeds, one connection.
 
 import { createTimer } from './timer.js';
-import type { Clock, Fields, SocketConstructor } from './types.js';
+import type { Clock, Message, SocketConstructor } from './types.js';
 
 /** What a link is made of. */
 export interface LinkOptions {
@@ -12,7 +12,7 @@ export interface LinkOptions {
   /** Milliseconds until `welcome`. */
   readonly timeout: number;
   /** A message came; the first is `welcome`. */
-  message(message: Fields & { type: string }): void;
+  message(message: Message): void;
   /**
    * It is over, or could not be made; nothing more is heard after that.
    * `never`: nor could another like it.
@@ -31,12 +31,12 @@ export interface Link {
   close(): void;
 }
 
-function parse(data: unknown): (Fields & { type: string }) | undefined {
+function parse(data: unknown): Message | undefined {
   try {
     const message: unknown = JSON.parse(data as string);
 
     return typeof (message as { type?: unknown } | null)?.type === 'string'
-      ? message as Fields & { type: string } : undefined;
+      ? message as Message : undefined;
   } catch {
     return undefined;
   }

@@ -1,5 +1,7 @@
 // What every part of the package speaks of: messages, options, the client.
 
+import type { ErrorReply } from './error.js';
+
 /** A JSON object as it is sent or received. */
 export type Fields = Record<string, unknown>;
 
@@ -9,8 +11,9 @@ export type Fields = Record<string, unknown>;
  * - `idle`: never connected, or disconnected by {@link Client.disconnect}
  * - `connecting`: a handshake is under way
  * - `connected`: the server has said `welcome`
- * - `waiting`: the connection was lost, or cannot be made; another attempt
- *   follows at {@link State.retryAt}, or when the browser is online again
+ * - `waiting`: the connection was lost, or could not be made; another attempt
+ *   follows at {@link State.retryAt}, or when the browser is online again or
+ *   the page is looked at
  * - `closed`: the server refused for good; {@link State.error} says why
  */
 export type Status =
@@ -124,7 +127,63 @@ export interface Resumed {
 export interface Reply extends Fields {
   readonly type: string;
   readonly id: string | number;
+  /** Of a `publish`: the event that it became. */
+  readonly eventId?: string;
+  /** Of `start_session`. */
+  readonly sessionId?: string;
 }
+
+/** Everyone who is present; it takes the place of all that was told before. */
+export interface PresenceList {
+  readonly type: 'presence-list';
+  readonly reviewers: readonly Reviewer[];
+  /** How many there are; `reviewers` may be fewer. */
+  readonly total: number;
+  readonly truncated: boolean;
+  readonly timestamp: number;
+}
+
+/** One reviewer has come, changed, or (`offline`) gone. */
+export interface PresenceUpdate extends Reviewer {
+  readonly type: 'presence-update';
+  readonly timestamp: number;
+}
+
+/** Many reviewers have come, changed, or gone. */
+export interface PresenceDiff {
+  readonly type: 'presence-diff';
+  readonly joined: readonly Reviewer[];
+  readonly changed: readonly Reviewer[];
+  /** Ids of reviewers. */
+  readonly left: readonly string[];
+  readonly timestamp: number;
+}
+
+/**
+ * The messages that are no events of the log, by type.  Declare what your
+ * back ends send by merging, as with {@link EventMap}.
+ */
+export interface MessageMap {
+  welcome: Welcome;
+  resumed: Resumed;
+  ack: Reply;
+  pong: Reply;
+  error: ErrorReply;
+  'presence-list': PresenceList;
+  'presence-update': PresenceUpdate;
+  'presence-diff': PresenceDiff;
+}
+
+/** Any message. */
+export type Message = Fields & { readonly type: string };
+
+/** A message from the server by its type. */
+export type MessageOf<K extends string> =
+  K extends keyof MessageMap ? MessageMap[K] : EventOf<K>;
+
+/** Types of messages: those that are declared, `*` for all, or any other. */
+export type MessageType =
+  keyof EventMap | keyof MessageMap | '*' | (string & Record<never, never>);
 
 /** A command: its type and its fields, without `id`. */
 export interface Command extends Fields {
@@ -162,11 +221,16 @@ export interface SendOptions {
 export type Send =
   (command: Command, options?: SendOptions) => Promise<Reply>;
 
-/** Why a client is `waiting` or `closed`. */
+/** Why a client is not connected. */
 export interface ConnectionError {
   /** The close code; 1006 where there was no close frame. */
   readonly code: number;
-  /** The reason of the close frame, such as `token_expired`. */
+  /**
+   * The reason of the close frame, such as `token_expired`; or, with 1006,
+   * what the client itself has seen: `timeout` (no `welcome` came), `silent`
+   * (no answer came), `no_token` (the token could not be fetched) or `resume`
+   * (the server could not resume now).
+   */
   readonly reason: string;
   /** No further attempt follows. */
   readonly final: boolean;
@@ -180,16 +244,23 @@ export interface State {
   readonly status: Status;
   /** Of the connection, or of the last one; null before the first. */
   readonly welcome: Welcome | null;
+  /** Why it is not connected; also while another attempt is under way. */
   readonly error: ConnectionError | null;
   /** Attempts since the last connection. */
   readonly attempts: number;
   /** When the next attempt begins, Unix milliseconds; null if none does. */
   readonly retryAt: number | null;
-  /** False if events were missed since the last `connected`. */
+  /**
+   * False if events were missed before this connection or during it, or if it
+   * is another user's than the last one: what is kept has to be read anew.
+   */
   readonly recovered: boolean;
 }
 
-/** A token, or what fetches one; called before each connection it is for. */
+/**
+ * A token, or what fetches one: called before each connection, and before the
+ * token ends.
+ */
 export type TokenSource =
   string | (() => string | null | undefined
     | Promise<string | null | undefined>);
@@ -238,9 +309,12 @@ export interface ClientOptions {
    * user and discarded when another one connects.
    */
   readonly resume?: { readonly store: Store; readonly key: string };
-  /** Delays between attempts; 1, 2, 4, 8 s unless told. */
+  /** Delays between attempts, ± 20 %; 1, 2, 4, 8 s unless told. */
   readonly delays?: readonly number[];
-  /** Milliseconds that a handshake may take; 15,000 unless told. */
+  /**
+   * Milliseconds until `welcome`, fetching the token included; 15,000 unless
+   * told.
+   */
   readonly connectTimeout?: number;
   /** Milliseconds that a command may take; 10,000 unless told. */
   readonly timeout?: number;
@@ -249,21 +323,21 @@ export interface ClientOptions {
    * connection still lives; 30,000 unless told, 0 for never.
    */
   readonly aliveInterval?: number;
+  /** Where there is none, or another is wanted: that of `ws` in Node < 22. */
   readonly WebSocket?: SocketConstructor;
+  /** For tests. */
   readonly clock?: Clock;
 }
 
-/** A listener of events of the type `K`; `*` hears every message. */
+/** A listener of messages of the type `K`; `*` hears every message. */
 export type Listener<K extends string> =
-  (event: K extends '*' ? Fields & { type: string } : MessageOf<K>) => void;
+  (message: K extends '*' ? Message : MessageOf<K>) => void;
 
-/** A message from the server by its type. */
-export type MessageOf<K extends string> =
-  K extends 'welcome' ? Welcome
-  : K extends 'resumed' ? Resumed
-  : EventOf<K>;
-
-/** Where messages wait while there is no connection; see `createQueue`. */
+/**
+ * Where commands wait while there is no connection; see `createQueue`.  Once
+ * attached, it gets every command but those with `queue: false`, connected or
+ * not, and sends them with {@link Client.send} and `queue: false`.
+ */
 export interface Outbox {
   /** Takes a command; the promise is that of {@link Client.send}. */
   push(command: Command, options: SendOptions): Promise<Reply>;
@@ -271,6 +345,7 @@ export interface Outbox {
 
 /** A connection to a hub that is kept up. */
 export interface Client {
+  /** What it was made with. */
   readonly options: ClientOptions;
   /** The present state; the same object until something is different. */
   readonly state: State;
@@ -280,23 +355,39 @@ export interface Client {
    */
   onChange(listener: () => void): () => void;
   /** Hears messages of one type as they come.  Returns what ends that. */
-  on<K extends string>(type: K, listener: Listener<K>): () => void;
-  /** Connects, or, while `waiting`, tries at once.  Else does nothing. */
+  on<K extends MessageType>(type: K, listener: Listener<K>): () => void;
+  /**
+   * Connects if `idle` or `closed`; tries at once if `waiting`.  Else it does
+   * nothing.
+   */
   connect(): void;
-  /** Ends the connection and every attempt; `idle` after that. */
+  /**
+   * Ends the connection and every attempt; `idle` after that.  The position
+   * and the subscriptions stay for the next {@link connect}.
+   */
   disconnect(): void;
   /**
-   * Sends a command and gives its `ack`.  Rejected with a
-   * {@link ConductorError}: the server's `error`, `timeout`, `disconnected`
-   * (it may or may not have been done: repeat it with the same key),
-   * `aborted`, or what the queue says.
+   * Sends a command and gives its `ack`.  Rejected with a `ConductorError`:
+   * the server's `error`, `timeout` or `disconnected` (it may or may not have
+   * been done: repeat it with the same key), `aborted`, `closed`, or what the
+   * queue says.  A message larger than the server takes is not sent, but
+   * rejected as `too_large`.
    */
   readonly send: Send;
-  /** Receives a channel; survives a reconnect.  Replaces its filter. */
+  /**
+   * Receives a channel, also on later connections, until the server refuses
+   * it.  A second call replaces the filter.  While there is no connection the
+   * promise waits for one; it is rejected by {@link disconnect}, which takes
+   * back nothing.
+   */
   subscribe(channel: string, filter?: Filter): Promise<Reply>;
-  /** Receives a channel no longer. */
+  /** Receives a channel no longer; else like {@link subscribe}. */
   unsubscribe(channel: string): Promise<Reply>;
-  /** Another token, of the same user or (after a reconnect) of another. */
+  /**
+   * Takes another token.  One of the same user is given to the connection;
+   * for another user there is a new connection, and the position is
+   * discarded.  A client that is `closed` connects.
+   */
   setToken(token: TokenSource | undefined): void;
   /** The position up to which this client knows everything. */
   readonly lastEventId: string | null;
