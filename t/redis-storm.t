@@ -77,7 +77,8 @@ my $other = Test::Conductor::Redis::Between->new($t, $redis, port => 8378);
 
 $t->run();
 
-ok(hub_is('connected', 10, $t) && of_more(72), 'hubs have their Redis');
+ok(hub_is('connected', 10, $t) && of_more(72)
+       && wait_for(sub { of('h') == 3 }), 'hubs have their Redis');
 
 my $keeper = keeper_pid($t);
 my $open = fd_count($keeper);
@@ -87,7 +88,7 @@ my $open = fd_count($keeper);
 my @size;
 
 for my $round (1 .. 3) {
-    my @all = grep { $_->{name} =~ /^conductor:m/ } $redis->connections();
+    my @all = of('m');
 
     $redis->do('CLIENT', 'KILL', 'ID', $_->{id}) for @all;
     of_more(72, map { $_->{id} } @all) or last;
@@ -152,7 +153,14 @@ sub of_more {
     my %old = map { $_ => 1 } @old;
 
     return wait_for(sub {
-        my @now = grep { $_->{name} =~ /^conductor:m/ } $redis->connections();
+        my @now = of('m');
         return @now == $n && !grep { $old{$_->{id}} } @now;
     }, 15);
+}
+
+
+# The connections of hubs whose name begins like that.
+sub of {
+    my ($name) = @_;
+    return grep { $_->{name} =~ /^conductor:$name/ } $redis->connections();
 }
