@@ -5,5 +5,11 @@ export { ConductorError } from './core/error.js';
 export type {
   ClientErrorCode, ErrorCode, ErrorReply, ServerErrorCode,
 } from './core/error.js';
+export { createEvents } from './core/events.js';
+export type { Events, EventsOptions } from './core/events.js';
+export { trackNavigation } from './core/navigation.js';
+export type {
+  NavigationOptions, PresenceSetter,
+} from './core/navigation.js';
 // all of it, since only so its interfaces can be merged with
 export * from './core/types.js';
