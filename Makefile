@@ -180,7 +180,7 @@ HARNESS       = MAKEFLAGS= TEST_NGINX_BINARY="$(abspath $(NGINX))" \
 SELF          = $(sort $(wildcard build-aux/checks/*.t))
 CLIENT        = $(sort $(wildcard client/test/*.t))
 SUITE         = $(or $(T),$(sort $(wildcard t/*.t)))
-CLIENT_TOO    = $(if $(shell grep -l '^use Test::Client;' $(SUITE)),client-too)
+CLIENT_TOO    = $(if $(shell grep -l '^use Test::Client' $(SUITE)),client-too)
 
 QUICK         = $(call programs,gcc) $(STEPPED)
 

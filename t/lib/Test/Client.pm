@@ -11,7 +11,7 @@ use Cwd qw/ abs_path /;
 use File::Basename qw/ dirname /;
 use Test::More qw//;
 
-our @EXPORT = qw/ $CLIENT need_packages node /;
+our @EXPORT = qw/ $CLIENT need_packages node bundle /;
 
 our $CLIENT = abs_path(dirname(__FILE__) . '/../../../client');
 
@@ -45,6 +45,17 @@ sub node {
     close $out;
 
     return ($?, $said);
+}
+
+
+# A script with all that it imports, from the text of a module; without
+# "external" ones.
+sub bundle {
+    my ($source, @external) = @_;
+    my ($status, $text) = node('scripts/bundle.js', $source, @external);
+
+    die "cannot bundle: $text\n" if $status;
+    return $text;
 }
 
 
