@@ -4,7 +4,7 @@
 #define NGX_CONDUCTOR_ADMIN_H_INCLUDED
 
 
-#include "ngx_conductor.h"
+#include "ngx_conductor_args.h"
 
 #include <cdr_json.h>
 
@@ -75,14 +75,10 @@ ngx_int_t ngx_conductor_admin_arg(ngx_conductor_admin_t *a, const char *name,
 ngx_int_t ngx_conductor_admin_limit(ngx_conductor_admin_t *a,
     ngx_uint_t max, ngx_uint_t *limit);
 
-/* A place in the table of connections, and the proof that it gave it. */
-
-#define NGX_CONDUCTOR_ADMIN_CURSOR  24      /* characters */
-
 ngx_int_t ngx_conductor_admin_cursor(ngx_conductor_admin_t *a,
     uint32_t *index);
-void ngx_conductor_admin_cursor_text(ngx_conductor_hub_t *hub,
-    uint32_t index, u_char *text);
+ngx_int_t ngx_conductor_admin_known(ngx_conductor_admin_t *a,
+    const char *names, const char *error);
 
 
 /* ngx_conductor_notify.c: notifications of an administrator */

@@ -91,7 +91,13 @@ ngx_conductor_events_args(ngx_conductor_admin_t *a,
     ngx_int_t  rc;
     ngx_str_t  since;
 
-    rc = ngx_conductor_admin_arg(a, "type", &ev->type);
+    rc = ngx_conductor_admin_known(a, "since type limit",
+                   "there are the arguments since, type and limit, and no "
+                   "other");
+
+    if (rc == NGX_OK) {
+        rc = ngx_conductor_admin_arg(a, "type", &ev->type);
+    }
 
     if (rc == NGX_OK) {
         rc = ngx_conductor_admin_limit(a, NGX_CONDUCTOR_EVENTS_MAX,

@@ -21,8 +21,7 @@ static ngx_int_t ngx_conductor_listing_address(ngx_conductor_admin_t *a,
 static void ngx_conductor_listing_scan(ngx_conductor_listing_t *l);
 static ngx_uint_t ngx_conductor_listing_match(ngx_conductor_listing_t *l,
     cdr_conn_copy_t *c);
-static ngx_uint_t ngx_conductor_listing_role(ngx_str_t *want,
-    cdr_str_t roles);
+static ngx_uint_t ngx_conductor_listing_is(ngx_str_t *want, cdr_str_t *str);
 static ngx_uint_t ngx_conductor_listing_in(ngx_cidr_t *cidr, cdr_conn_t *c);
 static void ngx_conductor_listing_ask(ngx_conductor_listing_t *l);
 static ngx_int_t ngx_conductor_listing_wait(ngx_conductor_listing_t *l);
@@ -114,7 +113,13 @@ ngx_conductor_listing_args(ngx_conductor_admin_t *a,
 {
     ngx_int_t  rc;
 
-    rc = ngx_conductor_admin_arg(a, "user", &l->user);
+    rc = ngx_conductor_admin_known(a, "user role feature address limit cursor",
+                   "there are the arguments user, role, feature, address, "
+                   "limit and cursor, and no other");
+
+    if (rc == NGX_OK) {
+        rc = ngx_conductor_admin_arg(a, "user", &l->user);
+    }
 
     if (rc == NGX_OK) {
         rc = ngx_conductor_admin_arg(a, "role", &l->role);
@@ -151,11 +156,12 @@ ngx_conductor_listing_address(ngx_conductor_admin_t *a,
 
     rc = ngx_conductor_admin_arg(a, "address", &l->address);
 
-    if (rc != NGX_OK || l->address.data == NULL
-        || ngx_strlchr(l->address.data, l->address.data + l->address.len, '/')
-           == NULL)
-    {
+    if (rc != NGX_OK || l->address.data == NULL) {
         return rc;
+    }
+
+    if (l->address.len >= 5 && ngx_strncmp(l->address.data, "unix:", 5) == 0) {
+        return NGX_OK;
     }
 
     rc = ngx_ptocidr(&l->address, &l->cidr);
@@ -217,64 +223,23 @@ ngx_conductor_listing_scan(ngx_conductor_listing_t *l)
 static ngx_uint_t
 ngx_conductor_listing_match(ngx_conductor_listing_t *l, cdr_conn_copy_t *c)
 {
-    ngx_uint_t  i;
-    ngx_str_t  *want[] = { &l->user, &l->feature, &l->address };
-
-    static const unsigned  which[] = {
-        CDR_CONN_USER, CDR_CONN_FEATURE, CDR_CONN_ADDRESS
-    };
-
-    for (i = 0; i < 3; i++) {
-
-        if (want[i]->data == NULL
-            || (which[i] == CDR_CONN_ADDRESS && l->cidr.family))
-        {
-            continue;
-        }
-
-        if (want[i]->len != c->str[which[i]].len
-            || ngx_memcmp(want[i]->data, c->str[which[i]].data, want[i]->len)
-               != 0)
-        {
-            return 0;
-        }
-    }
-
-    return (l->cidr.family == 0
-            || ngx_conductor_listing_in(&l->cidr, &c->conn))
+    return ngx_conductor_listing_is(&l->user, &c->str[CDR_CONN_USER])
+           && ngx_conductor_listing_is(&l->feature,
+                                       &c->str[CDR_CONN_FEATURE])
+           && (ngx_conductor_listing_is(&l->address,
+                                        &c->str[CDR_CONN_ADDRESS])
+               || ngx_conductor_listing_in(&l->cidr, &c->conn))
            && (l->role.data == NULL
-               || ngx_conductor_listing_role(&l->role,
-                                             c->str[CDR_CONN_ROLE]));
+               || ngx_conductor_role_is(&l->role, c->str[CDR_CONN_ROLE]));
 }
 
 
-/* Is it one of the comma-joined roles?  An empty one: is there none? */
-
 static ngx_uint_t
-ngx_conductor_listing_role(ngx_str_t *want, cdr_str_t roles)
+ngx_conductor_listing_is(ngx_str_t *want, cdr_str_t *str)
 {
-    size_t   len;
-    u_char  *p, *end, *comma;
-
-    if (want->len == 0) {
-        return roles.len == 0;
-    }
-
-    p = (u_char *) roles.data;
-    end = p + roles.len;
-
-    while (p < end) {
-        comma = ngx_strlchr(p, end, ',');
-        len = (comma ? comma : end) - p;
-
-        if (len == want->len && ngx_memcmp(p, want->data, len) == 0) {
-            return 1;
-        }
-
-        p += len + 1;
-    }
-
-    return 0;
+    return want->data == NULL
+           || (want->len == str->len
+               && ngx_memcmp(want->data, str->data, want->len) == 0);
 }
 
 
@@ -287,7 +252,7 @@ ngx_conductor_listing_in(ngx_cidr_t *cidr, cdr_conn_t *c)
     ngx_uint_t  i;
 #endif
 
-    if (c->family != cidr->family) {
+    if (cidr->family == 0 || c->family != cidr->family) {
         return 0;
     }
 

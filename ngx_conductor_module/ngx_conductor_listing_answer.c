@@ -73,7 +73,7 @@ ngx_conductor_listing_end(ngx_conductor_listing_t *l, ngx_uint_t n)
     cdr_guest_fill_t        fill;
     ngx_conductor_hub_t    *hub;
     ngx_conductor_arena_t  *text;
-    u_char                  cursor[NGX_CONDUCTOR_ADMIN_CURSOR];
+    u_char                  cursor[NGX_CONDUCTOR_CURSOR];
 
     hub = l->hub;
     text = &ngx_conductor_listing_text;
@@ -107,7 +107,8 @@ ngx_conductor_listing_end(ngx_conductor_listing_t *l, ngx_uint_t n)
     }
 
     if (l->more) {
-        ngx_conductor_admin_cursor_text(hub, l->index, cursor);
+        ngx_conductor_cursor_text(hub, NGX_CONDUCTOR_CURSOR_CONNECTIONS,
+                                  l->index, cursor);
 
         cdr_json_put_lit(&out, ",\"cursor\":\"");
         cdr_json_put(&out, cursor, sizeof(cursor));

@@ -1,16 +1,13 @@
 /* GET /presence: who is there, by feature, role and status, in pages. */
 
+#include "ngx_conductor_args.h"
 #include "ngx_conductor_watch.h"
-
-#include <cdr_siphash.h>
 
 
 #define NGX_CONDUCTOR_ASK_LIMIT      500
 #define NGX_CONDUCTOR_ASK_LIMIT_MAX  10000
 #define NGX_CONDUCTOR_ASK_SIZE       (4 * 1024 * 1024)
-#define NGX_CONDUCTOR_ASK_TEXT       1024     /* of an argument, decoded */
 #define NGX_CONDUCTOR_ASK_LOOKS      (128 * 1024)     /* at entries */
-#define NGX_CONDUCTOR_CURSOR         24       /* 8 and 16 hexadecimal digits */
 
 #define NGX_CONDUCTOR_ASK_LIVE       7        /* statuses, a bit each */
 #define NGX_CONDUCTOR_ASK_OFFLINE    8
@@ -41,12 +38,7 @@ static ngx_int_t ngx_conductor_ask_args(ngx_conductor_ask_t *a);
 static ngx_int_t ngx_conductor_ask_text(ngx_conductor_ask_t *a,
     const char *name, ngx_uint_t field, ngx_str_t *value);
 static ngx_int_t ngx_conductor_ask_status(ngx_conductor_ask_t *a);
-static ngx_int_t ngx_conductor_ask_limit(ngx_conductor_ask_t *a);
-static ngx_int_t ngx_conductor_ask_cursor(ngx_conductor_ask_t *a);
-static void ngx_conductor_ask_cursor_text(ngx_conductor_hub_t *hub,
-    uint32_t index, u_char *text);
-static ngx_int_t ngx_conductor_ask_arg(ngx_conductor_ask_t *a,
-    const char *name, ngx_str_t *value);
+static ngx_int_t ngx_conductor_ask_page(ngx_conductor_ask_t *a);
 static ngx_int_t ngx_conductor_ask_wrong(ngx_conductor_ask_t *a,
     ngx_uint_t status, const char *error, const char *field);
 static ngx_int_t ngx_conductor_ask_read(ngx_conductor_ask_t *a);
@@ -54,7 +46,6 @@ static ngx_int_t ngx_conductor_ask_add(ngx_conductor_ask_t *a,
     cdr_reviewer_view_t *view, cdr_reviewer_t *r);
 static ngx_uint_t ngx_conductor_ask_match(ngx_conductor_ask_t *a,
     cdr_reviewer_t *r);
-static ngx_uint_t ngx_conductor_ask_role(ngx_str_t *want, cdr_str_t roles);
 static void ngx_conductor_ask_total(ngx_conductor_ask_t *a);
 static ngx_int_t ngx_conductor_ask_answer(ngx_conductor_ask_t *a);
 
@@ -131,11 +122,7 @@ ngx_conductor_ask_args(ngx_conductor_ask_t *a)
     }
 
     if (rc == NGX_OK) {
-        rc = ngx_conductor_ask_limit(a);
-    }
-
-    if (rc == NGX_OK) {
-        rc = ngx_conductor_ask_cursor(a);
+        rc = ngx_conductor_ask_page(a);
     }
 
     return rc;
@@ -146,9 +133,14 @@ static ngx_int_t
 ngx_conductor_ask_text(ngx_conductor_ask_t *a, const char *name,
     ngx_uint_t field, ngx_str_t *value)
 {
-    ngx_int_t  rc;
+    ngx_int_t    rc;
+    const char  *error;
 
-    rc = ngx_conductor_ask_arg(a, name, value);
+    rc = ngx_conductor_arg(a->request, name, value, &error);
+
+    if (rc == NGX_DECLINED) {
+        return ngx_conductor_ask_wrong(a, NGX_HTTP_BAD_REQUEST, error, name);
+    }
 
     if (rc != NGX_OK || value->data == NULL) {
         return rc;
@@ -213,115 +205,27 @@ ngx_conductor_ask_status(ngx_conductor_ask_t *a)
 
 
 static ngx_int_t
-ngx_conductor_ask_limit(ngx_conductor_ask_t *a)
+ngx_conductor_ask_page(ngx_conductor_ask_t *a)
 {
-    ngx_int_t  rc, n;
-    ngx_str_t  value;
+    ngx_int_t    rc;
+    const char  *error, *field;
 
     a->limit = NGX_CONDUCTOR_ASK_LIMIT;
 
-    rc = ngx_conductor_ask_arg(a, "limit", &value);
+    field = "limit";
+    rc = ngx_conductor_arg_limit(a->request, NGX_CONDUCTOR_ASK_LIMIT_MAX,
+                                 &a->limit, &error);
 
-    if (rc != NGX_OK || value.data == NULL) {
-        return rc;
+    if (rc == NGX_OK) {
+        field = "cursor";
+        rc = ngx_conductor_arg_cursor(a->request, a->hub,
+                                      NGX_CONDUCTOR_CURSOR_REVIEWERS,
+                                      &a->index, &error);
     }
 
-    n = ngx_atoi(value.data, value.len);
-
-    if (n == NGX_ERROR || n == 0 || n > NGX_CONDUCTOR_ASK_LIMIT_MAX) {
-        return ngx_conductor_ask_wrong(a, NGX_HTTP_BAD_REQUEST,
-                             "the limit is a number from 1 to 10000",
-                             "limit");
-    }
-
-    a->limit = n;
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_conductor_ask_cursor(ngx_conductor_ask_t *a)
-{
-    ngx_int_t  rc, index;
-    ngx_str_t  value;
-    u_char     text[NGX_CONDUCTOR_CURSOR];
-
-    rc = ngx_conductor_ask_arg(a, "cursor", &value);
-
-    if (rc != NGX_OK || value.data == NULL) {
-        return rc;
-    }
-
-    if (value.len == NGX_CONDUCTOR_CURSOR) {
-        index = ngx_hextoi(value.data, 8);
-
-        if (index != NGX_ERROR) {
-            a->index = (uint32_t) index;
-            ngx_conductor_ask_cursor_text(a->hub, a->index, text);
-
-            if (ngx_memcmp(text, value.data, sizeof(text)) == 0) {
-                return NGX_OK;
-            }
-        }
-    }
-
-    return ngx_conductor_ask_wrong(a, NGX_HTTP_BAD_REQUEST,
-                             "this server did not give this cursor, or it "
-                             "was started anew: begin without one",
-                             "cursor");
-}
-
-
-/* A place in the table, and a proof that this table gave it. */
-
-static void
-ngx_conductor_ask_cursor_text(ngx_conductor_hub_t *hub, uint32_t index,
-    u_char *text)
-{
-    uint64_t  proof;
-
-    proof = cdr_siphash(hub->zone->secret, &index, sizeof(index));
-
-    (void) ngx_sprintf(text, "%08xD%016xL", index, proof);
-}
-
-
-/* An argument as it decodes; data NULL if it is not there. */
-
-static ngx_int_t
-ngx_conductor_ask_arg(ngx_conductor_ask_t *a, const char *name,
-    ngx_str_t *value)
-{
-    u_char     *src, *dst;
-    ngx_str_t   arg;
-
-    ngx_str_null(value);
-
-    if (ngx_http_arg(a->request, (u_char *) name, ngx_strlen(name), &arg)
-        != NGX_OK)
-    {
-        return NGX_OK;
-    }
-
-    if (arg.len > NGX_CONDUCTOR_ASK_TEXT) {
-        return ngx_conductor_ask_wrong(a, NGX_HTTP_BAD_REQUEST,
-                                       "it is too long", name);
-    }
-
-    dst = ngx_pnalloc(a->request->pool, arg.len + 1);
-    if (dst == NULL) {
-        return NGX_ERROR;
-    }
-
-    value->data = dst;
-    src = arg.data;
-
-    ngx_unescape_uri(&dst, &src, arg.len, 0);
-
-    value->len = dst - value->data;
-
-    return NGX_OK;
+    return (rc == NGX_DECLINED)
+           ? ngx_conductor_ask_wrong(a, NGX_HTTP_BAD_REQUEST, error, field)
+           : rc;
 }
 
 
@@ -431,37 +335,7 @@ ngx_conductor_ask_match(ngx_conductor_ask_t *a, cdr_reviewer_t *r)
                                  r->feature.len)
                       == 0))
            && (a->role.data == NULL
-               || ngx_conductor_ask_role(&a->role, r->role));
-}
-
-
-/* Is it one of the comma-joined roles?  An empty one: is there none? */
-
-static ngx_uint_t
-ngx_conductor_ask_role(ngx_str_t *want, cdr_str_t roles)
-{
-    size_t   len;
-    u_char  *p, *end, *comma;
-
-    if (want->len == 0) {
-        return roles.len == 0;
-    }
-
-    p = (u_char *) roles.data;
-    end = p + roles.len;
-
-    while (p < end) {
-        comma = ngx_strlchr(p, end, ',');
-        len = (comma ? comma : end) - p;
-
-        if (len == want->len && ngx_memcmp(p, want->data, len) == 0) {
-            return 1;
-        }
-
-        p += len + 1;
-    }
-
-    return 0;
+               || ngx_conductor_role_is(&a->role, r->role));
 }
 
 
@@ -500,7 +374,8 @@ ngx_conductor_ask_answer(ngx_conductor_ask_t *a)
     cursor.len = sizeof(text);
 
     if (a->more) {
-        ngx_conductor_ask_cursor_text(a->hub, a->index, text);
+        ngx_conductor_cursor_text(a->hub, NGX_CONDUCTOR_CURSOR_REVIEWERS,
+                                  a->index, text);
         cursor.data = text;
     }
 
