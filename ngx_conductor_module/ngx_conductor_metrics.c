@@ -4,6 +4,7 @@
 
 
 static ngx_int_t ngx_conductor_metrics_method(ngx_http_request_t *r);
+static size_t ngx_conductor_metrics_accept(ngx_http_request_t *r, u_char *p);
 static cdr_metrics_format_e ngx_conductor_metrics_format(
     ngx_http_request_t *r);
 
@@ -90,11 +91,8 @@ ngx_conductor_metrics_method(ngx_http_request_t *r)
 static cdr_metrics_format_e
 ngx_conductor_metrics_format(ngx_http_request_t *r)
 {
+    u_char                    *p;
     cdr_str_t                  accept;
-    ngx_uint_t                 i;
-    ngx_list_part_t           *part;
-    ngx_table_elt_t           *h;
-    cdr_metrics_format_e       format;
     ngx_conductor_loc_conf_t  *lcf;
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_conductor_module);
@@ -103,23 +101,55 @@ ngx_conductor_metrics_format(ngx_http_request_t *r)
         return CDR_METRICS_JSON;
     }
 
-    format = CDR_METRICS_TEXT;
+    accept.len = ngx_conductor_metrics_accept(r, NULL);
+
+    if (accept.len == 0) {
+        return CDR_METRICS_TEXT;
+    }
+
+    p = ngx_pnalloc(r->pool, accept.len);
+    if (p == NULL) {
+        return CDR_METRICS_TEXT;
+    }
+
+    accept.data = p;
+    (void) ngx_conductor_metrics_accept(r, p);
+
+    return cdr_metrics_accepted(accept);
+}
+
+
+/* Several lines of it are one list, RFC 9110, 5.3.  Returns its length. */
+
+static size_t
+ngx_conductor_metrics_accept(ngx_http_request_t *r, u_char *p)
+{
+    size_t            len;
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    len = 0;
 
     for (part = &r->headers_in.headers.part; part; part = part->next) {
         h = part->elts;
 
         for (i = 0; i < part->nelts; i++) {
 
-            if (h[i].key.len == sizeof("Accept") - 1
-                && ngx_strcasecmp(h[i].key.data, (u_char *) "Accept") == 0)
+            if (h[i].key.len != sizeof("Accept") - 1
+                || ngx_strcasecmp(h[i].key.data, (u_char *) "Accept") != 0)
             {
-                accept.data = h[i].value.data;
-                accept.len = h[i].value.len;
+                continue;
+            }
 
-                format = cdr_metrics_accepted(accept);
+            len += h[i].value.len + 1;
+
+            if (p) {
+                p = ngx_cpymem(p, h[i].value.data, h[i].value.len);
+                *p++ = ',';
             }
         }
     }
 
-    return format;
+    return len;
 }
