@@ -49,10 +49,12 @@ typedef struct {
     ngx_conductor_offer_t        *offer;      /* of a hub with Redis; with its
                                                  handler */
 
-    /* who publishes, for the audit log: one of them, or neither */
+    /* who publishes, for the audit log: one of them, or none; with "calls" it
+       is a back end in its answer */
 
     ngx_http_request_t           *request;
     ngx_conductor_session_t      *session;
+    struct ngx_conductor_calls_s *calls;
 
     /* made of it */
 

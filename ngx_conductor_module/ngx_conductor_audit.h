@@ -132,6 +132,11 @@ void ngx_conductor_audit_publish(ngx_conductor_publication_t *pub,
     ngx_conductor_append_e rc);
 void ngx_conductor_audit_offered(ngx_conductor_offer_t *offer);
 
+/* An event that a program has published in Redis, if its kind is told. */
+
+void ngx_conductor_audit_foreign(ngx_conductor_hub_t *hub, cdr_str_t type,
+    const ngx_conductor_first_t *first);
+
 /* What an administrator did, or one of another server: "r" is NULL then. */
 
 typedef enum {

@@ -1,6 +1,7 @@
 /* The lines of the audit log that tell what was published and administered. */
 
 #include "ngx_conductor_audit.h"
+#include "ngx_conductor_calls.h"
 
 
 #define NGX_CONDUCTOR_AUDIT_TYPES  8        /* of a publication, by name */
@@ -33,6 +34,8 @@ static ngx_conductor_audit_act_t  ngx_conductor_audit_acts[] = {
 
 static cdr_audit_t *ngx_conductor_audit_publication(
     ngx_conductor_publication_t *pub);
+static void ngx_conductor_audit_calls(ngx_conductor_calls_t *calls,
+    ngx_conductor_actor_t *actor);
 static ngx_uint_t ngx_conductor_audit_types(ngx_conductor_publication_t *pub,
     cdr_str_t *types);
 static void ngx_conductor_audit_placed(ngx_conductor_hub_t *hub,
@@ -119,6 +122,9 @@ ngx_conductor_audit_publication(ngx_conductor_publication_t *pub)
 
     } else if (pub->request) {
         ngx_conductor_audit_request(pub->request, &actor);
+
+    } else if (pub->calls) {
+        ngx_conductor_audit_calls(pub->calls, &actor);
     }
 
     line = ngx_conductor_audit_begin(pub->hub, CDR_AUDIT_PUBLISH, &actor);
@@ -127,11 +133,52 @@ ngx_conductor_audit_publication(ngx_conductor_publication_t *pub)
     cdr_audit_list(line, "types", types,
                    ngx_conductor_audit_types(pub, types));
 
-    if (pub->session == NULL && pub->request == NULL) {
+    if (pub->calls) {
         cdr_audit_text(line, "reason", backend);
     }
 
     return line;
+}
+
+
+/* The client in whose call it was; of one that has gone what is still known. */
+
+static void
+ngx_conductor_audit_calls(ngx_conductor_calls_t *calls,
+    ngx_conductor_actor_t *actor)
+{
+    if (calls->session) {
+        ngx_conductor_audit_session(calls->session, actor);
+    }
+
+    if (actor->connection.len == 0) {
+        actor->connection.data = calls->id;
+        actor->connection.len = sizeof(calls->id);
+        actor->address.data = calls->address.data;
+        actor->address.len = calls->address.len;
+    }
+}
+
+
+/* What no server of the hub was asked to publish: this one took it. */
+
+void
+ngx_conductor_audit_foreign(ngx_conductor_hub_t *hub, cdr_str_t type,
+    const ngx_conductor_first_t *first)
+{
+    cdr_audit_t            *line;
+    ngx_conductor_actor_t   nobody;
+    static const cdr_str_t  redis = cdr_str("Redis");
+
+    ngx_memzero(&nobody, sizeof(ngx_conductor_actor_t));
+
+    line = ngx_conductor_audit_begin(hub, CDR_AUDIT_PUBLISH, &nobody);
+
+    cdr_audit_number(line, "events", 1);
+    cdr_audit_list(line, "types", &type, 1);
+    cdr_audit_text(line, "reason", redis);
+
+    ngx_conductor_audit_placed(hub, line, first);
 }
 
 

@@ -35,9 +35,10 @@ static cdr_json_member_t  ngx_conductor_answer_members[CDR_EVENT_MAX_FIELDS];
 
 
 void
-ngx_conductor_answer_publish(ngx_conductor_hub_t *hub,
+ngx_conductor_answer_publish(ngx_conductor_calls_t *calls,
     cdr_backend_answer_t *answer, ngx_log_t *log)
 {
+    ngx_conductor_hub_t          *hub;
     ngx_conductor_append_e        rc;
     ngx_conductor_publication_t   pub;
 
@@ -53,7 +54,10 @@ ngx_conductor_answer_publish(ngx_conductor_hub_t *hub,
         return;
     }
 
+    hub = calls->hub;
+
     pub.hub = hub;
+    pub.calls = calls;
     pub.body.data = (u_char *) answer->publish.data;
     pub.body.len = answer->publish.len;
     pub.max = NGX_CONDUCTOR_BATCH;

@@ -175,7 +175,7 @@ ngx_conductor_connect_answered(ngx_conductor_calls_t *calls,
         s->data_time = ngx_current_msec;
 
         ngx_conductor_connect_show(s);
-        ngx_conductor_answer_publish(s->hub, answer, &s->log);
+        ngx_conductor_answer_publish(s->calls, answer, &s->log);
 
         /* it may have said something already */
 

@@ -105,7 +105,7 @@ ngx_conductor_message_answered(ngx_conductor_calls_t *calls,
     }
 
     if (outcome == CDR_CALLED_OK) {
-        ngx_conductor_answer_publish(calls->hub, answer,
+        ngx_conductor_answer_publish(calls, answer,
                                      s ? &s->log : ngx_cycle->log);
     }
 

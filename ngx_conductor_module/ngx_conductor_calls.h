@@ -176,7 +176,7 @@ void ngx_conductor_agent_end(ngx_conductor_calls_t *calls);
 
 /* The client has no session, or goes on with it; what fails is logged. */
 
-void ngx_conductor_answer_publish(ngx_conductor_hub_t *hub,
+void ngx_conductor_answer_publish(ngx_conductor_calls_t *calls,
     cdr_backend_answer_t *answer, ngx_log_t *log);
 
 /* NGX_OK, or the session is closed. */

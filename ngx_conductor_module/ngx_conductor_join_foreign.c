@@ -468,6 +468,8 @@ ngx_conductor_foreign_told(ngx_conductor_join_t *join, redisReply *reply,
 {
     ngx_conductor_heard_t *h = data;
 
+    cdr_str_t  place;
+
     h->asked = 0;
     h->retry = ngx_current_msec + NGX_CONDUCTOR_FOREIGN_RETRY;
 
@@ -478,6 +480,13 @@ ngx_conductor_foreign_told(ngx_conductor_join_t *join, redisReply *reply,
     if (reply->type == REDIS_REPLY_ERROR) {
         h->serial = 0;
         return;
+    }
+
+    if (reply->type == REDIS_REPLY_STRING) {
+        place.data = (u_char *) reply->str;
+        place.len = reply->len;
+
+        ngx_conductor_foreign_placed(h, place);
     }
 
     ngx_conductor_foreign_drop(h);

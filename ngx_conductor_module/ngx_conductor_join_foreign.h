@@ -71,6 +71,10 @@ typedef struct {
 ngx_int_t ngx_conductor_foreign_tell(ngx_conductor_heard_t *h,
     ngx_conductor_join_reply_pt handler, const char **error);
 
+/* It has its place, "ms-n": the audit log is told what it is. */
+
+void ngx_conductor_foreign_placed(ngx_conductor_heard_t *h, cdr_str_t place);
+
 /*
  * The id of an event's text, if it is the last thing that it says: NGX_OK with
  * a place.  Whether the log has an event there.  Whether the reader has not

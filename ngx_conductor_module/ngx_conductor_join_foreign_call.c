@@ -1,7 +1,7 @@
 /* A foreign message: what it is, and how the hub gets it once. */
 
 #include "ngx_conductor_join_foreign.h"
-#include "ngx_conductor_append.h"
+#include "ngx_conductor_audit.h"
 #include "ngx_conductor_presence.h"
 
 #include <openssl/sha.h>
@@ -432,6 +432,27 @@ ngx_conductor_foreign_keys(ngx_conductor_heard_t *h, ngx_str_t *argv,
     argv[2].len = p - argv[2].data;
 
     return NGX_OK;
+}
+
+
+void
+ngx_conductor_foreign_placed(ngx_conductor_heard_t *h, cdr_str_t place)
+{
+    size_t                   n;
+    ngx_conductor_first_t    first;
+    const cdr_event_type_t  *type;
+
+    if (!ngx_conductor_audited(h->join->hub, CDR_AUDIT_PUBLISH)) {
+        return;
+    }
+
+    ngx_memzero(&first, sizeof(ngx_conductor_first_t));
+
+    if (cdr_stream_place(place, &first.pos.ms, &first.pos.n) == CDR_OK
+        && ngx_conductor_foreign_check(h, &type, &n) == NULL)
+    {
+        ngx_conductor_audit_foreign(h->join->hub, type->name, &first);
+    }
 }
 
 
