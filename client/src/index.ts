@@ -11,5 +11,18 @@ export { trackNavigation } from './core/navigation.js';
 export type {
   NavigationOptions, PresenceSetter,
 } from './core/navigation.js';
+export { createPresence } from './core/presence.js';
+export type {
+  Presence, PresenceOptions, PresenceState,
+} from './core/presence.js';
+export type { OwnPresence } from './core/presence-voice.js';
+export { createQuality, grade } from './core/quality.js';
+export type {
+  Quality, QualityMetrics, QualityMonitor, QualityOptions,
+} from './core/quality.js';
+export { createQueue } from './core/queue.js';
+export type {
+  Locks, Queue, QueueItem, QueueOptions,
+} from './core/queue.js';
 // all of it, since only so its interfaces can be merged with
 export * from './core/types.js';

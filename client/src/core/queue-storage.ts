@@ -1,0 +1,169 @@
+// What a queue keeps in a store that several tabs have in common.
+
+import type { Clock, Command, Store } from './types.js';
+
+/** How long a tab that says nothing is taken to be alive, in ms. */
+export const LEASE = 90_000;
+
+/** How long a page that is left may take to come back, in ms. */
+export const RELOAD = 5_000;
+
+/** An entry as it is stored. */
+export interface Saved {
+  readonly key: string;
+  readonly command: Command;
+  /** When it was pushed, Unix milliseconds. */
+  readonly at: number;
+  readonly tries: number;
+  /** When it was sent, if it may have been done; else 0. */
+  readonly sent: number;
+  /** Missing if nobody was known. */
+  readonly user?: string | null | undefined;
+  /** The tab that sends it, and how long nobody else may. */
+  readonly tab: string;
+  readonly till: number;
+}
+
+const EMPTY = '{"items":[]}';
+
+interface Content {
+  /** Of the last `welcome` of any tab. */
+  readonly user?: string | null | undefined;
+  readonly items: readonly Saved[];
+}
+
+/** How {@link QueueStorage.exchange} does it. */
+export interface How {
+  /** The user of the connection; undefined if there has not been one. */
+  readonly user: string | null | undefined;
+  /** How many to take over of tabs that are gone. */
+  readonly room: number;
+  /** Milliseconds until others may take over what is stored now. */
+  readonly lease: number;
+}
+
+/** What {@link QueueStorage.exchange} brought. */
+export interface Exchanged {
+  /** Who is connected, or was last known to be. */
+  readonly user: string | null | undefined;
+  /**
+   * Entries that are this tab's from now on: those that it had before its
+   * page was loaded again, and those of tabs that are gone.
+   */
+  readonly taken: readonly Saved[];
+  /** Keys that are another tab's now. */
+  readonly lost: ReadonlySet<string>;
+  /** When the first lease of another tab ends; Infinity if there is none. */
+  readonly next: number;
+}
+
+/** The part of a store that holds a queue. */
+export interface QueueStorage {
+  /**
+   * Puts the entries of this tab in the place of those that it had, and takes
+   * what is its own to take.
+   */
+  exchange(own: readonly Omit<Saved, 'tab' | 'till'>[], how: How): Exchanged;
+  /** The page is left; the next one of this tab goes on with its entries. */
+  leave(): void;
+  /** The page that was left is there again. */
+  back(): void;
+}
+
+/** The parts of a queue's storage that are the machine's. */
+export interface StorageOptions {
+  readonly key: string;
+  readonly maxAge: number;
+  readonly clock: Clock;
+  readonly local: Store | null;
+  readonly session: Store | null;
+  readonly id: () => string;
+}
+
+/** Reads, changes and writes what is stored under a key. */
+export function createStorage(options: StorageOptions): QueueStorage {
+  const { key, clock, local, session } = options;
+  const mark = `${key}.tab`;
+  let tab = quiet(() => session?.getItem(mark)) || options.id();
+  let first = true;
+
+  const back = () => void quiet(() => session?.removeItem(mark));
+
+  const exchange: QueueStorage['exchange'] = (own, { user, room, lease }) => {
+    const now = clock.now();
+    const found = read(local, key, now - options.maxAge);
+    const known = user === undefined ? found.user : user;
+    const kept: Saved[] = [];
+    const taken: Saved[] = [];
+    let next = Infinity;
+
+    for (const item of found.items) {
+      if (item.tab === tab) {
+        first && taken.push(item);
+      } else if (item.till > now) {
+        kept.push(item);
+        next = Math.min(next, item.till);
+      } else if (item.user === known && taken.length < room) {
+        taken.push(item);
+      } else if (item.user === known || user === undefined) {
+        kept.push(item);
+      }
+    }
+
+    const mine = [...taken, ...own]
+      .map((entry) => ({ ...entry, tab, till: now + lease }));
+
+    first = false;
+    write(local, key, { user: known, items: [...kept, ...mine] });
+
+    return { user: known, taken, lost: new Set(kept.map((e) => e.key)), next };
+  };
+
+  back();
+
+  return {
+    exchange,
+    leave: () => void quiet(() => session?.setItem(mark, tab)),
+    back,
+  };
+}
+
+/** A store of the browser's; none if it may not be touched. */
+export function browserStore(
+  name: 'localStorage' | 'sessionStorage',
+): Store | null {
+  return quiet(() => (globalThis as { readonly [name: string]: unknown })[name] as Store) ?? null;
+}
+
+function read(store: Store | null, key: string, since: number): Content {
+  const text = quiet(() => store?.getItem(key));
+  const found = quiet(() => JSON.parse(text ?? '{}') as Partial<Content>);
+  const items = Array.isArray(found?.items) ? found.items : [];
+
+  return {
+    user: found?.user,
+    items: items.filter((e: Partial<Saved> | null) =>
+      typeof e?.key === 'string' && typeof e.command?.type === 'string'
+      && typeof e.till === 'number' && Number(e.at) > since),
+  };
+}
+
+function write(store: Store | null, key: string, content: Content): void {
+  const text = JSON.stringify(content);
+
+  quiet(() => {
+    if (text === EMPTY) {
+      store?.removeItem(key);
+    } else if (text !== store?.getItem(key)) {
+      store?.setItem(key, text);
+    }
+  });
+}
+
+function quiet<T>(call: () => T): T | undefined {
+  try {
+    return call();
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,62 @@
+// The hook of the offline queue: what waits.
+
+import { useMemo, useSyncExternalStore } from 'react';
+import type { QueueItem, QueueOptions } from '../core/queue.js';
+import type { Client } from '../core/types.js';
+import { useEarlyEffect, useSession } from './context.js';
+
+/** What {@link useOfflineQueue} is given. */
+export interface UseOfflineQueueOptions extends QueueOptions {
+  /** In place of the client of the provider above. */
+  readonly client?: Client | null;
+}
+
+/** What {@link useOfflineQueue} gives. */
+export interface OfflineQueue {
+  /** Those that wait, the oldest first. */
+  readonly items: readonly QueueItem[];
+  /** How many there are. */
+  readonly size: number;
+  /** The same. */
+  readonly queueSize: number;
+  /** Forgets them. */
+  readonly clearQueue: () => void;
+  /** Tries again at once, if connected. */
+  readonly flush: () => void;
+}
+
+const EMPTY: readonly QueueItem[] = [];
+
+/**
+ * What waits for the connection.  With options the connection gets a queue
+ * that is as they say.
+ *
+ * @example
+ * ```tsx
+ * const queue = useOfflineQueue({ maxQueueSize: 20 });
+ * return <button onClick={queue.clearQueue}>{queue.size} waiting</button>;
+ * ```
+ */
+export function useOfflineQueue(
+  { client, ...options }: UseOfflineQueueOptions = {},
+): OfflineQueue {
+  const session = useSession(client);
+  const given = Object.keys(options).length ? JSON.stringify(options) : '';
+
+  const items = useSyncExternalStore(session.listen,
+    () => session.queue?.items ?? EMPTY, () => EMPTY);
+
+  useEarlyEffect(() => {
+    if (given) {
+      session.setQueue(options);
+    }
+  }, [session, given]);
+
+  return useMemo(() => ({
+    items,
+    size: items.length,
+    queueSize: items.length,
+    clearQueue: () => session.queue?.clear(),
+    flush: () => session.queue?.flush(),
+  }), [items, session]);
+}
