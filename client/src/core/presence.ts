@@ -4,7 +4,8 @@ import { createChanges, systemClock } from './changes.js';
 import { createVoice } from './presence-voice.js';
 import type { OwnPresence } from './presence-voice.js';
 import type {
-  Client, Fields, Filter, FilterValue, Reviewer,
+  Client, Filter, FilterValue, PresenceDiff, PresenceList, PresenceUpdate,
+  Reviewer,
 } from './types.js';
 
 /** Who is there.  A new object only if something is different. */
@@ -86,56 +87,67 @@ export function createPresence(
   }
 
   /** Puts one as it is now; `old` has what the message does not mention. */
-  function put(found: Fields, old: Reviewer | undefined): void {
-    const { type, timestamp, lastSeen, ...one } = { ...old, ...found };
-    const next = one as unknown as Reviewer;
+  function put(found: Reviewer, old?: Reviewer): void {
+    const { type, timestamp, lastSeen, ...rest } = { ...old, ...found };
+    const next: Reviewer = rest;
     const id = next.reviewerId;
     const before = people.get(id);
 
-    if (found['connectionId'] === client.state.welcome?.connectionId) {
+    if (found.connectionId === client.state.welcome?.connectionId) {
       myId = id;
     }
 
-    if (next.status === 'offline' || !passes(filter, one)) {
-      drop(id);
+    if (!passes(filter, next)) {
+      remove(id);
     } else if (!before || differ(before, next)) {
       people.set(id, next);
-      unlisted -= before || next.connectedAt > listed ? 0 : 1;
+      unlisted -= !before && unlisted && next.connectedAt <= listed ? 1 : 0;
       touch();
     }
   }
 
-  function drop(id: string): void {
-    unlisted -= people.delete(id) ? 0 : 1;
-    touch();
+  function remove(id: string): boolean {
+    const there = people.delete(id);
+
+    if (there) {
+      touch();
+    }
+
+    return there;
   }
 
-  function update(message: Fields): void {
-    const id = message['reviewerId'];
-
-    if (typeof id === 'string') {
-      put(message, people.get(id));
+  /** One is gone, who may be one of those that no list had room for. */
+  function leave(id: string): void {
+    if (!remove(id) && unlisted > 0) {
+      unlisted--;
+      touch();
     }
   }
 
-  function list(message: Fields): void {
-    const found = reviewersOf(message['reviewers']);
-    const ids = new Set(found.map((one) => one['reviewerId']));
+  function update(one: PresenceUpdate): void {
+    if (one.status === 'offline') {
+      leave(one.reviewerId);
+    } else if (isKnown(one)) {
+      put(one, people.get(one.reviewerId));
+    }
+  }
+
+  function list(message: PresenceList): void {
+    const found = message.reviewers.filter(isKnown);
+    const ids = new Set(found.map((one) => one.reviewerId));
 
     people = new Map([...people].filter(([id]) => ids.has(id)));
-    listed = Number(message['timestamp']);
-    found.forEach((one) => put(one, undefined));
-    unlisted = Number(message['total']) - people.size;
-    truncated = message['truncated'] === true;
+    found.forEach((one) => put(one));
+    listed = message.timestamp;
+    truncated = message.truncated;
+    unlisted = message.total - people.size;
     known = true;
     touch();
   }
 
-  function diff(message: Fields): void {
-    [...reviewersOf(message['joined']), ...reviewersOf(message['changed'])]
-      .forEach((one) => put(one, undefined));
-
-    (message['left'] as readonly string[]).forEach(drop);
+  function diff({ joined, changed, left }: PresenceDiff): void {
+    [...joined, ...changed].filter(isKnown).forEach((one) => put(one));
+    left.forEach(leave);
   }
 
   function snapshot(): PresenceState {
@@ -145,7 +157,7 @@ export function createPresence(
       const next = {
         reviewers: same(state.reviewers, reviewers)
           ? state.reviewers : reviewers,
-        total: reviewers.length + (truncated ? Math.max(0, unlisted) : 0),
+        total: reviewers.length + unlisted,
         truncated, me: me(), known,
       };
 
@@ -206,13 +218,12 @@ async function ask(client: Client, filter?: Filter): Promise<void> {
   }
 }
 
-/** Those of a list that can be told apart. */
-function reviewersOf(list: unknown): readonly Fields[] {
-  return ((list ?? []) as readonly Fields[])
-    .filter((one) => typeof one['reviewerId'] === 'string');
+/** Whether one can be told from others: the id may be hidden. */
+function isKnown(one: Reviewer): boolean {
+  return typeof one.reviewerId === 'string';
 }
 
-function passes(filter: Filter, one: Fields): boolean {
+function passes(filter: Filter, one: Reviewer): boolean {
   return Object.entries(filter).every(([name, wanted]) =>
     ([] as FilterValue[]).concat(wanted as FilterValue)
       .includes(one[name] as FilterValue));

@@ -10,6 +10,8 @@ export { useWebSocket } from './use-web-socket.js';
 export type { Connection } from './use-web-socket.js';
 export { usePresence } from './use-presence.js';
 export type { PresenceResult, UsePresenceOptions } from './use-presence.js';
+export { useEvents } from './use-events.js';
+export type { EventsResult, UseEventsOptions } from './use-events.js';
 export { useOfflineQueue } from './use-offline-queue.js';
 export type {
   OfflineQueue, UseOfflineQueueOptions,
