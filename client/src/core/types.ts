@@ -265,13 +265,16 @@ export type TokenSource =
   string | (() => string | null | undefined
     | Promise<string | null | undefined>);
 
+/** A handler of a socket, which may want to know more of its event. */
+export type SocketHandler<E> = { of(event: E): void }['of'] | null;
+
 /** As much of a WebSocket as the client needs. */
 export interface Socket {
   readonly readyState: number;
-  onopen: ((event: unknown) => void) | null;
-  onmessage: ((event: { data: unknown }) => void) | null;
-  onclose: ((event: { code: number; reason: string }) => void) | null;
-  onerror: ((event: unknown) => void) | null;
+  onopen: SocketHandler<unknown>;
+  onmessage: SocketHandler<{ data: unknown }>;
+  onclose: SocketHandler<{ code: number; reason: string }>;
+  onerror: SocketHandler<unknown>;
   send(data: string): void;
   close(code?: number, reason?: string): void;
 }
