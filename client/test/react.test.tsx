@@ -1,40 +1,18 @@
 // @vitest-environment jsdom
-// The hooks, in a page that is none, with a server that obeys.
+// The examples of the hooks, as they are printed.
 
-import { act, cleanup, render, screen } from '@testing-library/react';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { render, screen } from '@testing-library/react';
+import { describe, expect, it } from 'vitest';
 import {
   ConnectionQualityBadge, ConnectionQualityCard, useConnectionQuality,
-  useWebSocket,
+  useOfflineQueue, useWebSocket,
 } from '../src/react/index.js';
 import type { Connection } from '../src/react/index.js';
-import { FakeServer } from './fake/server.js';
+import { does, pass, server, usePage, welcome } from './fake/page.js';
 
-let server: FakeServer;
+usePage();
 
-/** Lets time go by, and React render what came of it. */
-const pass = (ms = 20) => act(() => vi.advanceTimersByTimeAsync(ms));
-
-const welcome = async (user: string | null = 'alice') => {
-  server.last.welcome(user);
-  await pass();
-};
-
-beforeEach(() => {
-  vi.useFakeTimers();
-  localStorage.clear();
-  sessionStorage.clear();
-  server = new FakeServer();
-  vi.stubGlobal('WebSocket', server.Socket);
-});
-
-afterEach(async () => {
-  cleanup();
-  await vi.advanceTimersByTimeAsync(10);
-  vi.useRealTimers();
-});
-
-describe('the examples', () => {
+describe('the example', () => {
   it('of the queue runs as printed', async () => {
     const said: unknown[] = [];
     let got: Connection | undefined;
@@ -54,18 +32,41 @@ describe('the examples', () => {
     render(<Example />);
     await pass();
     expect(server.sockets).toHaveLength(1);
+    expect(server.last.url).toBe('ws://localhost:4003/');
     expect(server.last.protocols)
       .toEqual(['conductor.v1', 'bearer.your-token']);
 
-    await act(async () => {
+    await does(() => {
       got?.send({ type: 'agent:a' }).catch(() => undefined);
     });
-    await pass();
     expect(said.at(-1)).toEqual(['Queue size:', 1]);
+    expect(localStorage.getItem('aivo_websocket_queue')).toContain('agent:a');
 
-    await act(async () => got?.clearQueue());
-    await pass();
+    await does(() => got?.clearQueue());
     expect(said.at(-1)).toEqual(['Queue size:', 0]);
+    expect(localStorage.getItem('aivo_websocket_queue')).toBeNull();
+  });
+
+  it('of the queue\'s options runs as printed', async () => {
+    let size: number | undefined;
+
+    function Example() {
+      const ws = useWebSocket({ url: 'ws://localhost:4003' });
+      const queue = useOfflineQueue({
+        client: ws.client,
+        maxQueueSize: 100,           // Max messages in queue
+        maxRetries: 3,               // Max retry attempts
+        persistToStorage: true,      // Save to localStorage
+        storageKey: 'aivo_websocket_queue'
+      });
+
+      size = queue.size;
+      return null;
+    }
+
+    render(<Example />);
+    await pass();
+    expect(size).toBe(0);
   });
 
   it('of the card runs as printed', async () => {
@@ -86,6 +87,7 @@ describe('the examples', () => {
 
     render(<MyComponent />);
     await pass();
+    expect(screen.getByText('Offline \u00b7 Connecting')).toBeTruthy();
     await welcome();
     await pass();
     expect(screen.getByText('Excellent')).toBeTruthy();

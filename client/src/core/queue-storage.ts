@@ -51,7 +51,7 @@ export interface Exchanged {
    * page was loaded again, and those of tabs that are gone.
    */
   readonly taken: readonly Saved[];
-  /** Keys that are another tab's now. */
+  /** Keys that are another tab's now, or were and are done. */
   readonly lost: ReadonlySet<string>;
   /** When the first lease of another tab ends; Infinity if there is none. */
   readonly next: number;
@@ -87,6 +87,10 @@ export function createStorage(options: StorageOptions): QueueStorage {
   let tab = quiet(() => session?.getItem(mark)) || options.id();
   let first = true;
 
+  // What is stored as this tab's, and until when nobody else may take it.
+  let written: readonly string[] = [];
+  let end = Infinity;
+
   const back = () => void quiet(() => session?.removeItem(mark));
 
   const exchange: QueueStorage['exchange'] = (own, { user, room, lease }) => {
@@ -95,11 +99,13 @@ export function createStorage(options: StorageOptions): QueueStorage {
     const known = user === undefined ? found.user : user;
     const kept: Saved[] = [];
     const taken: Saved[] = [];
+    const lost = new Set(now > end ? written : []);
     let next = Infinity;
 
     for (const item of found.items) {
       if (item.tab === tab) {
         first && taken.push(item);
+        lost.delete(item.key);
       } else if (item.till > now) {
         kept.push(item);
         next = Math.min(next, item.till);
@@ -110,13 +116,18 @@ export function createStorage(options: StorageOptions): QueueStorage {
       }
     }
 
-    const mine = [...taken, ...own]
-      .map((entry) => ({ ...entry, tab, till: now + lease }));
-
+    kept.forEach((item) => lost.add(item.key));
     first = false;
-    write(local, key, { user: known, items: [...kept, ...mine] });
+    end = now + lease;
 
-    return { user: known, taken, lost: new Set(kept.map((e) => e.key)), next };
+    const mine = [...taken, ...own.filter((entry) => !lost.has(entry.key))]
+      .map((entry) => ({ ...entry, tab, till: end }));
+
+    if (write(local, key, { user: known, items: [...kept, ...mine] })) {
+      written = mine.map((item) => item.key);
+    }
+
+    return { user: known, taken, lost, next };
   };
 
   back();
@@ -148,16 +159,19 @@ function read(store: Store | null, key: string, since: number): Content {
   };
 }
 
-function write(store: Store | null, key: string, content: Content): void {
+/** Gives false if it could not be written. */
+function write(store: Store | null, key: string, content: Content): boolean {
   const text = JSON.stringify(content);
 
-  quiet(() => {
+  return quiet(() => {
     if (text === EMPTY) {
       store?.removeItem(key);
     } else if (text !== store?.getItem(key)) {
       store?.setItem(key, text);
     }
-  });
+
+    return store !== null;
+  }) ?? false;
 }
 
 function quiet<T>(call: () => T): T | undefined {
