@@ -79,7 +79,7 @@ export function createClient(options: ClientOptions): Client {
         'there is no connection'));
     }
 
-    return commands.send((text) => {
+    const reply = commands.send((text) => {
       const most = state.welcome?.limits?.maxMessage ?? Infinity;
 
       // the server would close the connection
@@ -91,6 +91,15 @@ export function createClient(options: ClientOptions): Client {
 
       mine.send(text);
     }, command, how.timeout ?? timeout, how.signal);
+
+    // no answer may mean that nothing gets through at all
+    reply.catch((error: ConductorError) => {
+      if (error.code === 'timeout' && mine === link) {
+        alive.ask(SOON);
+      }
+    });
+
+    return reply;
   };
 
   const subscriptions = createSubscriptions(
