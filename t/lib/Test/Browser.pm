@@ -71,6 +71,13 @@ sub page {
 }
 
 
+# Closes the page in front; page(HANDLE) brings another one there.
+sub close_page {
+    my ($self) = @_;
+    return $self->_do(DELETE => '/window');
+}
+
+
 # What a person reads in the first element that a CSS selector finds, '' if
 # there is none or it is hidden.
 sub text {
