@@ -98,9 +98,12 @@ sub read_once {
         my $i = $self->{by_fd}{$fd};
         my $ws = $self->{clients}[$i];
 
+        # what the look for an end reads is taken with the rest
+
+        my $eof = $ws->eof(0);
         push @{$self->{got}[$i]}, $ws->take();
 
-        if ($ws->eof(0)) {
+        if ($eof) {
             $poll->remove($sock);
             delete $self->{by_fd}{$fd};
         }
