@@ -234,8 +234,14 @@ void bench_fixed(bench_t *b);
 void bench_fixed_rate(bench_t *b, double seconds);
 
 
-/* case_presence.c, case_resume.c */
+/* One message of a client, which is answered. */
 
+void bench_ping(bench_t *b, bench_conn_t *c);
+
+
+/* case_load.c, case_presence.c, case_resume.c */
+
+void bench_load(bench_t *b);
 void bench_presence(bench_t *b);
 void bench_resume(bench_t *b);
 void bench_resumes(bench_t *b);
