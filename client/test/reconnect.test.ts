@@ -340,6 +340,23 @@ describe('a silent connection', () => {
     expect(it.client.state.status).toBe('connected');
   });
 
+  it('is asked when a command has no answer', async () => {
+    const it = fake({ aliveInterval: 60_000, timeout: 1_000 });
+
+    await it.up();
+    it.client.send({ type: 'a' }).catch(() => undefined);
+    await it.clock.pass(500);
+    it.socket.say({ type: 'e' });
+    await it.clock.pass(500);
+    expect(it.socket.last('ping')).toBeUndefined();
+
+    it.client.send({ type: 'a' }).catch(() => undefined);
+    await it.clock.pass(1_000);
+    expect(it.socket.last('ping')).toBeDefined();
+    await it.clock.pass(5_000);
+    expect(it.client.state.status).toBe('waiting');
+  });
+
   it('is not asked where that is switched off', async () => {
     const it = fake({ aliveInterval: 0 });
 

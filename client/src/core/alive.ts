@@ -11,6 +11,8 @@ export interface Alive {
   heard(): void;
   /** Asks now, for an answer in so many milliseconds. */
   ask(patience: number): void;
+  /** What was sent at that time has no answer: asks, if all is silent. */
+  doubt(since: number, patience: number): void;
 }
 
 /** What {@link createAlive} needs. */
@@ -81,5 +83,11 @@ export function createAlive(options: AliveOptions): Alive {
     },
 
     ask,
+
+    doubt(since, patience) {
+      if (interval > 0 && last <= since) {
+        ask(patience);
+      }
+    },
   };
 }

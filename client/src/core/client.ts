@@ -79,6 +79,7 @@ export function createClient(options: ClientOptions): Client {
         'there is no connection'));
     }
 
+    const now = clock.now();
     const reply = commands.send((text) => {
       const most = state.welcome?.limits?.maxMessage ?? Infinity;
 
@@ -95,7 +96,7 @@ export function createClient(options: ClientOptions): Client {
     // no answer may mean that nothing gets through at all
     reply.catch((error: ConductorError) => {
       if (error.code === 'timeout' && mine === link) {
-        alive.ask(SOON);
+        alive.doubt(now, SOON);
       }
     });
 
