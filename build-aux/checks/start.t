@@ -120,7 +120,9 @@ like(get('/'), qr/^HTTP\S+ 200 .*Content-Security-Policy.*<h1>Conductor/s,
     'the page is at /');
 like(get('/'), qr/^X-Content-Type-Options: nosniff/m, 'and is what it is');
 like(get('/'), qr/^Referrer-Policy: no-referrer/m, 'and tells nobody of it');
-like(get('/app.js'), qr/^HTTP\S+ 200 .*text\/javascript/s, 'with its script');
+my ($script) = get('/') =~ m{src="\./(assets/[^"]+)"};
+like(get("/$script"), qr/^HTTP\S+ 200 .*text\/javascript/s,
+    'with its script');
 like(get('/health'), qr/^HTTP\S+ 200 .*"status".*"redis":"disabled"/s,
     'health is at /health, without Redis');
 
