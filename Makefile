@@ -27,7 +27,7 @@ all: module
 FORCE:
 
 .PHONY: all module deps deps-test check test unit suite sanitize \
-	client client-test client-too dashboard \
+	client client-test client-too dashboard screenshots \
 	audits fuzz fresh bench load scrapes soak clean help nginx-too FORCE
 
 # What the user sets here is nothing to nginx's own makefile.
@@ -163,6 +163,13 @@ client:		## the browser package, into client/dist
 dashboard:	## the dashboard, into share/dashboard
 	@build-aux/deps client
 	@build-aux/client dashboard
+
+screenshots: nginx-too
+screenshots:	## the pictures of the dashboard, into docs/images
+	@build-aux/deps build test pictures
+	@TEST_NGINX_BINARY="$(abspath $(NGINX))" \
+		TEST_NGINX_GLOBALS="load_module $(abspath $(MODULE));" \
+		TEST_NGINX_WORKERS=2 build-aux/screenshots
 
 # Where npm cannot install, what needs it is not tested, and the rest is.
 
