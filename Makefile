@@ -27,7 +27,7 @@ all: module
 FORCE:
 
 .PHONY: all module deps deps-test check test unit suite sanitize \
-	client client-test client-too dashboard screenshots \
+	client client-test client-too dashboard screenshots api \
 	audits fuzz fresh bench load scrapes soak clean help nginx-too FORCE
 
 # What the user sets here is nothing to nginx's own makefile.
@@ -170,6 +170,10 @@ screenshots:	## the pictures of the dashboard, into docs/images
 	@TEST_NGINX_BINARY="$(abspath $(NGINX))" \
 		TEST_NGINX_GLOBALS="load_module $(abspath $(MODULE));" \
 		TEST_NGINX_WORKERS=2 build-aux/screenshots
+
+api:		## docs/client-api.md, from the comments of the browser package
+	@build-aux/deps client
+	@build-aux/client api
 
 # Where npm cannot install, what needs it is not tested, and the rest is.
 

@@ -213,8 +213,15 @@ sub reaches {
     return 0 unless -e $target;
     return 1 if $anchor eq '';
 
-    return scalar grep { $_ eq $anchor } map { anchor($_) }
-        prose($target) =~ /^#+ (.*)$/mg;
+    my $text = prose($target);
+
+    my %seen;
+
+    # the second of a name gets a number
+
+    return scalar grep { $_ eq $anchor } $text =~ /<a id="([^"]+)">/g,
+        map { my $name = anchor($_); $seen{$name}++ ? "$name-"
+              . ($seen{$name} - 1) : $name } $text =~ /^#+ (.*)$/mg;
 }
 
 
