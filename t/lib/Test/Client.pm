@@ -37,7 +37,7 @@ sub node {
     if (!$pid) {
         chdir $CLIENT or die "$CLIENT: $!\n";
         open STDERR, '>&', \*STDOUT;
-        exec $ENV{TEST_NODE} || 'node', $program, @arguments
+        exec 'node', $program, @arguments
             or die "node: $!\n";
     }
 
