@@ -56,6 +56,8 @@ struct ngx_conductor_errands_s {
                                                  is at it; 0: none; under the
                                                  lock */
     _Atomic uint64_t              done;
+    _Atomic uint64_t              moved;      /* when one was, in ms as they
+                                                 pass */
     _Atomic uint64_t              failed;     /* calls, and tried again */
     _Atomic uint64_t              dropped;
     _Atomic uint64_t              lost;       /* of these: found no room */

@@ -16,6 +16,12 @@
 #define NGX_CONDUCTOR_ERRAND_REFUSED 1000   /* ms that a worker is left alone */
 
 
+/* Each target has its places, whatever the others have. */
+
+_Static_assert(NGX_CONDUCTOR_ERRAND_AHEAD * CDR_BACKENDS <= CDR_LENDS,
+               "places for what is lent");
+
+
 static void ngx_conductor_errand_returned(ngx_conductor_runner_t *run,
     cdr_lend_t *lend, cdr_lend_state_e state);
 static void ngx_conductor_errand_became(ngx_conductor_errands_of_t *of,
@@ -198,6 +204,7 @@ ngx_conductor_errand_done(ngx_conductor_errands_of_t *of,
     ngx_conductor_errand_remove(of, errand);
 
     (void) atomic_fetch_add(&hub->errands->done, 1);
+    atomic_store(&hub->errands->moved, ngx_current_msec);
 
     of->failures = 0;
     of->moved = ngx_current_msec;
@@ -314,7 +321,7 @@ static ngx_int_t
 ngx_conductor_errand_lend_one(ngx_conductor_errands_of_t *of,
     ngx_conductor_errand_t *errand)
 {
-    uint32_t                 i;
+    uint32_t                 i, incarnation;
     cdr_slot_t              *slot;
     ngx_conductor_runner_t  *run;
 
@@ -325,11 +332,21 @@ ngx_conductor_errand_lend_one(ngx_conductor_errands_of_t *of,
         return NGX_DECLINED;
     }
 
-    i = cdr_lend(&run->hub->errands->lends, (uint32_t) run->slot,
-                 atomic_load(&slot->incarnation), of->target->tag, errand->n,
-                 errand->at);
+    incarnation = atomic_load(&slot->incarnation);
+
+    i = cdr_lend(&run->hub->errands->lends, (uint32_t) run->slot, incarnation,
+                 of->target->tag, errand->n, errand->at);
 
     if (i == CDR_LENDS) {
+        return NGX_DECLINED;
+    }
+
+    /* what its owner had may have been given back before it had this */
+
+    if ((atomic_load(&slot->state) == CDR_SLOT_FREE
+         || atomic_load(&slot->incarnation) != incarnation)
+        && cdr_lend_recall(&run->hub->errands->lends, i) == CDR_OK)
+    {
         return NGX_DECLINED;
     }
 

@@ -77,6 +77,19 @@ cdr_lend_free(cdr_lends_t *l, uint32_t i)
 }
 
 
+int
+cdr_lend_recall(cdr_lends_t *l, uint32_t i)
+{
+    uint32_t  lent;
+
+    lent = CDR_LEND_LENT;
+
+    return atomic_compare_exchange_strong(&l->lends[i].state, &lent,
+                                          CDR_LEND_FREE)
+           ? CDR_OK : CDR_DECLINED;
+}
+
+
 uint32_t
 cdr_lend_take(cdr_lends_t *l, uint32_t slot, uint32_t incarnation)
 {

@@ -17,7 +17,7 @@
 #include "cdr.h"
 
 
-#define CDR_LENDS  32
+#define CDR_LENDS  64
 
 
 typedef enum {
@@ -50,7 +50,9 @@ typedef struct {
 /*
  * The lender, one at a time.  Lends a piece: its place, or CDR_LENDS if all
  * are in use.  The place of a piece, or CDR_LENDS.  What came back next, from
- * place "i" on: its place, or CDR_LENDS; it is lent until cdr_lend_free().
+ * place "i" on: its place, or CDR_LENDS; it is lent until cdr_lend_free().  And
+ * what nobody has taken yet is taken back, and its place is free: CDR_OK, or
+ * CDR_DECLINED.
  */
 
 uint32_t cdr_lend(cdr_lends_t *l, uint32_t slot, uint32_t incarnation,
@@ -59,6 +61,7 @@ uint32_t cdr_lend_find(const cdr_lends_t *l, uint64_t n);
 uint32_t cdr_lend_back(const cdr_lends_t *l, uint32_t i,
     cdr_lend_state_e *state);
 void cdr_lend_free(cdr_lends_t *l, uint32_t i);
+int cdr_lend_recall(cdr_lends_t *l, uint32_t i);
 
 /*
  * The borrower.  Takes a piece that is lent to it: its place, or CDR_LENDS.

@@ -20,6 +20,7 @@ main(void)
     a_piece_comes_back();
     only_its_borrower_takes_it();
     places_are_few();
+    what_nobody_took_is_taken_back();
     the_dead_give_back();
 
     return done_testing();
@@ -85,6 +86,27 @@ places_are_few(void)
 
     ok(cdr_lend_find(&l, CDR_LENDS - 1) == CDR_LENDS - 1, "all are lent");
     ok(cdr_lend(&l, 3, 7, 11, 100, 0) == CDR_LENDS, "one more is not");
+}
+
+
+static void
+what_nobody_took_is_taken_back(void)
+{
+    uint32_t  i;
+
+    memset(&l, 0, sizeof(l));
+
+    i = cdr_lend(&l, 3, 7, 11, 100, 0);
+
+    ok(cdr_lend_recall(&l, i) == CDR_OK, "what was not taken comes back");
+    ok(cdr_lend_take(&l, 3, 7) == CDR_LENDS, "and cannot be taken");
+    ok(cdr_lend_find(&l, 100) == CDR_LENDS, "its place is free");
+
+    i = cdr_lend(&l, 3, 7, 11, 100, 0);
+    (void) cdr_lend_take(&l, 3, 7);
+
+    ok(cdr_lend_recall(&l, i) == CDR_DECLINED, "what was taken does not");
+    ok(cdr_lend_find(&l, 100) == i, "and stays");
 }
 
 
