@@ -95,7 +95,7 @@ ngx_conductor_audit_disconnect(ngx_conductor_session_t *s)
     ngx_conductor_traffic(s, &traffic);
 
     ngx_conductor_audit_ended(s->hub, &actor,
-                              cdr_figure_ending(s->code, s->by_client),
+                              ngx_conductor_session_ending(s),
                               s->code, e->conn.connected_ms, &traffic);
 }
 

@@ -5,6 +5,9 @@
  * a dead one had is given back with its slot.  The sum is compared with the
  * limit under the lock of the zone.  Who has to wait says so in a gauge as
  * well, and is woken when a call has ended anywhere.
+ *
+ * A worker of another configuration may have its back ends in another order, so
+ * each says of which one a gauge is.
  */
 
 #include "ngx_conductor_backend.h"
@@ -13,13 +16,35 @@
 static ngx_conductor_ticket_t *ngx_conductor_backend_first(
     ngx_conductor_backend_t *backend);
 static ngx_int_t ngx_conductor_backend_take(ngx_conductor_ticket_t *ticket);
+static uint64_t ngx_conductor_backend_sum(ngx_conductor_backend_t *backend);
+static uint32_t ngx_conductor_backend_at(ngx_conductor_backend_t *backend,
+    cdr_slot_t *slot);
 static ngx_uint_t ngx_conductor_backend_next(
     ngx_conductor_backend_t *backend);
 static void ngx_conductor_backend_waits(ngx_conductor_backend_t *backend);
 
 
+_Static_assert(CDR_GAUGE_N <= CDR_GAUGES_MAX, "room for all gauges");
+
+
 #define ngx_conductor_backend_gauge(backend)                                  \
     (CDR_GAUGE_BACKEND + (uint32_t) (backend)->index)
+
+
+void
+ngx_conductor_backend_start(ngx_conductor_hub_t *hub, ngx_uint_t slot)
+{
+    ngx_uint_t                 i;
+    ngx_conductor_backend_t  **backend;
+
+    backend = hub->backends.elts;
+
+    for (i = 0; i < hub->backends.nelts; i++) {
+        cdr_slot_gauge(&hub->slots.slots[slot],
+                       (uint32_t) (CDR_GAUGE_BACKEND_KEY + i),
+                       backend[i]->key);
+    }
+}
 
 
 ngx_int_t
@@ -165,7 +190,7 @@ ngx_conductor_backend_take(ngx_conductor_ticket_t *ticket)
 
     ngx_conductor_zone_lock(hub);
 
-    n = cdr_slots_sum_gauge(&hub->slots, (uint32_t) gauge);
+    n = ngx_conductor_backend_sum(backend);
 
     if (n < ticket->limit) {
         ngx_conductor_gauge(hub, gauge, 1);
@@ -185,6 +210,57 @@ ngx_conductor_backend_take(ngx_conductor_ticket_t *ticket)
     ngx_conductor_gauge(hub, CDR_GAUGE_CALLS, 1);
 
     return NGX_OK;
+}
+
+
+/* Its calls, of all workers. */
+
+static uint64_t
+ngx_conductor_backend_sum(ngx_conductor_backend_t *backend)
+{
+    uint32_t      i, at;
+    uint64_t      sum;
+    cdr_slots_t  *slots;
+
+    slots = &backend->hub->slots;
+    sum = 0;
+
+    for (i = cdr_slots_next(slots, 0);
+         i < CDR_SLOTS;
+         i = cdr_slots_next(slots, i + 1))
+    {
+        at = ngx_conductor_backend_at(backend, &slots->slots[i]);
+
+        if (at < CDR_BACKENDS) {
+            sum += atomic_load_explicit(
+                       &slots->slots[i].gauges[CDR_GAUGE_BACKEND + at],
+                       memory_order_relaxed);
+        }
+    }
+
+    return sum;
+}
+
+
+/* Its number in a slot; CDR_BACKENDS: it has none. */
+
+static uint32_t
+ngx_conductor_backend_at(ngx_conductor_backend_t *backend, cdr_slot_t *slot)
+{
+    uint32_t  i, at;
+
+    for (i = 0; i < CDR_BACKENDS; i++) {
+        at = ((uint32_t) backend->index + i) % CDR_BACKENDS;
+
+        if (atomic_load_explicit(&slot->gauges[CDR_GAUGE_BACKEND_KEY + at],
+                                 memory_order_relaxed)
+            == backend->key)
+        {
+            return at;
+        }
+    }
+
+    return CDR_BACKENDS;
 }
 
 
@@ -218,8 +294,9 @@ ngx_conductor_backend_waits(ngx_conductor_backend_t *backend)
 static ngx_uint_t
 ngx_conductor_backend_next(ngx_conductor_backend_t *backend)
 {
-    uint32_t              i, first;
+    uint32_t              i, at, first;
     uint64_t              bits;
+    cdr_slot_t           *slot;
     ngx_conductor_hub_t  *hub;
 
     hub = backend->hub;
@@ -229,11 +306,13 @@ ngx_conductor_backend_next(ngx_conductor_backend_t *backend)
          i < CDR_SLOTS;
          i = cdr_slots_next(&hub->slots, i + 1))
     {
-        bits = atomic_load_explicit(
-                   &hub->slots.slots[i].gauges[CDR_GAUGE_CALLERS],
-                   memory_order_relaxed);
+        slot = &hub->slots.slots[i];
+        at = ngx_conductor_backend_at(backend, slot);
 
-        if (!(bits >> backend->index & 1)) {
+        bits = atomic_load_explicit(&slot->gauges[CDR_GAUGE_CALLERS],
+                                    memory_order_relaxed);
+
+        if (at == CDR_BACKENDS || !(bits >> at & 1)) {
             continue;
         }
 
@@ -285,4 +364,15 @@ ngx_conductor_backend_ended(ngx_conductor_backend_t *backend, ngx_uint_t kind,
                   "status %ui",
                   &backend->uri, cdr_figure_called((uint32_t) outcome).data,
                   answer->status);
+}
+
+
+void
+ngx_conductor_backend_close(ngx_conductor_session_t *s, ngx_uint_t ending,
+    uint16_t code, const char *reason)
+{
+    if (s->state == NGX_CONDUCTOR_OPEN) {
+        s->ending = ending & 0xff;
+        ngx_conductor_session_close(s, code, reason);
+    }
 }

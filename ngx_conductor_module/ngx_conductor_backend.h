@@ -33,6 +33,7 @@ struct ngx_conductor_backend_s {
     uint32_t                      tag;        /* as a target of errands */
     ngx_conductor_hub_t          *hub;
     ngx_uint_t                    index;      /* in hub->backends */
+    uint64_t                      key;        /* the same after a reload */
     ngx_queue_t                   waiting[NGX_CONDUCTOR_WAITS];
                                               /* ngx_conductor_ticket_t */
     ngx_uint_t                    turn;       /* whose it is */
@@ -68,11 +69,14 @@ struct ngx_conductor_ticket_s {
  * ngx_conductor_backend.c: how many calls of a back end there are at a time,
  * in all workers of this server.
  *
+ * Under the lock: the owner of a slot says which its back ends are.
+ *
  * NGX_OK: there is room for one, which ngx_conductor_backend_leave() gives
  * back.  NGX_AGAIN: the ticket waits; its handler is called, from an event,
  * when the same has become of it.
  */
 
+void ngx_conductor_backend_start(ngx_conductor_hub_t *hub, ngx_uint_t slot);
 ngx_int_t ngx_conductor_backend_enter(ngx_conductor_backend_t *backend,
     ngx_conductor_ticket_t *ticket);
 void ngx_conductor_backend_leave(ngx_conductor_backend_t *backend);
@@ -95,6 +99,12 @@ void ngx_conductor_backend_turn(ngx_conductor_hub_t *hub);
 void ngx_conductor_backend_ended(ngx_conductor_backend_t *backend,
     ngx_uint_t kind, ngx_uint_t outcome, ngx_conductor_answer_t *answer,
     ngx_log_t *log);
+
+
+/* A client is sent away for what a back end does, CDR_ENDED_... */
+
+void ngx_conductor_backend_close(ngx_conductor_session_t *s,
+    ngx_uint_t ending, uint16_t code, const char *reason);
 
 
 /* ngx_conductor_backend_message.c: a message that is not the hub's own */

@@ -129,7 +129,8 @@ ngx_conductor_answer_close(ngx_conductor_session_t *s,
     cdr_backend_answer_t *answer)
 {
     if (answer->close) {
-        ngx_conductor_session_close(s, (uint16_t) answer->close,
+        ngx_conductor_backend_close(s, CDR_ENDED_BACKEND,
+                                    (uint16_t) answer->close,
                                     answer->reason);
     }
 }

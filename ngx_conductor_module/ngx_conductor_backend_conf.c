@@ -4,6 +4,8 @@
 #include "ngx_conductor_errand.h"
 #include "ngx_conductor_hub.h"
 
+#include <cdr_siphash.h>
+
 
 #define NGX_CONDUCTOR_BACKEND_CALLS    64
 #define NGX_CONDUCTOR_BACKEND_TIMEOUT  60000
@@ -26,6 +28,10 @@ static ngx_int_t ngx_conductor_backend_target(ngx_conf_t *cf,
     ngx_conductor_loc_conf_t *conf, ngx_conductor_backend_t *backend);
 static ngx_conductor_backend_t *ngx_conductor_backend_get(ngx_conf_t *cf,
     ngx_conductor_loc_conf_t *conf, ngx_conductor_backend_conf_t *bcf);
+static ngx_uint_t ngx_conductor_backend_alike(ngx_http_core_srv_conf_t *a,
+    ngx_http_core_srv_conf_t *b);
+static uint64_t ngx_conductor_backend_key(ngx_conductor_backend_t *backend,
+    ngx_uint_t n);
 
 
 char *
@@ -364,7 +370,7 @@ ngx_conductor_backend_get(ngx_conf_t *cf, ngx_conductor_loc_conf_t *conf,
     ngx_conductor_backend_conf_t *bcf)
 {
     ngx_str_t                  *a, *b;
-    ngx_uint_t                  i;
+    ngx_uint_t                  i, n;
     ngx_array_t                *list;
     ngx_conductor_backend_t    *backend, **all;
     ngx_http_core_srv_conf_t   *server;
@@ -377,16 +383,21 @@ ngx_conductor_backend_get(ngx_conf_t *cf, ngx_conductor_loc_conf_t *conf,
 
     list = &conf->hub->backends;
     all = list->elts;
+    n = 0;
 
     for (i = 0; i < list->nelts; i++) {
         a = all[i]->stream.len ? &all[i]->stream : &all[i]->uri;
         b = bcf->stream.len ? &bcf->stream : &bcf->uri;
 
-        if (all[i]->server == server && a->len == b->len
-            && ngx_strncmp(a->data, b->data, a->len) == 0)
-        {
+        if (a->len != b->len || ngx_strncmp(a->data, b->data, a->len) != 0) {
+            continue;
+        }
+
+        if (all[i]->server == server) {
             return all[i];
         }
+
+        n += ngx_conductor_backend_alike(server, all[i]->server);
     }
 
     if (list->nelts == CDR_BACKENDS) {
@@ -410,10 +421,53 @@ ngx_conductor_backend_get(ngx_conf_t *cf, ngx_conductor_loc_conf_t *conf,
     backend->server = server;
     backend->hub = conf->hub;
     backend->index = list->nelts - 1;
+    backend->key = ngx_conductor_backend_key(backend, n);
 
     for (i = 0; i < NGX_CONDUCTOR_WAITS; i++) {
         ngx_queue_init(&backend->waiting[i]);
     }
 
     return backend;
+}
+
+
+/* Servers of the same name are told apart by their order. */
+
+static ngx_uint_t
+ngx_conductor_backend_alike(ngx_http_core_srv_conf_t *a,
+    ngx_http_core_srv_conf_t *b)
+{
+    return a && b && a->server_name.len == b->server_name.len
+           && ngx_strncmp(a->server_name.data, b->server_name.data,
+                          a->server_name.len)
+              == 0;
+}
+
+
+/* Of its name, with "n" of the same name before it; not 0. */
+
+static uint64_t
+ngx_conductor_backend_key(ngx_conductor_backend_t *backend, ngx_uint_t n)
+{
+    uint64_t   key;
+    cdr_str_t  name;
+    uint8_t    seed[CDR_SIPHASH_KEY_LEN];
+
+    ngx_memzero(seed, sizeof(seed));
+    ngx_memcpy(seed, &n, sizeof(n));
+
+    if (backend->server) {
+        name.data = backend->server->server_name.data;
+        name.len = backend->server->server_name.len;
+
+        key = cdr_siphash(seed, name.data, name.len);
+        ngx_memcpy(seed + sizeof(key), &key, sizeof(key));
+    }
+
+    name.data = backend->server ? backend->uri.data : backend->stream.data;
+    name.len = backend->server ? backend->uri.len : backend->stream.len;
+
+    key = cdr_siphash(seed, name.data, name.len);
+
+    return key ? key : 1;
 }

@@ -37,7 +37,8 @@ ngx_conductor_backend_connect(ngx_conductor_session_t *s, u_char *data,
 
     if (ngx_conductor_connect_ask(s, data, len) == NGX_ERROR) {
         s->connecting = 0;
-        ngx_conductor_session_close(s, CDR_CLOSE_TOO_SLOW,
+        ngx_conductor_backend_close(s, CDR_ENDED_UNASKED,
+                                    CDR_CLOSE_TOO_SLOW,
                                     "the back end cannot be asked");
     }
 
@@ -158,7 +159,8 @@ ngx_conductor_connect_answered(ngx_conductor_calls_t *calls,
     calls->early = NULL;
 
     if (outcome != CDR_CALLED_OK) {
-        ngx_conductor_session_close(s, CDR_CLOSE_TOO_SLOW,
+        ngx_conductor_backend_close(s, CDR_ENDED_UNASKED,
+                                    CDR_CLOSE_TOO_SLOW,
                                     (outcome == CDR_CALLED_TIMEOUT)
                                     ? "the back end did not answer in time"
                                     : "the back end failed");

@@ -176,8 +176,9 @@ ngx_conductor_call_answered(ngx_http_request_t *sr, void *data, ngx_int_t rc)
     if (status == NGX_HTTP_GATEWAY_TIME_OUT) {
         call->answer.outcome = NGX_CONDUCTOR_CALL_TIMEOUT;
 
-    } else if (rc == NGX_ERROR && status / 100 == 2) {
-
+    } else if ((rc == NGX_ERROR || sr->connection->error)
+               && status / 100 == 2)
+    {
         /* what keeps it in memory has refused it */
 
         call->answer.outcome = NGX_CONDUCTOR_CALL_TOO_BIG;

@@ -377,7 +377,8 @@ ngx_conductor_output_dropped(ngx_conductor_session_t *s, ngx_uint_t messages,
 {
     ngx_uint_t  reason;
 
-    reason = (s->code == CDR_CLOSE_TOO_SLOW) ? CDR_DROP_SLOW : CDR_DROP_GONE;
+    reason = (ngx_conductor_session_ending(s) == CDR_ENDED_CDR_CLOSE_TOO_SLOW)
+             ? CDR_DROP_SLOW : CDR_DROP_GONE;
 
     ngx_conductor_count(s->hub, CDR_FIGURE_DROPPED + reason, messages);
     ngx_conductor_count(s->hub, CDR_FIGURE_DROPPED_BYTES + reason, bytes);

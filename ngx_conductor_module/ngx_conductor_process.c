@@ -301,6 +301,7 @@ ngx_conductor_process_start(ngx_conductor_hub_t *hub, ngx_log_t *log)
     ngx_conductor_zone_lock(hub);
 
     ngx_conductor_process_claim(hub, CDR_SLOT_WORKER, log);
+    ngx_conductor_backend_start(hub, ngx_process_slot);
 
     cdr_log_cursor_end(&hub->log, &hub->cursor);
 

@@ -114,7 +114,7 @@ ngx_conductor_unregister(ngx_conductor_session_t *s)
     user_key = e->conn.user_key;
 
     ngx_conductor_errand_disconnect(hub, s->entry,
-                                    cdr_figure_ending(s->code, s->by_client),
+                                    ngx_conductor_session_ending(s),
                                     s->code,
                                     ngx_conductor_calls_left(s)
                                     ? &s->calls->hold : NULL);
@@ -127,7 +127,7 @@ ngx_conductor_unregister(ngx_conductor_session_t *s)
         (void) cdr_counter_dec(&hub->counters, user_key, ngx_current_msec);
 
         ngx_conductor_count(hub, CDR_FIGURE_ENDED
-                                 + cdr_figure_ending(s->code, s->by_client),
+                                 + ngx_conductor_session_ending(s),
                             1);
     }
 

@@ -458,8 +458,8 @@ ngx_conductor_session_destroy(ngx_conductor_session_t *s)
     if (s->entry != NGX_CONDUCTOR_NO_ENTRY) {
         ngx_log_error(NGX_LOG_INFO, &s->log, 0,
                       "conductor: connection ended, %s",
-                      cdr_figure_ending_label(cdr_figure_ending(s->code,
-                                                          s->by_client)).data);
+                      cdr_figure_ending_label(
+                          ngx_conductor_session_ending(s)).data);
     }
 
     if (s->offering) {

@@ -193,6 +193,8 @@ struct ngx_conductor_session_s {
     unsigned                      watching:1;   /* is told of presence */
     unsigned                      offering:1;   /* waits for a publication */
     unsigned                      connecting:1; /* a back end is asked first */
+    unsigned                      ending:8;     /* CDR_ENDED_..., if its code
+                                                   does not say that */
 
     ngx_log_t                     log;
 };
@@ -245,6 +247,11 @@ void ngx_conductor_session_close(ngx_conductor_session_t *s, uint16_t code,
 void ngx_conductor_session_dead(ngx_conductor_session_t *s, uint16_t code);
 void ngx_conductor_session_turn(ngx_conductor_session_t *s);
 void ngx_conductor_session_arm(ngx_conductor_session_t *s);
+
+/* Why it ended, as it is counted. */
+
+#define ngx_conductor_session_ending(s)                                       \
+    ((s)->ending ? (s)->ending : cdr_figure_ending((s)->code, (s)->by_client))
 
 /* Does it get events as they come? */
 

@@ -1,5 +1,6 @@
 /* What becomes due without the client's doing: pings, time-outs, draining. */
 
+#include "ngx_conductor_backend.h"
 #include "ngx_conductor_replay.h"
 
 
@@ -86,7 +87,8 @@ static void
 ngx_conductor_timer_connect(ngx_conductor_session_t *s)
 {
     if (ngx_conductor_timer_due(s->frame_time + s->conf->backend_timeout)) {
-        ngx_conductor_session_close(s, CDR_CLOSE_TOO_SLOW,
+        ngx_conductor_backend_close(s, CDR_ENDED_UNASKED,
+                                    CDR_CLOSE_TOO_SLOW,
                                     "the back end did not answer in time");
         return;
     }

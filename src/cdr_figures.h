@@ -25,6 +25,8 @@
 
 #define CDR_ENDINGS(X)                                                        \
     X(CDR_ENDED_OTHER,        "other")  /* another code of the client */      \
+    X(CDR_ENDED_BACKEND,      "backend")        /* a back end said so, */     \
+    X(CDR_ENDED_UNASKED,      "backend_failed") /* or failed at "connect" */  \
     X(CDR_ENDED_LOST,         "lost")   /* with their worker */
 
 
@@ -170,8 +172,10 @@ enum {
     CDR_GAUGE_CALLS_WAITING,            /* and waiting for their turn */
     CDR_GAUGE_CALLERS,                  /* a bit for each back end that it
                                            waits for */
-    CDR_GAUGE_BACKEND,                  /* + its number: calls under way */
-    CDR_GAUGE_N = CDR_GAUGE_BACKEND + CDR_BACKENDS
+    CDR_GAUGE_BACKEND,                  /* + its number: calls under way, */
+    CDR_GAUGE_BACKEND_KEY = CDR_GAUGE_BACKEND + CDR_BACKENDS,
+                                        /* + its number: which one it is */
+    CDR_GAUGE_N = CDR_GAUGE_BACKEND_KEY + CDR_BACKENDS
 };
 
 
