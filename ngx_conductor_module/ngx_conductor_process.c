@@ -158,8 +158,9 @@ ngx_conductor_process_exit(ngx_cycle_t *cycle)
             continue;
         }
 
-        ngx_conductor_give_back(hub[i], hub[i]->slot, hub[i]->incarnation,
-                                CDR_ENDED_CDR_CLOSE_ABNORMAL);
+        (void) ngx_conductor_give_back(hub[i], hub[i]->slot,
+                                       hub[i]->incarnation,
+                                       CDR_ENDED_CDR_CLOSE_ABNORMAL);
         ngx_conductor_slot_release(hub[i], hub[i]->slot, hub[i]->incarnation);
     }
 }
@@ -320,8 +321,10 @@ ngx_conductor_process_start(ngx_conductor_hub_t *hub, ngx_log_t *log)
 
     /* whoever had this slot before and could not give its things back */
 
-    ngx_conductor_give_back(hub, ngx_process_slot, hub->incarnation - 1,
-                            CDR_ENDED_LOST);
+    hub->behind = (ngx_conductor_give_back(hub, ngx_process_slot,
+                                           hub->incarnation - 1,
+                                           CDR_ENDED_LOST)
+                   == NGX_AGAIN);
 
     hub->slot = ngx_process_slot;
 

@@ -178,7 +178,7 @@ void ngx_conductor_reap(ngx_conductor_hub_t *hub);
 ngx_int_t ngx_conductor_reap_again(ngx_conductor_hub_t *hub);
 void ngx_conductor_slot_release(ngx_conductor_hub_t *hub,
     ngx_uint_t slot, uint32_t incarnation);
-void ngx_conductor_give_back(ngx_conductor_hub_t *hub, ngx_uint_t slot,
+ngx_int_t ngx_conductor_give_back(ngx_conductor_hub_t *hub, ngx_uint_t slot,
     uint32_t incarnation, ngx_uint_t ending);
 ngx_uint_t ngx_conductor_process_gone(cdr_slot_t *slot);
 ngx_int_t ngx_conductor_process_start_time(ngx_pid_t pid,

@@ -8,6 +8,8 @@
 #define NGX_CONDUCTOR_RELEASE_MAX  1024     /* entries looked at in a hold */
 #define NGX_CONDUCTOR_RELEASE_TELL 64       /* if they are told of */
 #define NGX_CONDUCTOR_REAP_AGAIN   10       /* ms between two searches */
+#define NGX_CONDUCTOR_RELEASE_WAIT 1000     /* ms that back ends may take for
+                                               a thing, to be waited for */
 
 
 /* Connections that are given back, and those that the audit log is to tell. */
@@ -25,6 +27,7 @@ static void ngx_conductor_release_begin(ngx_conductor_hub_t *hub,
 static void ngx_conductor_release(void *ctx, uint32_t index,
     const cdr_registry_entry_t *e);
 static void ngx_conductor_release_tell(ngx_conductor_release_t *rel);
+static ngx_uint_t ngx_conductor_release_waits(ngx_conductor_hub_t *hub);
 
 
 /* Gives back what processes held that are gone without a word. */
@@ -42,6 +45,11 @@ ngx_conductor_reap(ngx_conductor_hub_t *hub)
         slot = &hub->slots.slots[i];
 
         if (i == hub->slot) {
+            hub->behind = hub->behind
+                          && ngx_conductor_give_back(hub, i,
+                                                     hub->incarnation - 1,
+                                                     CDR_ENDED_LOST)
+                             == NGX_AGAIN;
             continue;
         }
 
@@ -62,8 +70,11 @@ ngx_conductor_reap(ngx_conductor_hub_t *hub)
             continue;
         }
 
-        ngx_conductor_give_back(hub, i, incarnation, CDR_ENDED_LOST);
-        ngx_conductor_slot_release(hub, i, incarnation);
+        if (ngx_conductor_give_back(hub, i, incarnation, CDR_ENDED_LOST)
+            == NGX_OK)
+        {
+            ngx_conductor_slot_release(hub, i, incarnation);
+        }
     }
 }
 
@@ -108,10 +119,11 @@ ngx_conductor_slot_release(ngx_conductor_hub_t *hub, ngx_uint_t slot,
 
 /*
  * What the owner of a slot and those before it have left, in small steps; it
- * counts as ended like that.
+ * counts as ended like that.  NGX_AGAIN: the rest of what is lost is to come
+ * later, when back ends have taken what they are told of it.
  */
 
-void
+ngx_int_t
 ngx_conductor_give_back(ngx_conductor_hub_t *hub, ngx_uint_t slot,
     uint32_t incarnation, ngx_uint_t ending)
 {
@@ -148,8 +160,9 @@ ngx_conductor_give_back(ngx_conductor_hub_t *hub, ngx_uint_t slot,
 
         rc = cdr_registry_release_owner(&hub->registry, (uint16_t) slot,
                                         incarnation, &cursor,
-                                        rel.told ? NGX_CONDUCTOR_RELEASE_TELL
-                                                 : NGX_CONDUCTOR_RELEASE_MAX,
+                                        (rel.told || hub->errands)
+                                        ? NGX_CONDUCTOR_RELEASE_TELL
+                                        : NGX_CONDUCTOR_RELEASE_MAX,
                                         ngx_conductor_release, &rel);
 
         live -= cdr_registry_live(&hub->registry);
@@ -161,7 +174,9 @@ ngx_conductor_give_back(ngx_conductor_hub_t *hub, ngx_uint_t slot,
 
         ngx_conductor_release_tell(&rel);
 
-    } while (rc == CDR_AGAIN);
+    } while (rc == CDR_AGAIN
+             && (ending != CDR_ENDED_LOST
+                 || !ngx_conductor_release_waits(hub)));
 
     ngx_free(rel.told);
 
@@ -170,6 +185,30 @@ ngx_conductor_give_back(ngx_conductor_hub_t *hub, ngx_uint_t slot,
                       "hub \"%V\": %uD connections of a worker that is gone "
                       "were given back", &hub->name, n);
     }
+
+    return (rc == CDR_AGAIN) ? NGX_AGAIN : NGX_OK;
+}
+
+
+/*
+ * Is the outbox for back ends nearly full, and do they make room there?  What
+ * they are not told yet lies in the registry.
+ */
+
+static ngx_uint_t
+ngx_conductor_release_waits(ngx_conductor_hub_t *hub)
+{
+    cdr_outbox_fill_t  fill;
+
+    if (hub->errands == NULL) {
+        return 0;
+    }
+
+    cdr_outbox_fill(&hub->errand_box, &fill);
+
+    return fill.used > fill.size / 4 * 3
+           && ngx_current_msec - (ngx_msec_t) atomic_load(&hub->errands->moved)
+              < NGX_CONDUCTOR_RELEASE_WAIT;
 }
 
 
