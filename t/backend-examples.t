@@ -26,7 +26,6 @@ my $t = need_conductor(Test::Nginx->new()->has(qw/ http proxy fastcgi /))
 my $key = $ENV{JWT_SECRET} = 'a secret of at least thirty-two bytes';
 
 $ENV{PORT} = port(8081);
-$ENV{TMPDIR} = $t->testdir();               # where PHP has its files
 
 my %listen = ('listen  8080;' => 'listen 127.0.0.1:8080;');
 my $dir = realpath('../conf-examples');
@@ -36,7 +35,10 @@ answers($t, 'Python', 'python3', "$dir/backend-python/server.py");
 
 example_conf($t, 'backend-php.conf', %listen,
     '127.0.0.1:9000' => '127.0.0.1:8082',
-    '/srv/backend-php' => "$dir/backend-php");
+    '/srv/backend-php' => "$dir/backend-php",
+    'LESSONS_DIR     /var/lib/lessons' =>
+        'LESSONS_DIR ' . $t->testdir() . '/lessons');
+mkdir $t->testdir() . '/lessons', 0700;
 $ENV{PHP_FCGI_CHILDREN} = 2;
 $t->run_daemon('php-cgi', '-b', '127.0.0.1:' . port(8082));
 $t->waitforsocket('127.0.0.1:' . port(8082));

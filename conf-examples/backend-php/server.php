@@ -5,7 +5,8 @@
 
 const LESSONS = ['intro', 'practice', 'test'];
 
-// PHP remembers nothing: lessons that are finished stand in a file of the user
+// PHP remembers nothing: lessons that are finished stand in a file of the user,
+// in a directory that is php-fpm's alone, which LESSONS_DIR names
 
 function answer($call)
 {
@@ -16,15 +17,18 @@ function answer($call)
     }
 
     $user = $call->userId ?? $call->connectionId;
-    $file = sys_get_temp_dir() . '/lessons.' . hash('sha256', $user);
-    $n = (int) @file_get_contents($file);
+    $dir = $_SERVER['LESSONS_DIR'];
+    $file = fopen("$dir/" . hash('sha256', $user), 'c+');
+    flock($file, LOCK_EX);        // one request of the user after the other
+    $n = (int) fgets($file);
 
     switch ($call->message->action ?? '') {
     case 'next_lesson':
         return ['ack' => ['lesson' => LESSONS[$n] ?? null]];
 
     case 'finish_lesson':
-        file_put_contents($file, $n + 1);
+        rewind($file);
+        fwrite($file, (string) ($n + 1));
         return ['ack' => ['finished' => $n + 1],
                 'publish' => ['type' => 'lesson-finished', 'userId' => $user,
                               'lesson' => LESSONS[$n] ?? null]];
