@@ -45,7 +45,7 @@ http {
         state     %%TESTDIR%%/state;
         history   events=1000 size=256k;
         presence  memory leave=500ms tick=10ms;
-        redis     redis://127.0.0.1:8379 timeout=300ms;
+        redis     redis://127.0.0.1:8379 timeout=1s;
 
         channel c { default on; }
         channel d { }
