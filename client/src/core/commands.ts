@@ -14,19 +14,29 @@ interface Flight {
   reject(error: unknown): void;
 }
 
+/** How a command is sent, and how long its answer is awaited. */
+export interface Flying {
+  send(text: string): void;
+  /** Bytes that the server takes. */
+  readonly most: number | undefined;
+  readonly timeout: number;
+  readonly signal: AbortSignal | undefined;
+}
+
 /** Commands in flight. */
 export interface Commands {
-  /** Transmits a command with an id of its own; gives the answer. */
-  send(
-    transmit: (text: string) => void,
-    command: Command,
-    timeout: number,
-    signal?: AbortSignal,
-  ): Promise<Reply>;
-  /** Hands an answer to who waits for it; gives the command's type. */
+  /** Sends a command with an id of its own; gives the answer. */
+  send(command: Command, how: Flying): Promise<Reply>;
+  /** Hands an answer to who waits; gives the type of what was done. */
   answer(message: Fields): string | undefined;
   /** Rejects all that are in flight. */
   fail(code: ClientErrorCode, message: string): void;
+}
+
+// The server would close the connection.
+function isTooLarge(text: string, most = Infinity): boolean {
+  return text.length * 3 > most
+    && new TextEncoder().encode(text).length > most;
 }
 
 /** Makes {@link Commands}. */
@@ -35,18 +45,24 @@ export function createCommands(clock: Clock): Commands {
   let last = 0;
 
   return {
-    send: (transmit, command, timeout, signal) =>
+    send: (command, { send, most, timeout, signal }) =>
       new Promise((resolve, reject) => {
+        const id = ++last;
+        const text = JSON.stringify({ ...command, id });
+
         if (flights.size >= MOST) {
           throw new ConductorError('queue_full', 'too many are in flight');
         }
 
-        const id = ++last;
+        if (isTooLarge(text, most)) {
+          throw new ConductorError('too_large', `larger than ${most} bytes`);
+        }
+
+        // first, since what cannot be sent is not in flight
+        send(text);
+
         const timer = createTimer(clock);
         const abort = () => flights.get(id)?.reject(aborted());
-
-        // sent first, since what cannot be sent is not in flight
-        transmit(JSON.stringify({ ...command, id }));
 
         const end = () => {
           flights.delete(id);
@@ -66,17 +82,21 @@ export function createCommands(clock: Clock): Commands {
       }),
 
     answer(message) {
-      const flight = flights.get(message.id);
+      const { type, id } = message;
+      const flight = flights.get(id);
 
-      if (message.type !== 'error') {
+      if (type === 'ack' || type === 'pong') {
         flight?.resolve(message as Reply);
-      } else {
+        return flight?.type;
+      }
+
+      if (type === 'error') {
         const reply = message as unknown as ErrorReply;
 
         flight?.reject(new ConductorError(reply.code, reply.error, reply));
       }
 
-      return flight?.type;
+      return undefined;
     },
 
     fail(code, message) {

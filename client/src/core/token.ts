@@ -2,12 +2,19 @@
 
 import type { TokenSource } from './types.js';
 
+// The same token is refused so often before it is clear that no other comes.
+const REFUSALS = 4;
+
 /** The present token source. */
 export interface Tokens {
   /** A function, which may give another token than before. */
   readonly renewable: boolean;
   /** Fetches a token; who asks meanwhile gets the same one. */
   fetch(): Promise<string | null>;
+  /** The server has refused a token; true if no other will come. */
+  refuse(token: string | null): boolean;
+  /** The server has accepted one, or it is tried from the beginning. */
+  accept(): void;
   /** Asks anew the next time, whatever is still being fetched. */
   forget(): void;
   /** Takes another source; false if it is the same. */
@@ -17,6 +24,8 @@ export interface Tokens {
 /** Makes {@link Tokens}. */
 export function createTokens(source: TokenSource | undefined): Tokens {
   let fetching: Promise<string | null> | undefined;
+  let refused: string | null = null;
+  let refusals = 0;
 
   const forget = () => {
     fetching = undefined;
@@ -47,6 +56,16 @@ export function createTokens(source: TokenSource | undefined): Tokens {
       return mine;
     },
 
+    refuse(token) {
+      refusals = token === refused ? refusals + 1 : 1;
+      refused = token;
+      return typeof source !== 'function' || refusals >= REFUSALS;
+    },
+
+    accept() {
+      refusals = 0;
+    },
+
     forget,
 
     set(other) {
@@ -55,6 +74,7 @@ export function createTokens(source: TokenSource | undefined): Tokens {
       }
 
       forget();
+      refusals = 0;
       source = other;
       return true;
     },

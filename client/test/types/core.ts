@@ -49,7 +49,7 @@ createClient({ url: '/ws', token: 5 });
 // @ts-expect-error or a function that gives one
 createClient({ url: '/ws', token: async () => 5 });
 // @ts-expect-error a value of a filter is no object
-createClient({ url: '/ws', subscriptions: [{ channel: 'c', filter: { a: {} } }] });
+createClient({ url: '/', subscriptions: [{ channel: 'c', filter: { a: {} } }] });
 // @ts-expect-error there is no such option
 createClient({ url: '/ws', hold: true });
 
