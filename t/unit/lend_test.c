@@ -7,6 +7,7 @@
 static void a_piece_comes_back(void);
 static void only_its_borrower_takes_it(void);
 static void places_are_few(void);
+static void what_nobody_took_is_taken_back(void);
 static void the_dead_give_back(void);
 
 
