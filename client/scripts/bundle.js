@@ -1,4 +1,5 @@
-// Prints a bundle, as a page would load it: bundle.js ENTRY [DEFINITION...].
+// Prints a script with all that it imports, as a page would load it:
+// bundle.js FILE-OR-TEXT [EXTERNAL...].  NODE_ENV is production unless told.
 
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -18,7 +19,10 @@ const { outputFiles } = await build({
   format: 'esm',
   target: 'es2021',
   jsx: 'automatic',
-  define: { 'process.env.NODE_ENV': '"production"' },
+  define: {
+    'process.env.NODE_ENV':
+      JSON.stringify(process.env.NODE_ENV ?? 'production'),
+  },
   external,
   write: false,
 });
