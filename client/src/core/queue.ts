@@ -248,7 +248,7 @@ export function createQueue(
     const last = entries[entries.length - 1];
     const direct = ready() && now >= pause && entries.every((e) => e.flies);
     const entry: Entry = {
-      at: Math.max(now, last?.at ?? 0), key: command.key || uuid(clock),
+      at: Math.max(now, last?.at ?? 0), key: command.key || uuid(),
       command, tries: 0, sent: 0, user, waiters: [], flies: false, direct,
     };
 
@@ -518,7 +518,7 @@ function storageOf(
     key, maxAge, clock,
     local: options.store ?? browserStore('localStorage'),
     session: options.store ? null : browserStore('sessionStorage'),
-    id: () => uuid(clock),
+    id: () => uuid(),
   });
 }
 
@@ -528,7 +528,9 @@ function browserLocks(): Locks | null {
   return navigator?.locks ?? null;
 }
 
-function uuid(clock: Clock): string {
+// Not from a page without TLS, nor in Node 18; and not by the clock's chance,
+// which may be the same in every tab.
+function uuid(): string {
   return globalThis.crypto?.randomUUID?.() ?? [1, 2, 3, 4]
-    .map(() => clock.random().toString(36).slice(2)).join('');
+    .map(() => Math.random().toString(36).slice(2)).join('');
 }
