@@ -115,7 +115,7 @@ const Row = memo(function Row(
       </span>
       <span className="conductor-name">
         {name}{mine && <> ({labels.you})</>}
-        {role && <span className="conductor-role">{role}</span>}
+        {role && <>{' '}<span className="conductor-role">{role}</span></>}
       </span>
       <span className="conductor-status" data-status={status}>
         {labels.status[status] ?? status}
