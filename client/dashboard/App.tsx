@@ -25,8 +25,10 @@ function Page() {
   return (
     <>
       <Header client={client} state={state}>
-        <ConnectionQualityBadge status={state.status} metrics={quality}
-          announce={false} />
+        {state.status === 'connected' && (
+          <ConnectionQualityBadge status={state.status} metrics={quality}
+            announce={false} />
+        )}
       </Header>
       <main>
         <div className="side-a">

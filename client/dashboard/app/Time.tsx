@@ -13,7 +13,13 @@ export function clock(at: number): string {
   return FORMAT.format(at);
 }
 
-/** The same as an element that machines can read. */
+/** The same with its day, unless that is today. */
+export function day(at: number): string {
+  return new Date(at).toDateString() === new Date().toDateString()
+    ? `at ${clock(at)}` : `on ${LONG.format(at)}`;
+}
+
+/** A time as an element that machines can read. */
 export function Time({ at }: { readonly at: number }) {
   return (
     <time dateTime={new Date(at).toISOString()} title={LONG.format(at)}>

@@ -41,7 +41,7 @@ function Buttons({ live, replay, begin }: {
           {held === 0 ? 'Nothing new waits' : `${brief(held)} new wait`}
         </span>
       )}
-      <button type="button" id="pause" aria-pressed={past ? undefined : paused}
+      <button type="button" id="pause" data-on={paused ? '' : undefined}
         onClick={paused ? goOn : live.pause}>
         {past ? 'Back to live' : paused ? 'Go on' : 'Pause'}
       </button>
@@ -105,12 +105,13 @@ export function Events({ client, role }: Props) {
 
   return (
     <Panel id="events" title={past ? 'Replay' : 'Live events'}
-      note={<span id="count">{brief(total)}</span>}
+      note={past ? undefined : <span id="count">{brief(total)}</span>}
       tools={<Buttons live={live} replay={replay} begin={() => {
         live.pause();
         replay.begin(filter.wanted);
       }} />}>
-      {past ? <ReplayBar replay={replay} /> : <Filter {...filter} />}
+      {past ? <ReplayBar replay={replay} wanted={filter.wanted} />
+        : <Filter {...filter} />}
       {fresh ? <Guide /> : (
         <List rows={rows} empty={past ? '' : 'Nothing of this kind yet.'} />
       )}

@@ -1,42 +1,61 @@
 // What of history is shown, and the means to go through it.
 
-import { clock } from '../app/Time.js';
+import { clock, day } from '../app/Time.js';
+import type { Wanted } from './entries.js';
 import type { Replay } from './useReplay.js';
 
-function words({ status, history, from, position }: Replay): string {
+interface Props {
+  readonly replay: Replay;
+  readonly wanted: Wanted;
+}
+
+function only({ feature, type }: Wanted): string {
+  return [
+    feature === '' ? '' : ` of the feature ${feature}`,
+    type === '' ? '' : ` of the type ${type}`,
+  ].join('');
+}
+
+function begins({ history, from }: Replay): string {
+  return history?.complete === false
+    ? 'Older ones are not held any more.'
+    : `It begins ${day(from ?? 0)}, when this browser first came here.`;
+}
+
+function words(replay: Replay, wanted: Wanted): string {
+  const { status, history, position } = replay;
+
   if (status === 'loading') {
     return 'Asking the server for what it still holds.';
   }
 
   if (status === 'failed' || history === null) {
-    return 'History cannot be had: the server cannot be reached.';
+    return 'It cannot be had: the server cannot be reached.';
   }
 
   const { events, complete } = history;
 
   if (events.length === 0) {
-    return complete ? `No events since ${clock(from ?? 0)}, when this browser`
-      + ' first came here.'
+    return complete ? `No events${only(wanted)} yet. ${begins(replay)}`
       : 'The server does not hold what came before any more. From now on it'
         + ' can be replayed.';
   }
 
-  const last = events[Math.max(0, position - 1)];
-  const older = complete ? '' : ' Older ones are not held any more.';
+  const last = events[position - 1];
 
-  return `Event ${position} of ${events.length}`
-    + `${last === undefined ? '' : `, as of ${clock(last.timestamp)}`}.`
-    + older;
+  return `Event ${position} of ${events.length}${only(wanted)}`
+    + `${last === undefined ? '' : `, as of ${clock(last.timestamp)}`}. `
+    + begins(replay);
 }
 
 /** Stands above the list while it shows the past. */
-export function ReplayBar({ replay }: { readonly replay: Replay }) {
+export function ReplayBar({ replay, wanted }: Props) {
   const length = replay.history?.events.length ?? 0;
 
   return (
     <div className="replay" role="group" aria-label="Replay">
       <p id="replay-text" aria-live="polite">
-        <b>History</b> <span>{words(replay)}</span>
+        <b>History</b> <span>{words(replay, wanted)}</span>
       </p>
       {length > 0 && (
         <div className="replay-tools">

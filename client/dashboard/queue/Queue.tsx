@@ -41,6 +41,10 @@ function Meter({ size, limit }: {
 }
 
 function hint(state: State, size: number): string {
+  if (state.status === 'closed') {
+    return 'This page may not connect: nothing new is taken.';
+  }
+
   if (size === 0) {
     return state.status === 'connected'
       ? 'Empty: what you publish is sent at once. Without a connection it'
@@ -60,30 +64,26 @@ export function Queue({ client, state }: Props) {
   return (
     <Panel id="queue" title="Offline queue"
       note={<span id="queued">{items.length}</span>}
-      tools={(
-        <>
-          {items.length > 0 && (
-            <button type="button" id="clear" onClick={clearQueue}>Clear</button>
-          )}
-          {state.status !== 'closed' && (
-            <button type="button" id="offline"
-              onClick={() => chosen ? client.connect() : client.disconnect()}>
-              {chosen ? 'Go online' : 'Work offline'}
-            </button>
-          )}
-        </>
+      tools={state.status !== 'closed' && (
+        <button type="button" id="offline"
+          onClick={() => chosen ? client.connect() : client.disconnect()}>
+          {chosen ? 'Go online' : 'Work offline'}
+        </button>
       )}>
       <Meter size={items.length} limit={LIMIT} />
       <p className="soft" id="queue-hint">{hint(state, items.length)}</p>
       {items.length > 0 && (
-        <ol id="queue" role="list" className="queue">
-          {items.map((item) => (
-            <li key={item.key}>
-              <Time at={item.at} />
-              <span>{words(item.command)}</span>
-            </li>
-          ))}
-        </ol>
+        <>
+          <ol id="queue" role="list" className="queue">
+            {items.map((item) => (
+              <li key={item.key}>
+                <Time at={item.at} />
+                <span>{words(item.command)}</span>
+              </li>
+            ))}
+          </ol>
+          <button type="button" id="clear" onClick={clearQueue}>Clear</button>
+        </>
       )}
     </Panel>
   );
