@@ -204,6 +204,17 @@ describe('a client', () => {
     });
   });
 
+  it('is welcomed once', async () => {
+    const it = fake();
+
+    await it.up();
+
+    const { state } = it.client;
+
+    it.socket.welcome({ userId: 'bob' });
+    expect(it.client.state).toBe(state);
+  });
+
   it('gives up an attempt that takes too long', async () => {
     const it = fake({ connectTimeout: 3_000 });
 

@@ -343,6 +343,18 @@ describe('a position that is stored', () => {
     expect(stored(store)).toEqual({ since: '1-1', user: 'ann' });
   });
 
+  it('is not stored once more while it is the same', async () => {
+    const store = new FakeStore();
+    const set = vi.spyOn(store, 'setItem');
+    const it = fake({ resume: { store, key: 'k' } });
+
+    await it.up();
+    await it.clock.pass(0);
+    it.socket.end();
+    it.client.disconnect();
+    expect(set).toHaveBeenCalledTimes(1);
+  });
+
   it('is resumed from after a reload of the page', async () => {
     const it = fake(kept('1-5', 'ann'));
 

@@ -115,7 +115,6 @@ export function createRecovery(given: RecoveryOptions): Recovery {
       if (type === 'pong') {
         move(lastEventId);
       } else if (type === 'resumed') {
-        held = false;
         move(lastEventId);
         given.recovered(message.recovered === true && complete);
       } else if (type !== 'ack' && typeof eventId === 'string') {

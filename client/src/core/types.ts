@@ -79,21 +79,33 @@ export type EventOf<K extends string> =
 /** The first message of a connection. */
 export interface Welcome {
   readonly type: 'welcome';
+  /** Another one for each connection. */
   readonly connectionId: string;
+  /** A greeting, for people. */
   readonly message: string;
+  /** The server's time, Unix milliseconds. */
   readonly timestamp: number;
+  /** Null for one who is nobody in particular. */
   readonly userId: string | null;
   /** The roles, with commas between them. */
   readonly role: string | null;
+  /** The name of the server. */
   readonly server: string;
+  /** The position at which the connection begins. */
   readonly lastEventId: string;
   /** How often the server sends a ping, in milliseconds; 0 if never. */
   readonly pingMs: number;
+  /** What is not limited is missing. */
   readonly limits: {
+    /** So many messages may be sent in `per` milliseconds. */
     readonly messages?: number;
+    /** So many bytes may be sent in `per` milliseconds. */
     readonly bytes?: number;
+    /** Milliseconds. */
     readonly per?: number;
+    /** Bytes of one message to the server. */
     readonly maxMessage: number;
+    /** Bytes that may wait for this client before it is too slow. */
     readonly maxQueue: number;
   };
 }
@@ -103,9 +115,12 @@ export type ReviewerStatus = 'online' | 'away' | 'busy' | 'offline';
 
 /** One who is present, as `presence-list` and `presence-diff` tell it. */
 export interface Reviewer {
+  /** Of the user, or of the connection of one who is nobody. */
   readonly reviewerId: string;
   readonly userId: string | null;
+  /** In an update, the connection that brought it. */
   readonly connectionId?: string;
+  /** The roles, with commas between them. */
   readonly role: string | null;
   readonly status: ReviewerStatus;
   readonly currentFeature: string | null;
@@ -117,9 +132,17 @@ export interface Reviewer {
 /** Ends a resume, or reports a gap. */
 export interface Resumed {
   readonly type: 'resumed';
+  /** False if events are missing. */
   readonly recovered: boolean;
+  /** How many events were sent. */
   readonly count: number;
+  /** Where this client is now. */
   readonly lastEventId: string;
+  /**
+   * Why events are missing: the position is `unknown`, what follows it is
+   * `expired`, was `overrun` while it was read, did not outlive an `upgrade`,
+   * or there is a `gap` in what the server itself knows.
+   */
   readonly reason?: 'unknown' | 'expired' | 'overrun' | 'upgrade' | 'gap';
 }
 
@@ -139,6 +162,7 @@ export interface PresenceList {
   readonly reviewers: readonly Reviewer[];
   /** How many there are; `reviewers` may be fewer. */
   readonly total: number;
+  /** Some are missing. */
   readonly truncated: boolean;
   readonly timestamp: number;
 }
@@ -201,6 +225,7 @@ export type Filter = Record<string, FilterValue | readonly FilterValue[]>;
 /** A channel that is received, all of it or filtered. */
 export interface Subscription {
   readonly channel: string;
+  /** Without one, all of the channel is received. */
   readonly filter?: Filter;
 }
 
@@ -309,7 +334,8 @@ export interface ClientOptions {
   readonly since?: string;
   /**
    * Keeps the position across reloads of the page: it is stored with its
-   * user and discarded when another one connects.
+   * user and discarded when another one connects.  Tabs that share a store
+   * share the position: `sessionStorage` has one for each.
    */
   readonly resume?: { readonly store: Store; readonly key: string };
   /** Delays between attempts, ± 20 %; 1, 2, 4, 8 s unless told. */
