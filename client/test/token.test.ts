@@ -387,10 +387,21 @@ describe('a token that ends', () => {
     await it.clock.pass(80_000);
     it.client.disconnect();
     second.resolve('b');
-    await settle();
+    await it.clock.pass(0);
     expect(it.socket.sent).toEqual([]);
-    await it.clock.pass(1_000_000);
     expect(it.clock.pending).toBe(0);
+  });
+
+  it('is not fetched once the connection is gone', async () => {
+    const token = giving(until(100));
+    const it = fake({ token, aliveInterval: 0 });
+
+    await it.up();
+    it.client.disconnect();
+    await it.clock.pass(0);
+    expect(it.clock.pending).toBe(0);
+    await it.clock.pass(100_000);
+    expect(token).toHaveBeenCalledTimes(1);
   });
 });
 
