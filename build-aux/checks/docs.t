@@ -50,6 +50,11 @@ is_deeply(rows('Close codes', 2),
 is_deeply(rows('Error codes', 1), codes('ERROR_CODES', qr/"(\w+)"/),
     'every error code is in the protocol');
 
+is_deeply([ map { [ $_ ] } slurp('client/src/core/error.ts')
+        =~ /^export type ServerErrorCode =\n(.*?);/ms ? $1 =~ /'(\w+)'/g : () ],
+    codes('ERROR_CODES', qr/"(\w+)"/),
+    'every error code is in the browser package');
+
 is_deeply(rows('Refusals', 4),
     [ map { [ $_->[2], $_->[0], $_->[1] || '', $_->[3] ] }
           @{codes('REFUSALS', qr/(\d+),\s*(\d+),\s*"(\w+)",\s*"(.*)"/)} ],
