@@ -87,8 +87,9 @@ sub text {
 }
 
 
-# Does what a person does.  Keys of WebDriver ("\x{e007}" is Enter) may be
-# among the text.
+# Does what a person does.  What a field had is taken away by keys, too: that
+# of WebDriver is not seen by every page.  Keys of WebDriver ("\x{e007}" is
+# Enter) may be among the text.
 sub click {
     my ($self, $css) = @_;
     return $self->_do(POST => $self->_element($css) . '/click', {});
@@ -97,10 +98,10 @@ sub click {
 
 sub type {
     my ($self, $css, $text) = @_;
-    my $element = $self->_element($css);
+    my $clear = "\x{e009}a\x{e000}\x{e003}";     # Control-A, Backspace
 
-    $self->_do(POST => "$element/clear", {});
-    return $self->_do(POST => "$element/value", { text => $text });
+    return $self->_do(POST => $self->_element($css) . '/value',
+        { text => $clear . $text });
 }
 
 
