@@ -21,8 +21,8 @@ export type {
   Quality, QualityMetrics, QualityMonitor, QualityOptions,
 } from './core/quality.js';
 export { createQueue } from './core/queue.js';
-export type {
-  Locks, Queue, QueueItem, QueueOptions,
-} from './core/queue.js';
+export type { Queue, QueueOptions } from './core/queue.js';
+export type { QueueItem } from './core/queue-list.js';
+export type { Locks } from './core/queue-tabs.js';
 // all of it, since only so its interfaces can be merged with
 export * from './core/types.js';

@@ -157,6 +157,11 @@ describe('useWebSocket', () => {
       expect(server.sockets).toHaveLength(0);
       hook.rerender({ url });
       await pass();
+      await welcome();
+      expect(hook.result.current.status).toBe('connected');
+      hook.rerender({ url, enabled: false });
+      await pass();
+      expect(hook.result.current.status).toBe('idle');
       expect(server.sockets).toHaveLength(1);
     });
 
@@ -327,6 +332,31 @@ describe('usePresence', () => {
     await does(() => result.current[0](2));
     expect(server.all('presence-update').map((c) => c['currentFeature']))
       .toEqual(['a', 'b']);
+  });
+
+  it('uses a client that it is given, and ends nothing of it', async () => {
+    const ws = await connected({ url });
+    const { client } = ws.result.current;
+    const { result, unmount } = renderHook(() => usePresence({ client }));
+
+    await say(list(reviewer('bob')));
+    expect(result.current.total).toBe(1);
+    unmount();
+    await pass();
+    expect(ws.result.current.status).toBe('connected');
+
+    const own = createClient({ url });
+    const other = renderHook(() => usePresence({ client: own }));
+
+    own.connect();
+    await pass();
+    await welcome();
+    await say(list(reviewer('bob'), reviewer('carl')));
+    expect(other.result.current.total).toBe(2);
+    other.unmount();
+    await pass();
+    expect(own.state.status).toBe('connected');
+    own.disconnect();
   });
 
   it('follows a given client from when it is asked', async () => {

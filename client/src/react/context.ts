@@ -19,6 +19,11 @@ export function useSession(client?: Client | null): Session {
   const above = useContext(SessionContext);
   const session = client ? sessionOf(client) : above;
 
+  useEarlyEffect(() => {
+    session?.start(false);
+    return () => session?.stop();
+  }, [session]);
+
   if (!session) {
     throw new Error(
       'no connection here: give options, or put a ConductorProvider above');
@@ -55,7 +60,7 @@ export function useOwnSession(
   const { session } = current;
   const connects = !!options?.url && options.enabled !== false;
   const token = fixed(options?.token);
-  const known = useRef({ session, token });
+  const known = useRef({ session, token, connects });
 
   useEarlyEffect(() => {
     latest.current = options;
@@ -67,14 +72,18 @@ export function useOwnSession(
   }, [session, connects]);
 
   useEarlyEffect(() => {
-    const { session: before, token: old } = known.current;
+    const before = known.current;
 
-    known.current = { session, token };
+    known.current = { session, token, connects };
 
-    if (before === session && old !== token) {
+    if (before.session === session && before.token !== token) {
       session?.client.setToken(sourceOf(options?.token, latest));
     }
-  }, [session, token]);
+
+    if (before.session === session && before.connects && !connects) {
+      session?.client.disconnect();
+    }
+  }, [session, token, connects]);
 
   return session;
 }

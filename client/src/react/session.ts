@@ -43,7 +43,7 @@ export interface Session {
   setQueue(options: QueueOptions | null): void;
   /** A component is there that uses it. */
   start(connect: boolean): void;
-  /** It is gone; if no other comes in this turn the connection ends. */
+  /** One is gone; if it was the last in this turn the connection ends. */
   stop(): void;
 }
 
@@ -85,6 +85,7 @@ function createSession(
   let queue = parts.queue ?? null;
   let presence = parts.presence ?? null;
   let wanted = queueOptions;
+  let users = 0;
   let running = false;
   let following = false;
   let skew = 0;
@@ -159,6 +160,7 @@ function createSession(
     },
 
     start(connect) {
+      users++;
       clearTimeout(timer);
 
       if (!running) {
@@ -177,8 +179,9 @@ function createSession(
     },
 
     stop() {
+      users--;
       clearTimeout(timer);
-      timer = setTimeout(end, 0);
+      timer = setTimeout(() => users || end(), 0);
     },
   };
 

@@ -1,7 +1,8 @@
 // The hook of the offline queue: what waits.
 
 import { useMemo, useSyncExternalStore } from 'react';
-import type { QueueItem, QueueOptions } from '../core/queue.js';
+import type { QueueOptions } from '../core/queue.js';
+import type { QueueItem } from '../core/queue-list.js';
 import type { Client } from '../core/types.js';
 import { useEarlyEffect, useSession } from './context.js';
 
