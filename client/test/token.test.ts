@@ -248,6 +248,27 @@ describe('a token that is fetched', () => {
     expect(it.socket.token).toBe('b');
   });
 
+  it('that comes too late does not end the wait for the other', async () => {
+    const first = later<string>();
+    const second = later<string>();
+    const other = vi.fn(() => second.promise);
+    const it = fake({ token: () => first.promise });
+
+    it.client.connect();
+    await settle();
+    it.client.setToken(other);
+    await settle();
+    first.resolve('a');
+    await settle();
+    it.client.disconnect();
+    it.client.connect();
+    await settle();
+    second.resolve('b');
+    await settle();
+    expect(other).toHaveBeenCalledTimes(1);
+    expect(it.sockets.map((socket) => socket.token)).toEqual(['b']);
+  });
+
   it('set during a handshake takes the place of that', async () => {
     const it = fake({ token: 'a' });
 
