@@ -323,6 +323,19 @@ describe('a silent connection', () => {
     expect(it.socket.closed).toBe(true);
   });
 
+  it('is asked even if the one before was lost while it was', async () => {
+    const it = fake({ aliveInterval: 20_000 });
+
+    await it.up();
+    await it.clock.pass(20_000);
+    it.socket.end();
+    await it.again();
+    it.socket.welcome();
+    it.socket.answer('resume');
+    await it.clock.pass(20_000);
+    expect(it.socket.last('ping')).toBeDefined();
+  });
+
   it('lives if it says anything at all', async () => {
     const it = fake({ aliveInterval: 20_000 });
 

@@ -200,6 +200,27 @@ describe('changes of the default subscriptions', () => {
   });
 });
 
+describe('two changes, both refused,', () => {
+  it('go back to what the server had agreed to', async () => {
+    const it = fake();
+
+    await it.up();
+    it.client.subscribe('d', { a: 1 }).catch(() => undefined);
+    it.socket.answer('subscribe');
+    await settle();
+
+    const errors = [2, 3].map((a) =>
+      rejection(it.client.subscribe('d', { a })));
+
+    it.socket.sent.slice(1).forEach(({ id }) =>
+      it.socket.say({ type: 'error', code: 'bad_message', error: '', id }));
+    await Promise.all(errors);
+    expect(said(await back(it))).toMatchObject([
+      { type: 'subscribe', filter: { a: 1 } }, { type: 'resume' },
+    ]);
+  });
+});
+
 describe('the promise of subscribe()', () => {
   it('waits for a connection', async () => {
     const it = fake();
@@ -297,6 +318,19 @@ describe('the promise of subscribe()', () => {
 
     it.client.disconnect();
     expect((await error).code).toBe('disconnected');
+  });
+
+  it('in flight at disconnect(), with another behind it, too', async () => {
+    const it = fake();
+
+    await it.up();
+
+    const errors = [1, 2].map((a) =>
+      rejection(it.client.subscribe('d', { a })));
+
+    it.client.disconnect();
+    expect((await Promise.all(errors)).map(({ code }) => code))
+      .toEqual(['disconnected', 'disconnected']);
   });
 
   it('that is not answered in time is rejected', async () => {
