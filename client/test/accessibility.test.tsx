@@ -12,7 +12,7 @@ import {
   ConnectionQualityBadge, ConnectionQualityCard, ReviewerPresence,
 } from '../src/react/index.js';
 import type { PresenceView } from '../src/react/index.js';
-import { reviewer } from './fake/page.js';
+import { reviewer } from './fake-page.js';
 
 const good: QualityMetrics = {
   latency: 120, averageLatency: 130, packetLoss: 10, stability: 95,

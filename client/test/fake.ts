@@ -39,7 +39,7 @@ export class FakeClock implements Clock {
   }
 
   /** Lets time pass, and all happen that is due in it. */
-  async pass(ms: number): Promise<void> {
+  async pass(ms = 0): Promise<void> {
     const end = this.time + ms;
 
     for (;;) {
@@ -137,21 +137,30 @@ export class FakeSocket implements Socket {
   }
 }
 
-/** Storage in memory; `full` refuses to take more. */
+/** Storage in memory; `full` refuses to take more, `forbidden` all. */
 export class FakeStore implements Store {
   readonly items = new Map<string, string>();
   full = false;
+  forbidden = false;
 
-  getItem = (key: string) => this.items.get(key) ?? null;
-  removeItem = (key: string) => void this.items.delete(key);
+  getItem = (key: string) => this.open().get(key) ?? null;
+  removeItem = (key: string) => void this.open().delete(key);
 
   setItem = (key: string, value: string) => {
     if (this.full) {
       throw new Error('QuotaExceededError');
     }
 
-    this.items.set(key, value);
+    this.open().set(key, value);
   };
+
+  private open(): Map<string, string> {
+    if (this.forbidden) {
+      throw new Error('SecurityError');
+    }
+
+    return this.items;
+  }
 }
 
 /** A client, its clock, and every socket that it has made. */

@@ -14,7 +14,7 @@ import {
 import type { ConnectionOptions } from '../src/react/index.js';
 import {
   does, list, pass, reviewer, say, server, usePage, welcome,
-} from './fake/page.js';
+} from './fake-page.js';
 
 const url = 'ws://hub.test/';
 

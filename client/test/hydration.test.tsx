@@ -10,7 +10,7 @@ import {
   useConnectionQuality, useWebSocket,
 } from '../src/react/index.js';
 import { pass, say, list, reviewer, server, usePage, welcome }
-  from './fake/page.js';
+  from './fake-page.js';
 
 usePage();
 

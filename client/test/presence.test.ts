@@ -5,8 +5,8 @@ import { createClient } from '../src/core/client.js';
 import { createPresence } from '../src/core/presence.js';
 import type { PresenceOptions } from '../src/core/presence.js';
 import type { Fields } from '../src/core/types.js';
-import { FakeClock } from './fake/clock.js';
-import { FakeServer } from './fake/server.js';
+import { FakeClock } from './fake.js';
+import { FakeServer } from './fake-server.js';
 
 const T = 1_700_000_000_000;
 

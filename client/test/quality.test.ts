@@ -5,7 +5,7 @@ import { ConductorError } from '../src/core/error.js';
 import { createQuality, grade } from '../src/core/quality.js';
 import type { QualityOptions } from '../src/core/quality.js';
 import type { Reply, Send } from '../src/core/types.js';
-import { FakeClock } from './fake/clock.js';
+import { FakeClock } from './fake.js';
 
 type Trip = number | 'lost' | ConductorError;
 

@@ -5,8 +5,8 @@ import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { createClient } from '../src/core/client.js';
 import { createQueue } from '../src/core/queue.js';
 import type { Command } from '../src/core/types.js';
-import { FakeClock } from './fake/clock.js';
-import { FakeServer } from './fake/server.js';
+import { FakeClock } from './fake.js';
+import { FakeServer } from './fake-server.js';
 
 const KEY = 'aivo_websocket_queue';
 

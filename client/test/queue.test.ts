@@ -1,13 +1,12 @@
 // The offline queue, with a clock and a server that obey.
 
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { createClient } from '../src/core/client.js';
 import { createQueue } from '../src/core/queue.js';
 import type { QueueOptions } from '../src/core/queue.js';
 import type { Command, Fields } from '../src/core/types.js';
-import { FakeClock } from './fake/clock.js';
-import { FakeServer } from './fake/server.js';
-import { FakeStore } from './fake/store.js';
+import { FakeClock, FakeStore } from './fake.js';
+import { FakeServer } from './fake-server.js';
 
 const KEY = 'aivo_websocket_queue';
 
@@ -51,7 +50,8 @@ function tab(at: World, options: QueueOptions = {}) {
     return promise;
   };
 
-  return { client, queue, online, offline, send };
+  return { client, queue, online, offline, send,
+    pass: () => at.clock.pass() };
 }
 
 const said = (n: number): Command => ({ type: 'agent:a', n });
@@ -62,7 +62,7 @@ const refuse = (code: string, more: Fields = {}) => () =>
   ({ type: 'error', code, error: code, ...more });
 
 const stored = ({ store }: World) =>
-  JSON.parse(store.data.get(KEY) ?? '{"items":[]}') as
+  JSON.parse(store.items.get(KEY) ?? '{"items":[]}') as
     { user?: string; items: Fields[] };
 
 describe('a queue', () => {
@@ -187,6 +187,19 @@ describe('a queue', () => {
     expect(stored(at).items).toEqual([]);
     await online();
     expect(at.server.all('agent:a')).toEqual([]);
+  });
+
+  it('does not hold on to what could abort it', async () => {
+    const at = world();
+    const { client, online } = tab(at);
+    const { signal } = new AbortController();
+    const adds = vi.spyOn(signal, 'addEventListener');
+    const removes = vi.spyOn(signal, 'removeEventListener');
+
+    await online();
+    await client.send(said(1), { signal });
+    expect(adds).toHaveBeenCalledTimes(1);
+    expect(removes.mock.calls[0]?.[1]).toBe(adds.mock.calls[0]?.[1]);
   });
 
   it('is cleared', async () => {
@@ -505,7 +518,7 @@ describe('a stored queue', () => {
   ])('may be corrupt: %s', async (text) => {
     const at = world();
 
-    at.store.data.set(KEY, text);
+    at.store.items.set(KEY, text);
 
     const { queue, send, online } = tab(at);
 
@@ -521,7 +534,7 @@ describe('a stored queue', () => {
     const { send } = tab(at, { persistToStorage: false });
 
     send(said(1));
-    expect(at.store.data.size).toBe(0);
+    expect(at.store.items.size).toBe(0);
   });
 
   it('has a key of its own', async () => {
@@ -529,7 +542,7 @@ describe('a stored queue', () => {
     const { send } = tab(at, { storageKey: 'other' });
 
     send(said(1));
-    expect([...at.store.data.keys()]).toEqual(['other']);
+    expect([...at.store.items.keys()]).toEqual(['other']);
   });
 });
 
@@ -611,6 +624,27 @@ describe('several tabs', () => {
     calls.forEach((call) => call());
     await at.clock.pass();
     expect(two.queue.size).toBe(1);
+  });
+
+  it('send what a tab had that has crashed', async () => {
+    const at = world();
+    const one = tab({ ...at, clock: new FakeClock() });
+
+    one.client.connect();
+    await one.pass();
+    at.server.last.welcome('alice').lose();
+    await one.pass();
+    one.send(said(1));
+
+    // its clock stands still from now on
+    const two = tab(at);
+
+    await two.online('alice');
+    await at.clock.pass(89_000);
+    expect(at.server.all('agent:a')).toEqual([]);
+    await at.clock.pass(1000);
+    expect(ns(at.server.all('agent:a'))).toEqual([1]);
+    expect(stored(at).items).toEqual([]);
   });
 
   it('leave no timer behind', async () => {

@@ -8,7 +8,7 @@ import {
   useOfflineQueue, useWebSocket,
 } from '../src/react/index.js';
 import type { Connection } from '../src/react/index.js';
-import { does, pass, server, usePage, welcome } from './fake/page.js';
+import { does, pass, server, usePage, welcome } from './fake-page.js';
 
 usePage();
 

@@ -87,11 +87,11 @@ export function createQueue(
   const ready = () => !closed && client.state.status === 'connected';
   const flying = () => list.all.some((entry) => entry.flies);
 
-  /** Sees whether there is another connection, perhaps of another user. */
+  /** Sees whether there was another connection, perhaps another user's. */
   function meet(): void {
-    const { welcome, status } = client.state;
+    const { welcome } = client.state;
 
-    if (welcome && welcome !== seen && status === 'connected') {
+    if (welcome && welcome !== seen) {
       seen = welcome;
       pause = 0;
       disown(welcome.userId);

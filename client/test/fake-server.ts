@@ -2,7 +2,7 @@
 
 import type {
   Fields, Socket, SocketConstructor,
-} from '../../src/core/types.js';
+} from '../src/core/types.js';
 
 /** One connection, seen from the server. */
 export class FakeSocket implements Socket {

@@ -2,8 +2,8 @@
 
 import { act, cleanup } from '@testing-library/react';
 import { afterEach, beforeEach, vi } from 'vitest';
-import type { Fields } from '../../src/core/types.js';
-import { FakeServer } from './server.js';
+import type { Fields } from '../src/core/types.js';
+import { FakeServer } from './fake-server.js';
 
 /** The server that every WebSocket of the page connects to. */
 export let server: FakeServer;
