@@ -129,6 +129,18 @@ describe('a listener', () => {
     expect(heard).toEqual(['first']);
   });
 
+  it('that is added by another hears the next message first', async () => {
+    const it = fake();
+    const heard = vi.fn();
+
+    it.client.on('e', () => it.client.on('e', heard));
+    await it.up();
+    it.socket.say({ type: 'e' });
+    expect(heard).not.toHaveBeenCalled();
+    it.socket.say({ type: 'e' });
+    expect(heard).toHaveBeenCalledTimes(1);
+  });
+
   it('may be added twice, and go once', async () => {
     const it = fake();
     const heard = vi.fn();

@@ -71,6 +71,16 @@ describe('navigation', () => {
     expect(said()).toEqual(['two']);
   });
 
+  it('says nothing after its end, whatever it was about to say', async () => {
+    const said = track();
+
+    history.pushState(null, '', '/one');
+    history.pushState(null, '', '/two');
+    end();
+    await turn();
+    expect(said()).toEqual([]);
+  });
+
   it('leaves the history as it was', async () => {
     const { pushState } = history;
     const said = track();
