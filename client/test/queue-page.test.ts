@@ -131,6 +131,36 @@ describe('a page that is loaded again', () => {
   });
 });
 
+describe('a page that is left open', () => {
+  it('says nothing of its user when another one has come', async () => {
+    const before = await open('alice');
+
+    before.client.disconnect();
+    await open('bob');
+    await before.tell('storage', { key: KEY });
+    await clock.pass(60_000);
+    before.queue.clear();
+    await clock.pass(60_000);
+    expect(localStorage.getItem(KEY)).not.toContain('alice');
+  });
+
+  it('discards nothing of another user', async () => {
+    const before = await open('alice');
+
+    before.client.disconnect();
+
+    const other = await open('bob');
+
+    await other.offline();
+    other.send({ type: 'agent:a' });
+    await other.tell('pagehide');
+    await before.tell('storage', { key: KEY });
+    await clock.pass(60_000);
+    expect((await open('bob')).queue.size).toBe(0);
+    expect(server.all('agent:a')).toHaveLength(1);
+  });
+});
+
 describe('a page that is closed', () => {
   it('leaves what it had to another tab', async () => {
     const one = await open('alice');

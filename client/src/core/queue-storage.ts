@@ -34,8 +34,10 @@ interface Content {
 
 /** How {@link QueueStorage.exchange} does it. */
 export interface How {
-  /** The user of the connection; undefined if there has not been one. */
+  /** The user of this tab; undefined if it has not been connected. */
   readonly user: string | null | undefined;
+  /** That user has just come: others have nothing to do here any more. */
+  readonly met: boolean;
   /** How many to take over of tabs that are gone. */
   readonly room: number;
   /** Milliseconds until others may take over what is stored now. */
@@ -44,7 +46,7 @@ export interface How {
 
 /** What {@link QueueStorage.exchange} brought. */
 export interface Exchanged {
-  /** Who is connected, or was last known to be. */
+  /** The user of this tab, or of the last `welcome` of any. */
   readonly user: string | null | undefined;
   /**
    * Entries that are this tab's from now on: those that it had before its
@@ -93,10 +95,11 @@ export function createStorage(options: StorageOptions): QueueStorage {
 
   const back = () => void quiet(() => session?.removeItem(mark));
 
-  const exchange: QueueStorage['exchange'] = (own, { user, room, lease }) => {
+  const exchange: QueueStorage['exchange'] = (own, how) => {
+    const { met, room, lease } = how;
     const now = clock.now();
     const found = read(local, key, now - options.maxAge);
-    const known = user === undefined ? found.user : user;
+    const user = how.user === undefined ? found.user : how.user;
     const kept: Saved[] = [];
     const taken: Saved[] = [];
     const lost = new Set(now > end ? written : []);
@@ -109,9 +112,9 @@ export function createStorage(options: StorageOptions): QueueStorage {
       } else if (item.till > now) {
         kept.push(item);
         next = Math.min(next, item.till);
-      } else if (item.user === known && taken.length < room) {
+      } else if (item.user === user && taken.length < room) {
         taken.push(item);
-      } else if (item.user === known || user === undefined) {
+      } else if (item.user === user || !met) {
         kept.push(item);
       }
     }
@@ -123,11 +126,13 @@ export function createStorage(options: StorageOptions): QueueStorage {
     const mine = [...taken, ...own.filter((entry) => !lost.has(entry.key))]
       .map((entry) => ({ ...entry, tab, till: end }));
 
-    if (write(local, key, { user: known, items: [...kept, ...mine] })) {
+    const items = [...kept, ...mine];
+
+    if (write(local, key, { user: met ? user : found.user, items })) {
       written = mine.map((item) => item.key);
     }
 
-    return { user: known, taken, lost, next };
+    return { user, taken, lost, next };
   };
 
   back();

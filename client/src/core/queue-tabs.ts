@@ -22,6 +22,8 @@ export interface TabsOptions {
   readonly locks: Locks | null | undefined;
   readonly list: List;
   readonly id: () => string;
+  /** Whether there is a connection. */
+  readonly ready: () => boolean;
   /** Something is there that was not. */
   readonly wake: () => void;
 }
@@ -54,15 +56,15 @@ export function createTabs(options: TabsOptions): Tabs {
   });
   const locks = options.locks === undefined ? browserLocks() : options.locks;
 
-  let met = false;
+  let known = false;
   let user: string | null | undefined;
   let renew = Infinity;
   let adoptable = Infinity;
   let closed = false;
 
-  function store(room = 0, lease = LEASE): void {
+  function store(room = 0, lease = LEASE, met = false): void {
     const got = storage.exchange(list.all.map(saved),
-      { user: met ? user : undefined, room, lease });
+      { user: known ? user : undefined, met, room, lease });
 
     user = got.user;
     adoptable = got.next;
@@ -121,7 +123,8 @@ export function createTabs(options: TabsOptions): Tabs {
 
     get due() {
       return Math.min(list.all.length ? renew : Infinity,
-        met && list.all.length < options.maxSize ? adoptable : Infinity);
+        options.ready() && list.all.length < options.maxSize
+          ? adoptable : Infinity);
     },
 
     begin() {
@@ -132,8 +135,8 @@ export function createTabs(options: TabsOptions): Tabs {
 
     meet(name) {
       user = name;
-      met = true;
-      store();
+      known = true;
+      store(0, LEASE, true);
       adopt();
     },
 
@@ -142,7 +145,7 @@ export function createTabs(options: TabsOptions): Tabs {
     tick() {
       const now = clock.now();
 
-      if (now >= adoptable) {
+      if (now >= adoptable && options.ready()) {
         adopt();
       } else if (now >= renew) {
         store();

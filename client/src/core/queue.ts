@@ -81,7 +81,7 @@ export function createQueue(
   const tabs = options.persistToStorage === false ? noTabs() : createTabs({
     key: storageKey, maxAge, maxSize: maxQueueSize, clock, list,
     store: options.store, locks: options.locks,
-    id: uuid, wake: () => pump(),
+    id: uuid, ready: () => ready(), wake: () => pump(),
   });
 
   const ready = () => !closed && client.state.status === 'connected';
