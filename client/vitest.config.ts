@@ -3,6 +3,9 @@
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
+  // no name is looked up, which not every machine can
+  server: { host: '127.0.0.1' },
+
   test: {
     include: ['test/**/*.test.{ts,tsx}'],
     environment: 'node',
