@@ -60,6 +60,7 @@ http {
         location = /https {
             proxy_pass https://127.0.0.1:8091;
             proxy_ssl_verify on;
+            proxy_ssl_session_reuse off;
             proxy_ssl_name localhost;
             proxy_ssl_trusted_certificate CERT;
         }
