@@ -188,9 +188,9 @@ ngx_conductor_errand_begin(void *data)
 
     ngx_conductor_backend_leave(doing->backend);
 
-    /* or it made way */
+    /* or it made way: nobody has done it, and the keeper forgets it */
 
-    ngx_conductor_errand_end(doing, (rc == NGX_DECLINED) ? CDR_LEND_DONE
+    ngx_conductor_errand_end(doing, (rc == NGX_DECLINED) ? CDR_LEND_LOST
                                                          : CDR_LEND_REFUSED,
                              0);
 }
