@@ -9,7 +9,8 @@
 #define NGX_CONDUCTOR_RELEASE_TELL 64       /* if they are told of */
 #define NGX_CONDUCTOR_REAP_AGAIN   10       /* ms between two searches */
 #define NGX_CONDUCTOR_RELEASE_WAIT 1000     /* ms that back ends may take for
-                                               a thing, to be waited for */
+                                               a thing, to be waited for, */
+#define NGX_CONDUCTOR_RELEASE_LONG 60000    /* and for all that is left */
 
 
 /* Connections that are given back, and those that the audit log is to tell. */
@@ -30,13 +31,24 @@ static void ngx_conductor_release_tell(ngx_conductor_release_t *rel);
 static ngx_uint_t ngx_conductor_release_waits(ngx_conductor_hub_t *hub);
 
 
+/* The hub whose back ends this process waits for, and since when. */
+
+static ngx_conductor_hub_t  *ngx_conductor_release_hub;
+static ngx_msec_t            ngx_conductor_release_since;
+
+static ngx_uint_t            ngx_conductor_release_now;  /* do not wait */
+
+
 /* Gives back what processes held that are gone without a word. */
 
 void
 ngx_conductor_reap(ngx_conductor_hub_t *hub)
 {
     uint32_t     i, incarnation;
+    ngx_uint_t   rest;
     cdr_slot_t  *slot;
+
+    rest = 0;
 
     for (i = cdr_slots_next(&hub->slots, 0);
          i < CDR_SLOTS;
@@ -50,6 +62,7 @@ ngx_conductor_reap(ngx_conductor_hub_t *hub)
                                                      hub->incarnation - 1,
                                                      CDR_ENDED_LOST)
                              == NGX_AGAIN;
+            rest |= hub->behind;
             continue;
         }
 
@@ -74,12 +87,22 @@ ngx_conductor_reap(ngx_conductor_hub_t *hub)
             == NGX_OK)
         {
             ngx_conductor_slot_release(hub, i, incarnation);
+
+        } else {
+            rest = 1;
         }
+    }
+
+    if (!rest && ngx_conductor_release_hub == hub) {
+        ngx_conductor_release_hub = NULL;
     }
 }
 
 
-/* NGX_OK, or NGX_DECLINED if that was done a moment ago: many may ask. */
+/*
+ * NGX_OK, or NGX_DECLINED if that was done a moment ago: many may ask.  Who
+ * would be refused does not wait for back ends.
+ */
 
 ngx_int_t
 ngx_conductor_reap_again(ngx_conductor_hub_t *hub)
@@ -90,7 +113,9 @@ ngx_conductor_reap_again(ngx_conductor_hub_t *hub)
 
     hub->reaped = ngx_current_msec;
 
+    ngx_conductor_release_now = 1;
     ngx_conductor_reap(hub);
+    ngx_conductor_release_now = 0;
 
     return NGX_OK;
 }
@@ -133,6 +158,7 @@ ngx_conductor_give_back(ngx_conductor_hub_t *hub, ngx_uint_t slot,
 
     n = 0;
     cursor = 0;
+    rc = CDR_AGAIN;
 
     ngx_conductor_release_begin(hub, &rel, ending);
 
@@ -153,7 +179,9 @@ ngx_conductor_give_back(ngx_conductor_hub_t *hub, ngx_uint_t slot,
 
     ngx_conductor_zone_unlock(hub);
 
-    do {
+    while (rc == CDR_AGAIN
+           && (ending != CDR_ENDED_LOST || !ngx_conductor_release_waits(hub)))
+    {
         ngx_conductor_zone_lock(hub);
 
         live = cdr_registry_live(&hub->registry);
@@ -173,10 +201,7 @@ ngx_conductor_give_back(ngx_conductor_hub_t *hub, ngx_uint_t slot,
         ngx_conductor_zone_unlock(hub);
 
         ngx_conductor_release_tell(&rel);
-
-    } while (rc == CDR_AGAIN
-             && (ending != CDR_ENDED_LOST
-                 || !ngx_conductor_release_waits(hub)));
+    }
 
     ngx_free(rel.told);
 
@@ -192,7 +217,8 @@ ngx_conductor_give_back(ngx_conductor_hub_t *hub, ngx_uint_t slot,
 
 /*
  * Is the outbox for back ends nearly full, and do they make room there?  What
- * they are not told yet lies in the registry.
+ * they are not told yet lies in the registry, but not for ever: it is in the
+ * way of others there.
  */
 
 static ngx_uint_t
@@ -200,15 +226,26 @@ ngx_conductor_release_waits(ngx_conductor_hub_t *hub)
 {
     cdr_outbox_fill_t  fill;
 
-    if (hub->errands == NULL) {
+    if (hub->errands == NULL || ngx_conductor_release_now) {
         return 0;
     }
 
     cdr_outbox_fill(&hub->errand_box, &fill);
 
-    return fill.used > fill.size / 4 * 3
-           && ngx_current_msec - (ngx_msec_t) atomic_load(&hub->errands->moved)
-              < NGX_CONDUCTOR_RELEASE_WAIT;
+    if (fill.used <= fill.size / 4 * 3
+        || ngx_current_msec - (ngx_msec_t) atomic_load(&hub->errands->moved)
+           >= NGX_CONDUCTOR_RELEASE_WAIT)
+    {
+        return 0;
+    }
+
+    if (ngx_conductor_release_hub == NULL) {
+        ngx_conductor_release_hub = hub;
+        ngx_conductor_release_since = ngx_current_msec;
+    }
+
+    return ngx_current_msec - ngx_conductor_release_since
+           < NGX_CONDUCTOR_RELEASE_LONG;
 }
 
 

@@ -13,7 +13,7 @@ use JSON::PP;
 use Test::Conductor;
 use Test::Nginx;
 
-our @EXPORT = qw/ told tell_back /;
+our @EXPORT = qw/ told tell_back tell_slowly /;
 
 
 # Starts one on a port of its own; told() is what it was told so far: the
@@ -39,10 +39,25 @@ sub told {
 # to what is said of a user.
 sub tell_back {
     my ($t, $port, $status, $user, $other) = @_;
+
+    say_so($t, $port, 0, $status, $user // (), $other // ());
+}
+
+
+# Likewise, but it takes so many seconds for each thing.
+sub tell_slowly {
+    my ($t, $port, $status, $time) = @_;
+
+    say_so($t, $port, $time, $status);
+}
+
+
+sub say_so {
+    my ($t, $port, @say) = @_;
     my $file = file($t, $port) . '.say';
 
     open my $f, '>', "$file.new" or die "$file.new: $!";
-    print $f join ' ', $status, $user // (), $other // ();
+    print $f join ' ', @say;
     close $f;
 
     rename "$file.new", $file or die "$file: $!";
@@ -98,9 +113,10 @@ sub answered {
     return 0 if length $body < $length;
 
     open my $f, '<', $say or return 1;
-    my ($status, $user, $other) = split ' ', <$f>;
+    my ($time, $status, $user, $other) = split ' ', <$f>;
     close $f;
 
+    select undef, undef, undef, $time if $time;
     $status = $other if $user && $body =~ /"userId":"\Q$user\E"/;
 
     if ($status == 200) {
