@@ -190,7 +190,7 @@ SKIP: {
 
     skip 'no worker has all of them', 2 unless $other;
 
-    kill STOP => $worker;
+    halt($worker);
 
     my $said = wait_for(sub {
         my ($code, $said) = api($t, 'GET', '/admin/connections?user=ann');

@@ -260,7 +260,7 @@ sub at_once {
     my ($t, $code) = @_;
     my @workers = worker_pids($t);
 
-    kill 'STOP', @workers;
+    halt(@workers);
     $code->();
     kill 'CONT', @workers;
 }

@@ -192,7 +192,7 @@ sub client {
 sub stop {
     my ($t, $pid, @clients) = @_;
 
-    kill 'STOP', $pid;
+    halt($pid);
 
     # the first connection may be the one that it was to take
 

@@ -95,7 +95,7 @@ my $request = join "\x0d\x0a", 'GET / HTTP/1.1', 'Host: localhost',
 my @socks = map { connected($t) } 1 .. N;
 is(scalar(@socks), N, 'ten thousand clients connect');
 
-kill 'STOP', $_ for @workers;
+halt(@workers);
 my $asked = grep { (syswrite $_, $request) == length $request } @socks;
 my $start = clock_gettime(CLOCK_MONOTONIC);
 kill 'CONT', $_ for @workers;
@@ -124,7 +124,7 @@ is($witness->recv_until('e')->{n}, 4711, 'and the other');
 
 # all leave in one moment
 
-kill 'STOP', $_ for @workers;
+halt(@workers);
 setsockopt $_, SOL_SOCKET, SO_LINGER, pack 'ii', 1, 0 for @socks;
 close $_ for splice @socks;
 kill 'CONT', $_ for @workers;

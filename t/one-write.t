@@ -130,7 +130,7 @@ for my $ssl (0, 1) {
     my @publishers = map { publisher($t, $worker) } 1 .. 8;
 
     is(writes($ws, sub {
-        kill 'STOP', $worker;
+        halt($worker);
         publication($_) for @publishers;
         kill 'CONT', $worker;
         $ws->recv_until('e') for @publishers;
@@ -138,7 +138,7 @@ for my $ssl (0, 1) {
     }), 1, "and what eight publishers bring at once$over");
 
     is(writes($ws, sub {
-        kill 'STOP', $worker;
+        halt($worker);
         publication($publishers[0]);
         $ws->send_json({ type => 'ping', id => 'later' });
         kill 'CONT', $worker;

@@ -125,7 +125,7 @@ my ($slow, $fast) = map { { ws => $_, last => 4000, wrong => 0 } }
     $behind[0], $ahead[0];
 
 until ($slow->{last} >= 12000) {
-    kill 'STOP', $behind;
+    halt($behind);
     select undef, undef, undef, rand 0.02;
     kill 'CONT', $behind;
 
@@ -162,7 +162,7 @@ sub alone {
 sub stopped {
     my ($pid) = @_;
 
-    kill 'STOP', $pid;
+    halt($pid);
     wait_for(sub {
         open my $f, '<', "/proc/$pid/stat" or return 1;
         return <$f> =~ /\) T /;

@@ -174,7 +174,7 @@ while (my ($name, $state) = splice @states, 0, 2) {
 
         $_->reset() for splice @clients, 0, 2;
 
-        kill 'STOP', $_ for @workers;
+        halt(@workers);
         $_->send_raw(frame(1, $text), timeout => 0.01) for @clients[0, 1];
         $_->reset() for @clients;
         kill 'CONT', $_ for @workers;

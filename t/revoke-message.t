@@ -86,7 +86,7 @@ for my $ssl (0, 1) {
         my $worker = $ws->header('X-Worker');
         my $admin = admin($t, $worker);
 
-        kill 'STOP', $worker;
+        halt($worker);
         $admin->send_raw(request("u$ssl$i"));
         $ws->send_json({ type => 'publish', event => { type => 'e', n => 1 } });
         kill 'CONT', $worker;

@@ -119,7 +119,7 @@ sub while_stopped {
     my @old = worker_pids($nginx);
     my %old = map { $_ => 1 } @old;
 
-    kill 'STOP', @old;
+    halt(@old);
     write_rules($nginx, $new);
     $nginx->reload();
     wait_for(sub { workers() == grep { !$old{$_} } worker_pids($nginx) })

@@ -48,7 +48,7 @@ $t->run();
 wait_for(sub { (health($t))[1]{workers} == 2 });
 
 my ($pid) = worker_pids($t);
-kill 'STOP', $pid;
+halt($pid);
 
 my ($status, $h);
 ok(wait_for(sub {

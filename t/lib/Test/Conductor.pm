@@ -18,7 +18,7 @@ use Test::WebSocket;
 
 our @EXPORT = (qw/
     workers conductor_conf need_conductor skip_all nginx_t
-    wait_for wait_gone worker_pids keeper_pid reload_workers killed
+    wait_for wait_gone halt worker_pids keeper_pid reload_workers killed
     api publish health sql many_clients fd_count rss private_memory shared_memory
 /, @Test::WebSocket::EXPORT);
 
@@ -140,13 +140,32 @@ sub wait_gone {
 }
 
 
+# Stops processes, and waits until they stand still: a signal is only on its
+# way when kill() returns, and what is sent then would still be read.
+sub halt {
+    my (@pids) = @_;
+
+    kill 'STOP', @pids;
+
+    return wait_for(sub { !grep { process_state($_) !~ /[TZX]/ } @pids });
+}
+
+
 # Whether a process is there and no zombie.  One that is ending is there yet,
 # though its memory, and with that its title, is gone.
 sub alive {
     my ($pid) = @_;
 
-    open my $f, '<', "/proc/$pid/stat" or return 0;
-    return (<$f> // '') =~ /.*\) [^ZX] /s;
+    return process_state($pid) !~ /[ZX]/;
+}
+
+
+# The state of a process as the kernel calls it, X if there is none.
+sub process_state {
+    my ($pid) = @_;
+
+    open my $f, '<', "/proc/$pid/stat" or return 'X';
+    return (<$f> // '') =~ /.*\) (\w) /s ? $1 : 'X';
 }
 
 
