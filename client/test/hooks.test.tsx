@@ -152,6 +152,8 @@ describe('useWebSocket', () => {
       await pass();
       expect(server.sockets).toHaveLength(0);
       expect(hook.result.current.status).toBe('idle');
+      await does(() => hook.result.current.connect());
+      expect(server.sockets).toHaveLength(0);
       hook.rerender({ url, enabled: false });
       await pass();
       expect(server.sockets).toHaveLength(0);
@@ -302,8 +304,12 @@ describe('usePresence', () => {
     expect(result.current).toMatchObject({ known: false, reviewers: [] });
     await welcome();
     renders();
+
+    const { set } = result.current;
+
     await say(list(reviewer('bob'), reviewer('alice')));
     expect(renders()).toBe(1);
+    expect(result.current.set).toBe(set);
     expect(result.current.reviewers.map((r) => r.reviewerId))
       .toEqual(['alice', 'bob']);
     expect(result.current).toMatchObject(
@@ -427,6 +433,7 @@ describe('useOfflineQueue', () => {
   it('tells what waits', async () => {
     const { result } = await below(() =>
       ({ ...useWebSocket(), queue: useOfflineQueue() }));
+    const { clearQueue, flush } = result.current.queue;
 
     await does(() => {
       result.current.send({ type: 'agent:a', n: 1 }).catch(() => undefined);
@@ -434,6 +441,7 @@ describe('useOfflineQueue', () => {
     expect(result.current.queue.items).toMatchObject(
       [{ command: { type: 'agent:a', n: 1 }, tries: 0, sending: false }]);
     expect(result.current.queueSize).toBe(1);
+    expect(result.current.queue).toMatchObject({ clearQueue, flush });
     await welcome();
     expect(result.current.queue.size).toBe(0);
   });

@@ -53,11 +53,12 @@ export function useOfflineQueue(
     }
   }, [session, given]);
 
-  return useMemo(() => ({
-    items,
-    size: items.length,
-    queueSize: items.length,
+  const methods = useMemo(() => ({
     clearQueue: () => session.queue?.clear(),
     flush: () => session.queue?.flush(),
-  }), [items, session]);
+  }), [session]);
+
+  return useMemo(() => ({
+    items, size: items.length, queueSize: items.length, ...methods,
+  }), [items, methods]);
 }

@@ -1,6 +1,8 @@
 // The hook of presence: who is there, and what this client is doing.
 
-import { useEffect, useMemo, useSyncExternalStore } from 'react';
+import {
+  useCallback, useEffect, useMemo, useSyncExternalStore,
+} from 'react';
 import { NOBODY } from '../core/presence.js';
 import type { PresenceState } from '../core/presence.js';
 import type { OwnPresence } from '../core/presence-voice.js';
@@ -51,8 +53,8 @@ export function usePresence(
     }
   }, [session, status, currentFeature]);
 
-  return useMemo(() => ({
-    ...presence, stale,
-    set: (own: OwnPresence) => session.presence?.set(own),
-  }), [presence, session, stale]);
+  const set = useCallback(
+    (own: OwnPresence) => session.presence?.set(own), [session]);
+
+  return useMemo(() => ({ ...presence, stale, set }), [presence, set, stale]);
 }

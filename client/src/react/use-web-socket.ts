@@ -82,7 +82,8 @@ function methodsOf(session: Session) {
   return {
     client,
     send: client.send,
-    connect: () => client.connect(),
+    // without an address there is nothing to connect to
+    connect: () => void (client.options.url === '' || client.connect()),
     disconnect: () => client.disconnect(),
     subscribe: client.subscribe.bind(client),
     unsubscribe: client.unsubscribe.bind(client),
