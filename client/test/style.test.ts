@@ -1,4 +1,4 @@
-// The style sheet: colours that can be read, and names that are ours.
+// The style sheets: colours that can be read, and names that are ours.
 
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
@@ -34,6 +34,9 @@ function contrast(one: string, other: string): number {
   return (light + 0.05) / (dark + 0.05);
 }
 
+const parts = readFileSync(
+  new URL('../dashboard/style/parts.css', import.meta.url), 'utf8');
+
 describe('the style sheet', () => {
   it('has a light theme, a dark one, and that again by choice', () => {
     expect(themes).toHaveLength(3);
@@ -61,4 +64,10 @@ describe('the style sheet', () => {
       expect(selector).toMatch(/^\.conductor|^:where\(/);
     }
   });
+});
+
+it('what the dashboard says aloud is there before it is said', () => {
+  const empty = /output:empty \{([^}]*)\}/.exec(parts)?.[1];
+
+  expect(empty?.trim()).toBe('position: absolute;');
 });

@@ -27,24 +27,30 @@ export function Announcer({ events, total }: {
   /** How many came in all. */
   readonly total: number;
 }) {
-  const [text, setText] = useState('');
-  const told = useRef(total);
-  const newest = useRef(events);
-
-  newest.current = events;
+  const [said, say] = useState({ text: '', total });
+  const latest = useRef({ events, total });
+  const waits = total !== said.total;
 
   useEffect(() => {
-    if (total === told.current) {
+    latest.current = { events, total };
+  });
+
+  // what comes meanwhile does not put it off
+  useEffect(() => {
+    if (!waits) {
       return undefined;
     }
 
     const timer = setTimeout(() => {
-      setText(words(newest.current, total - told.current));
-      told.current = total;
-    }, text === '' ? 500 : EVERY);
+      const now = latest.current;
+
+      say((old) => ({
+        text: words(now.events, now.total - old.total), total: now.total,
+      }));
+    }, said.text === '' ? 500 : EVERY);
 
     return () => clearTimeout(timer);
-  }, [total, text]);
+  }, [waits, said]);
 
-  return <p className="unseen" role="status">{text}</p>;
+  return <p className="unseen" role="status">{said.text}</p>;
 }

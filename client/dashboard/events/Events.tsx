@@ -1,6 +1,6 @@
 // The live events: filtered, held still, or gone back through.
 
-import { useMemo, useRef } from 'react';
+import { useMemo, useRef, useState } from 'react';
 
 import type { Client, UnknownEvent } from '../../src/core/types.js';
 import { useEvents, type EventsResult } from '../../src/react/index.js';
@@ -28,6 +28,13 @@ function Buttons({ live, replay, begin }: {
 }) {
   const { paused, held } = live;
   const past = replay.status !== 'off';
+  const pause = useRef<HTMLButtonElement>(null);
+
+  // the button is gone then: the next one takes its focus
+  function goBack(): void {
+    pause.current?.focus();
+    begin();
+  }
 
   function goOn(): void {
     replay.end();
@@ -41,12 +48,12 @@ function Buttons({ live, replay, begin }: {
           {held === 0 ? 'Nothing new waits' : `${brief(held)} new wait`}
         </span>
       )}
-      <button type="button" id="pause" data-on={paused ? '' : undefined}
-        onClick={paused ? goOn : live.pause}>
+      <button type="button" id="pause" ref={pause}
+        data-on={paused ? '' : undefined} onClick={paused ? goOn : live.pause}>
         {past ? 'Back to live' : paused ? 'Go on' : 'Pause'}
       </button>
       {!past && (
-        <button type="button" id="replay" onClick={begin}>Replay</button>
+        <button type="button" id="replay" onClick={goBack}>Replay</button>
       )}
     </>
   );
@@ -86,11 +93,23 @@ function useTotal(events: readonly UnknownEvent[]): number {
   return count.current.total;
 }
 
+// A value as it is, or as it was when it began to be held.
+function useHeld<T>(value: T, hold: boolean): T {
+  const [kept, keep] = useState(value);
+
+  if (!hold && kept !== value) {
+    keep(value);
+  }
+
+  return hold ? kept : value;
+}
+
 /** The list of events with all that is done to it. */
 export function Events({ client, role }: Props) {
   const live = useEvents<string>();
   const { events, paused } = live;
   const notices = useNotices(client);
+  const told = useHeld(notices, paused);
   const filter = useFilter(client);
   const replay = useReplay(client);
   const total = useTotal(events);
@@ -98,8 +117,8 @@ export function Events({ client, role }: Props) {
   const shown = past ? replay.shown : events;
 
   const rows = useMemo(
-    () => entries(shown, past || paused ? [] : notices, filter.wanted),
-    [shown, past, paused, notices, filter.wanted]);
+    () => entries(shown, past ? [] : told, filter.wanted),
+    [shown, past, told, filter.wanted]);
 
   const fresh = !past && events.length === 0 && notices.length === 0;
 

@@ -23,7 +23,7 @@ function begins({ history, from }: Replay): string {
 }
 
 function words(replay: Replay, wanted: Wanted): string {
-  const { status, history, position } = replay;
+  const { status, history } = replay;
 
   if (status === 'loading') {
     return 'Asking the server for what it still holds.';
@@ -41,11 +41,18 @@ function words(replay: Replay, wanted: Wanted): string {
         + ' can be replayed.';
   }
 
+  return begins(replay);
+}
+
+// The slider says this to who cannot see it: a live region would go on and on
+// while it plays.
+function place({ history, position }: Replay, wanted: Wanted): string {
+  const events = history?.events ?? [];
   const last = events[position - 1];
 
-  return `Event ${position} of ${events.length}${only(wanted)}`
-    + `${last === undefined ? '' : `, as of ${clock(last.timestamp)}`}. `
-    + begins(replay);
+  return events.length === 0 ? ''
+    : `Event ${position} of ${events.length}${only(wanted)}`
+      + `${last === undefined ? '' : `, as of ${clock(last.timestamp)}`}. `;
 }
 
 /** Stands above the list while it shows the past. */
@@ -54,8 +61,9 @@ export function ReplayBar({ replay, wanted }: Props) {
 
   return (
     <div className="replay" role="group" aria-label="Replay">
-      <p id="replay-text" aria-live="polite">
-        <b>History</b> <span>{words(replay, wanted)}</span>
+      <p id="replay-text">
+        <b>History</b> {place(replay, wanted)}
+        <span aria-live="polite">{words(replay, wanted)}</span>
       </p>
       {length > 0 && (
         <div className="replay-tools">

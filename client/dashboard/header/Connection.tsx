@@ -47,14 +47,16 @@ function Next({ state }: { readonly state: State }) {
 export function Connection({ client, state }: Props) {
   const online = useOnline();
   const { status } = state;
+  const fails = state.error !== null
+    && (status === 'waiting' || status === 'connecting');
 
   return (
     <div className="connection" data-status={status}>
       <p id="state" role="status">{words(state, online)}</p>
-      {(status === 'waiting' || status === 'connecting')
-        && state.error !== null && <Next state={state} />}
-      {status === 'waiting' && (
-        <button id="again" type="button" onClick={() => client.connect()}>
+      {fails && <Next state={state} />}
+      {fails && (
+        <button id="again" type="button" onClick={() => client.connect()}
+          aria-disabled={status === 'connecting'}>
           Connect now
         </button>
       )}

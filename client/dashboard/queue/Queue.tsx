@@ -1,5 +1,7 @@
 // What waits for the connection, and the switch to work without one.
 
+import { useRef } from 'react';
+
 import type { Client, Command, Fields, State } from '../../src/core/types.js';
 import { useOfflineQueue } from '../../src/react/index.js';
 import { Panel } from '../app/Panel.js';
@@ -60,12 +62,19 @@ function hint(state: State, size: number): string {
 export function Queue({ client, state }: Props) {
   const { items, clearQueue } = useOfflineQueue();
   const chosen = state.status === 'idle';
+  const offline = useRef<HTMLButtonElement>(null);
+
+  // the button is gone then: another one takes its focus
+  function clear(): void {
+    offline.current?.focus();
+    clearQueue();
+  }
 
   return (
     <Panel id="queue" title="Offline queue"
       note={<span id="queued">{items.length}</span>}
       tools={state.status !== 'closed' && (
-        <button type="button" id="offline"
+        <button type="button" id="offline" ref={offline}
           onClick={() => chosen ? client.connect() : client.disconnect()}>
           {chosen ? 'Go online' : 'Work offline'}
         </button>
@@ -74,7 +83,8 @@ export function Queue({ client, state }: Props) {
       <p className="soft" id="queue-hint">{hint(state, items.length)}</p>
       {items.length > 0 && (
         <>
-          <ol id="queue" role="list" className="queue">
+          <ol id="queue" role="list" className="queue" tabIndex={0}
+            aria-labelledby="queue-title">
             {items.map((item) => (
               <li key={item.key}>
                 <Time at={item.at} />
@@ -82,7 +92,7 @@ export function Queue({ client, state }: Props) {
               </li>
             ))}
           </ol>
-          <button type="button" id="clear" onClick={clearQueue}>Clear</button>
+          <button type="button" id="clear" onClick={clear}>Clear</button>
         </>
       )}
     </Panel>
