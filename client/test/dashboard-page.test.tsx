@@ -1,14 +1,18 @@
 // @vitest-environment jsdom
 // What parts of the dashboard show and say aloud, and where the focus goes.
 
-import { fireEvent, render, screen } from '@testing-library/react';
+import {
+  act, cleanup, fireEvent, render, renderHook, screen,
+} from '@testing-library/react';
 import type { ReactNode } from 'react';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { Announcer } from '../dashboard/events/Announcer.js';
 import { Events } from '../dashboard/events/Events.js';
 import { ReplayBar } from '../dashboard/events/ReplayBar.js';
 import type { Replay } from '../dashboard/events/useReplay.js';
+import { useFigures } from '../dashboard/figures/useFigures.js';
 import { Connection } from '../dashboard/header/Connection.js';
+import { Publish } from '../dashboard/publish/Publish.js';
 import { Queue } from '../dashboard/queue/Queue.js';
 import { ConductorProvider, useWebSocket } from '../src/react/index.js';
 import type { UnknownEvent } from '../src/index.js';
@@ -135,5 +139,41 @@ describe('a connection that fails', () => {
     expect(screen.getByText('Trying now.')).toBeTruthy();
     expect(document.activeElement).toBe(button('Connect now'));
     expect(button('Connect now').getAttribute('aria-disabled')).toBe('true');
+  });
+});
+
+describe('the form', () => {
+  const field = (label: string) =>
+    (screen.getByLabelText(label) as HTMLSelectElement).value;
+
+  it('goes on with what is queued, and not with what is refused',
+    async () => {
+      await shown(({ client }) => <Publish client={client} />);
+      await does(() => server.last.lose());
+      fireEvent.click(button('Publish'));
+      await pass();
+      expect(field('Old status')).toBe('InReview');
+      await pass(2000);
+      await does(() => server.last.lose(4503, 'bad_role'));
+      fireEvent.click(button('Publish'));
+      await pass();
+      expect(screen.getByText('Not published: this page is not connected.'))
+        .toBeTruthy();
+      expect(field('Old status')).toBe('InReview');
+    });
+});
+
+describe('the figures', () => {
+  it.each([
+    [403, 'refused'], [404, 'refused'], [500, 'away'], [503, 'away'],
+  ])('after an answer %d are %s', async (status, then) => {
+    vi.stubGlobal('fetch', async () => ({ ok: false, status }));
+
+    const { result } = renderHook(() => useFigures());
+
+    await pass();
+    expect(result.current.status).toBe(then);
+    cleanup();
+    await act(() => vi.advanceTimersByTimeAsync(10));
   });
 });

@@ -52,8 +52,11 @@ export function useFigures(): Figures {
 
           setFigures((old) => next(old, metrics));
         } else {
-          wait = REFUSED_EVERY;
-          setFigures({ status: 'refused', samples: [] });
+          const away = answer.status >= 500;
+
+          wait = away ? EVERY : REFUSED_EVERY;
+          setFigures((old) => away ? { ...old, status: 'away' }
+            : { status: 'refused', samples: [] });
         }
       } catch {
         if (!gone.signal.aborted) {

@@ -41,7 +41,7 @@ export function Publish({ client }: { readonly client: Client }) {
     event.preventDefault();
 
     // what is queued has no answer yet, and the next change need not wait
-    const queued = client.state.status !== 'connected';
+    const queued = !['connected', 'closed'].includes(client.state.status);
 
     void publish(eventOf(draft)).then((done) => {
       if (done && !queued) {
