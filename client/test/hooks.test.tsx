@@ -214,6 +214,32 @@ describe('useWebSocket', () => {
       expect(server.all('agent:a')).toHaveLength(1);
     });
 
+  it('logs out and in: nothing connects in between', async () => {
+    const hook = await connected({ url, token: 'one' });
+    const { client } = hook.result.current;
+
+    hook.rerender({ url, enabled: false });
+    await pass();
+    expect(server.last.closed).toBe(true);
+    await does(() => {
+      hook.result.current.send({ type: 'agent:a' }).catch(() => undefined);
+    });
+    await pass(60_000);
+    expect(hook.result.current).toMatchObject(
+      { status: 'idle', queueSize: 1 });
+    expect(server.sockets).toHaveLength(1);
+
+    hook.rerender({ url, token: 'two' });
+    await pass();
+    expect(server.sockets).toHaveLength(2);
+    expect(server.last.protocols).toContain('bearer.two');
+    expect(hook.result.current.client).toBe(client);
+    await welcome('bob');
+    expect(hook.result.current).toMatchObject(
+      { userId: 'bob', queueSize: 0 });
+    expect(server.all('agent:a')).toEqual([]);
+  });
+
   it('sends what children say in their first effect', async () => {
     function Child() {
       const { send } = useWebSocket();

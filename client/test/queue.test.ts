@@ -362,6 +362,33 @@ describe('what fails', () => {
     expect(queue.size).toBe(0);
   });
 
+  it('waits on if the server refuses the client for good', async () => {
+    const at = world();
+    const { client, queue, send, online } = tab(at);
+
+    at.server.answer = () => null;
+    await online();
+
+    const lost = send(said(1));
+
+    at.server.last.lose(4503, 'forbidden');
+    await expect(lost).rejects.toMatchObject({ code: 'closed' });
+    expect(client.state.status).toBe('closed');
+
+    const [cleared, kept] = [send(said(2)), send(said(3))];
+
+    expect(ns(queue.items.map((i) => i.command))).toEqual([2, 3]);
+    queue.clear();
+    await expect(cleared).rejects.toMatchObject({ code: 'aborted' });
+    await expect(kept).rejects.toMatchObject({ code: 'aborted' });
+
+    const later = send(said(4));
+
+    at.server.answer = () => ({ type: 'ack' });
+    await online();
+    expect(await later).toMatchObject({ type: 'ack' });
+  });
+
   it('is given up before the server forgets its key', async () => {
     const at = world();
     const { send, online, offline } = tab(at);
