@@ -8,6 +8,7 @@ import type { ReactNode } from 'react';
 import { describe, expect, it, vi } from 'vitest';
 import { Announcer } from '../dashboard/events/Announcer.js';
 import { Events } from '../dashboard/events/Events.js';
+import { headline } from '../dashboard/events/headlines.js';
 import { ReplayBar } from '../dashboard/events/ReplayBar.js';
 import type { Replay } from '../dashboard/events/useReplay.js';
 import { useFigures } from '../dashboard/figures/useFigures.js';
@@ -17,6 +18,12 @@ import { Queue } from '../dashboard/queue/Queue.js';
 import { ConductorProvider, useWebSocket } from '../src/react/index.js';
 import type { UnknownEvent } from '../src/index.js';
 import { does, pass, say, server, usePage, welcome } from './fake-page.js';
+
+vi.mock('../dashboard/events/headlines.js', async (original) => {
+  const { headline: real } = await original<{ headline: typeof headline }>();
+
+  return { headline: vi.fn(real) };
+});
 
 usePage();
 
@@ -78,6 +85,16 @@ describe('events', () => {
     fireEvent.click(button('Go on'));
     await pass();
     expect(screen.getByText(/lost on their way/)).toBeTruthy();
+  });
+
+  it('are rendered once each', async () => {
+    await shown(({ client }) => <Events client={client} role="r" />);
+    await say(event(1), event(2), event(3));
+    await pass(1000);
+    vi.mocked(headline).mockClear();
+    await say(event(4));
+    expect(screen.getByText('T4')).toBeTruthy();
+    expect(vi.mocked(headline).mock.calls).toEqual([[event(4)]]);
   });
 
   it('keep the focus of who goes back through them', async () => {

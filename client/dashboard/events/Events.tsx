@@ -11,7 +11,7 @@ import { entries, type Entry } from './entries.js';
 import { Filter } from './Filter.js';
 import { Guide } from './Guide.js';
 import { ReplayBar } from './ReplayBar.js';
-import { Row } from './Row.js';
+import { EventRow, NoticeRow } from './Row.js';
 import { useFilter } from './useFilter.js';
 import { useNotices } from './useNotices.js';
 import { useReplay, type Replay } from './useReplay.js';
@@ -69,7 +69,9 @@ function List({ rows, empty }: {
       {rows.length === 0 && empty !== ''
         && <p className="soft nothing">{empty}</p>}
       <ol id="events" role="list">
-        {rows.map((entry) => <Row key={entry.key} entry={entry} />)}
+        {rows.map((entry) => entry.kind === 'event'
+          ? <EventRow key={entry.key} event={entry.event} />
+          : <NoticeRow key={entry.key} notice={entry.notice} />)}
       </ol>
     </div>
   );

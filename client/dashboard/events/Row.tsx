@@ -1,9 +1,10 @@
-// One row of the list of events.
+// The rows of the list of events; one is rendered once.
 
 import { memo } from 'react';
 
+import type { UnknownEvent } from '../../src/core/types.js';
 import { Time } from '../app/Time.js';
-import type { Entry } from './entries.js';
+import type { Notice } from './entries.js';
 import { headline } from './headlines.js';
 
 function Change({ from, to }: { readonly from: string; readonly to: string }) {
@@ -17,18 +18,22 @@ function Change({ from, to }: { readonly from: string; readonly to: string }) {
   );
 }
 
-/** An event with all its fields, or a notice. */
-export const Row = memo(function Row({ entry }: { readonly entry: Entry }) {
-  if (entry.kind === 'notice') {
-    return (
-      <li className="row notice">
-        <Time at={entry.notice.at} />
-        <p>{entry.notice.text}</p>
-      </li>
-    );
-  }
+/** What the page says itself. */
+export const NoticeRow = memo(function NoticeRow({ notice }: {
+  readonly notice: Notice;
+}) {
+  return (
+    <li className="row notice">
+      <Time at={notice.at} />
+      <p>{notice.text}</p>
+    </li>
+  );
+});
 
-  const { event } = entry;
+/** An event with all its fields. */
+export const EventRow = memo(function EventRow({ event }: {
+  readonly event: UnknownEvent;
+}) {
   const { title, change, feature, rest } = headline(event);
 
   return (
