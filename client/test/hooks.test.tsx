@@ -218,7 +218,7 @@ describe('useWebSocket', () => {
     const hook = await connected({ url, token: 'one' });
     const { client } = hook.result.current;
 
-    hook.rerender({ url, enabled: false });
+    hook.rerender({ url, token: undefined, enabled: false });
     await pass();
     expect(server.last.closed).toBe(true);
     await does(() => {

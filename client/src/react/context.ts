@@ -105,10 +105,7 @@ function isPart(value: unknown): boolean {
 function withToken(
   options: ConnectionOptions, latest: Latest,
 ): ConnectionOptions {
-  const { token: _, ...rest } = options;
-  const token = sourceOf(options.token, latest);
-
-  return token === undefined ? rest : { ...rest, token };
+  return { ...options, token: sourceOf(options.token, latest) };
 }
 
 type Latest = { readonly current: ConnectionOptions | undefined };

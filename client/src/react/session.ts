@@ -5,12 +5,17 @@ import { createPresence } from '../core/presence.js';
 import type { Presence, PresenceOptions } from '../core/presence.js';
 import { createQueue } from '../core/queue.js';
 import type { Queue, QueueOptions } from '../core/queue.js';
-import type { Client, ClientOptions, State } from '../core/types.js';
+import type {
+  Client, ClientOptions, State, TokenSource,
+} from '../core/types.js';
 
 /** A connection as a component asks for it. */
-export interface ConnectionOptions extends Omit<ClientOptions, 'url'> {
+export interface ConnectionOptions
+  extends Omit<ClientOptions, 'url' | 'token'> {
   /** Where to connect; nowhere as long as it is missing. */
   readonly url: string | URL | null | undefined;
+  /** Whose connection it is; another one changes that. */
+  readonly token?: TokenSource | undefined;
   /** `false`: connect only when `connect` is called. */
   readonly enabled?: boolean;
   /** Whether what is sent while offline waits; true unless told. */
@@ -62,9 +67,12 @@ export function sessionOf(client: Client): Session {
 
 /** Makes the session of a new client; nothing happens before it starts. */
 export function openSession(options: ConnectionOptions): Session {
-  const { url, enabled, enableOfflineQueue, queue, presence, ...rest } =
-    options;
-  const client = createClient({ ...rest, url: url ?? '' });
+  const {
+    url, token, enabled, enableOfflineQueue, queue, presence, ...rest
+  } = options;
+  const client = createClient({
+    ...rest, url: url ?? '', ...token !== undefined && { token },
+  });
 
   return createSession({ client }, true,
     enableOfflineQueue === false ? null : queue ?? {}, presence);

@@ -39,17 +39,18 @@ const EMPTY: readonly QueueItem[] = [];
  * ```
  */
 export function useOfflineQueue(
-  { client, ...options }: UseOfflineQueueOptions = {},
+  options: UseOfflineQueueOptions = {},
 ): OfflineQueue {
+  const { client, ...own } = options;
   const session = useSession(client);
-  const given = Object.keys(options).length ? JSON.stringify(options) : '';
+  const given = Object.keys(own).length ? JSON.stringify(own) : '';
 
   const items = useSyncExternalStore(session.listen,
     () => session.queue?.items ?? EMPTY, () => EMPTY);
 
   useEarlyEffect(() => {
     if (given) {
-      session.setQueue(options);
+      session.setQueue(own);
     }
   }, [session, given]);
 
