@@ -30,8 +30,6 @@ class Socket {
         reviewerId: name, userId: name, role: null, status: 'online',
         currentFeature: null, connectedAt: Date.now(),
       })),
-    }, {
-      type: 'task-status-changed', taskId: 'T1', eventId: '1-1', timestamp: 1,
     }));
   }
 
@@ -66,7 +64,11 @@ root.innerHTML = process.env.HTML;
 const tree = hydrateRoot(root, page(Socket),
   { onRecoverableError: (error) => said.push(String(error)) });
 
-await until(() => /Excellent[^]*T1/.test(root.textContent));
+await until(() => /Excellent/.test(root.textContent));
+sockets[0].say({
+  type: 'task-status-changed', taskId: 'T1', eventId: '1-1', timestamp: 1,
+});
+await until(() => /T1/.test(root.textContent));
 
 const text = root.textContent;
 const before = sockets.length;
