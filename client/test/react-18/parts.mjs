@@ -7,8 +7,8 @@ import {
   usePresence, useWebSocket,
 } from 'ngx-conductor-client/react';
 
-/** What the hooks gave last. */
-export const given = {};
+/** What a hook gave last, and how many commands waited at most. */
+export const given = { most: 0 };
 
 function Page() {
   const { status, send } = useWebSocket();
@@ -17,7 +17,7 @@ function Page() {
   const queue = useOfflineQueue();
 
   usePresence({ currentFeature: 'search' });
-  Object.assign(given, { send, queue });
+  Object.assign(given, { send, most: Math.max(given.most, queue.size) });
 
   return h('main', null, h('p', null, status),
     h(ReviewerPresence),
