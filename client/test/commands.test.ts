@@ -187,7 +187,8 @@ describe('a command', () => {
     const it = fake({ aliveInterval: 0 });
 
     await it.up();
-    await expect(it.client.send({ type: 'a', n: 1n })).rejects.toThrow();
+    expect((await rejection(it.client.send({ type: 'a', n: 1n }))).code)
+      .toBe('bad_message');
     await it.clock.pass(0);
     expect(it.clock.pending).toBe(0);
   });
@@ -206,6 +207,22 @@ describe('a command', () => {
     expect((await errors.at(-1))?.code).toBe('queue_full');
     it.socket.end();
     expect((await errors[0])?.code).toBe('disconnected');
+  });
+
+  it.each([
+    { code: 'busy', error: { toString: 1, valueOf: 1 }, retryAfterMs: -5 },
+    { code: 7, error: ['x'], retryAfterMs: 'soon' },
+    { ['__proto__']: { code: 'x' }, error: null, retryAfterMs: {} },
+  ])('is refused in whatever words: %j', async (words) => {
+    const it = fake();
+
+    await it.up();
+
+    const error = rejection(it.client.send(ping));
+
+    it.socket.refuse('ping', 'x', { code: undefined, ...words });
+    expect((await error).message).toBe('');
+    expect((await error).retryAfterMs).toBe(0);
   });
 
   it('is not answered by what nobody asked for', async () => {

@@ -127,6 +127,69 @@ describe('subscriptions that were given', () => {
   });
 });
 
+describe('subscriptions that are more than a message can hold', () => {
+  const names = [...'abcdefghij'].map((name) => name.repeat(99));
+  const subscriptions = names.map((channel) => ({ channel }));
+
+  it('are said one by one', async () => {
+    const it = fake({ subscriptions, since: '1-3' });
+
+    await it.up({ lastEventId: '1-7' });
+    expect(said(it.socket)).toEqual(subscriptions.map(({ channel }) =>
+      ({ type: 'subscribe', channel })));
+    it.socket.sent.forEach(({ id }) => it.socket.say({ type: 'ack', id }));
+    await settle();
+    expect(said(it.socket).at(-1)).toEqual({ type: 'resume', since: '1-3' });
+    it.socket.answer('resume');
+    await it.clock.pass(20_000);
+    expect(it.client.state).toMatchObject({
+      status: 'connected', recovered: true,
+    });
+    expect(it.sockets).toHaveLength(1);
+  });
+
+  it('are one message again where that is large enough', async () => {
+    const it = fake({ subscriptions });
+
+    await it.up();
+    it.socket.end();
+    await it.again();
+    it.socket.welcome({ limits: { maxMessage: 9_999, maxQueue: 1 } });
+    await settle();
+    expect(said(it.socket)).toMatchObject([{ type: 'resume', subscriptions }]);
+  });
+
+  it.each([undefined, [{ channel: 'c' }]])(
+    'as a single one is, are refused and not said again: %j',
+    async (list) => {
+      const it = fake(list ? { subscriptions: list } : {});
+
+      await it.up();
+      it.socket.answer('resume');
+      await settle();
+      expect((await rejection(
+        it.client.subscribe('d', { a: 'x'.repeat(999) }))).code)
+        .toBe('too_large');
+      expect(said(await back(it))).toMatchObject([{ type: 'resume' }]);
+      it.socket.answer('resume');
+      await settle();
+      expect(it.client.state.status).toBe('connected');
+    },
+  );
+
+  it('and a position that is, are no reason to try for ever', async () => {
+    const it = fake({ since: 'x'.repeat(999) });
+
+    await it.up({ lastEventId: '1-7' });
+    expect(said(it.socket)).toEqual([{ type: 'resume', since: '1-7' }]);
+    it.socket.answer('resume');
+    await settle();
+    expect(it.client.state).toMatchObject({
+      status: 'connected', recovered: false,
+    });
+  });
+});
+
 describe('changes of the default subscriptions', () => {
   it('are said again on hold, in front of resume', async () => {
     const it = fake();

@@ -39,6 +39,20 @@ function isTooLarge(text: string, most = Infinity): boolean {
     && new TextEncoder().encode(text).length > most;
 }
 
+// What cannot be written is refused as the server would do it.
+function write(command: Fields): string {
+  try {
+    return JSON.stringify(command);
+  } catch (error) {
+    throw new ConductorError('bad_message', String(error));
+  }
+}
+
+// What is no text may be nothing that can be made one.
+function textOf(error: unknown): string {
+  return typeof error === 'string' ? error : '';
+}
+
 /** Makes {@link Commands}. */
 export function createCommands(clock: Clock): Commands {
   const flights = new Map<unknown, Flight>();
@@ -48,7 +62,7 @@ export function createCommands(clock: Clock): Commands {
     send: (command, { send, most, timeout, signal }) =>
       new Promise((resolve, reject) => {
         const id = ++last;
-        const text = JSON.stringify({ ...command, id });
+        const text = write({ ...command, id });
 
         if (flights.size >= MOST) {
           throw new ConductorError('queue_full', 'too many are in flight');
@@ -93,7 +107,8 @@ export function createCommands(clock: Clock): Commands {
       if (type === 'error') {
         const reply = message as unknown as ErrorReply;
 
-        flight?.reject(new ConductorError(reply.code, reply.error, reply));
+        flight?.reject(
+          new ConductorError(reply.code, textOf(reply.error), reply));
       }
 
       return undefined;

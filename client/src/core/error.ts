@@ -73,16 +73,20 @@ export class ConductorError extends Error {
 
   /** Milliseconds after which to go on; 0 if the server does not say. */
   get retryAfterMs(): number {
-    return Number(this.reply?.retryAfterMs ?? 0);
+    const ms = Number(this.reply?.retryAfterMs);
+
+    return ms > 0 ? ms : 0;
   }
 }
 
 // What is answered otherwise at another time.
 const PASSING = ['rate_limited', 'busy', 'unavailable', 'backend_timeout'];
 
-/** Whether the server has said no, and would say so again. */
+// What is not even sent, nor would be at another time.
+const UNSENT = ['too_large', 'bad_message'];
+
+/** Whether the server has said no, or would, and would say so again. */
 export function isRefusal(error: unknown): error is ConductorError {
-  return error instanceof ConductorError
-    && error.reply !== undefined
-    && !PASSING.includes(error.code);
+  return error instanceof ConductorError && (error.reply === undefined
+    ? UNSENT.includes(error.code) : !PASSING.includes(error.code));
 }

@@ -48,6 +48,8 @@ export function createSubscriptions(
   const wishes = new Map<string, Wish>();
   let live = false;
   let over = false;
+  // The list is more than one message can hold: it is said one by one.
+  let long = false;
 
   for (const { channel, filter } of list ?? []) {
     wishes.set(channel, {
@@ -127,7 +129,7 @@ export function createSubscriptions(
     const reply = await send({
       type: 'resume',
       since,
-      ...(list && {
+      ...(list && !long && {
         subscriptions: wanted.map(({ channel, filter }) =>
           ({ channel, ...(filter && { filter }) })),
       }),
@@ -145,6 +147,7 @@ export function createSubscriptions(
       return true;
     } catch (error) {
       if (isRefusal(error)) {
+        long ||= error.code === 'too_large';
         return false;
       }
 
@@ -154,6 +157,8 @@ export function createSubscriptions(
 
   const restore = async (since: string, here: string) => {
     let refused: Set<string> | undefined;
+
+    long = false;
 
     if (list) {
       // what is not in the list is taken away by it
@@ -165,7 +170,7 @@ export function createSubscriptions(
         return true;
       }
 
-      // a channel was refused, or the position
+      // a channel was refused, or the position, or it was too much
       refused = await sayAll();
 
       if (await tryResume(since, refused)) {
