@@ -176,6 +176,24 @@ describe('a token that is fetched', () => {
     expect(it.socket.token).toBe('a');
   });
 
+  it.each(['<html>502 Bad Gateway</html>', 'a b', 'ä', 'a\n', { a: 1 }])(
+    'is none that could be offered, but another time: %j', async (wrong) => {
+      const token = vi.fn<() => Promise<string>>()
+        .mockResolvedValueOnce(wrong as string).mockResolvedValue('a.b-c_d');
+
+      const it = fake({ token });
+
+      it.client.connect();
+      await settle();
+      expect(it.client.state).toMatchObject({
+        status: 'waiting', error: { reason: 'no_token', final: false },
+      });
+      await it.again();
+      await settle();
+      expect(it.socket.token).toBe('a.b-c_d');
+    },
+  );
+
   it('that never comes is asked for again', async () => {
     const first = later<string>();
     const token = vi.fn<() => Promise<string>>()

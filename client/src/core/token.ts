@@ -21,6 +21,20 @@ export interface Tokens {
   set(source: TokenSource | undefined): boolean;
 }
 
+// What a token may be made of; the page of an error is none, and the next
+// answer may be one.
+const TOKEN = /^[\w!#$%&'*+.^`|~-]*$/;
+
+async function fetched(source: Exclude<TokenSource, string>) {
+  const token = await source();
+
+  if (!TOKEN.test(token ?? '')) {
+    throw new TypeError('what was fetched is no token');
+  }
+
+  return token;
+}
+
 /** Makes {@link Tokens}. */
 export function createTokens(source: TokenSource | undefined): Tokens {
   let fetching: Promise<string | null> | undefined;
@@ -42,7 +56,8 @@ export function createTokens(source: TokenSource | undefined): Tokens {
       }
 
       const mine = Promise.resolve()
-        .then(() => typeof source === 'function' ? source() : source)
+        .then(() => typeof source === 'function'
+          ? fetched(source) : source)
         .then((token) => token || null);
 
       const done = () => {
