@@ -18,6 +18,15 @@ describe('the store of events', () => {
     expect(numbers(store)).toEqual([2, 3, 4]);
   });
 
+  it('may have none at all', async () => {
+    const it = fake();
+    const store = createEvents(it.client, { limit: 0 });
+
+    await it.up();
+    it.socket.say(event(1));
+    expect(store.events).toEqual([]);
+  });
+
   it('has two hundred unless told', async () => {
     const it = fake();
     const store = createEvents(it.client);

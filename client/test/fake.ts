@@ -38,6 +38,14 @@ export class FakeClock implements Clock {
     return this.timers.length;
   }
 
+  /** Sets the time of day; timers go on as if nothing had happened. */
+  set(ms: number): void {
+    this.time += ms;
+    this.timers.forEach((timer) => {
+      timer.at += ms;
+    });
+  }
+
   /** Lets time pass, and all happen that is due in it. */
   async pass(ms = 0): Promise<void> {
     const end = this.time + ms;

@@ -285,6 +285,44 @@ describe('what a client says of itself', () => {
     expect(server.all('presence-update')).toHaveLength(2);
   });
 
+  it('is said again if the server was busy', async () => {
+    const { server, presence, clock } = await connected();
+
+    server.answer = () => ({ type: 'error', code: 'busy', error: 'busy' });
+    presence.set({ status: 'busy' });
+    await clock.pass(999);
+    expect(server.all('presence-update')).toHaveLength(1);
+    server.answer = () => ({ type: 'ack' });
+    await clock.pass(60_000);
+    expect(server.all('presence-update')).toHaveLength(2);
+  });
+
+  it('can be said again if there was no answer', async () => {
+    const { server, presence, clock } = await connected();
+
+    server.answer = () => null;
+    presence.set({ status: 'busy' });
+    await clock.pass(10_000);
+    presence.set({ status: 'busy' });
+    await clock.pass();
+    expect(server.all('presence-update')).toHaveLength(2);
+  });
+
+  it('is not said after the end', async () => {
+    const { server, presence, clock } = await connected();
+
+    server.answer = () => null;
+    presence.set({ status: 'busy' });
+    await clock.pass();
+    presence.close();
+    server.last.say({
+      type: 'error', code: 'rate_limited', error: 'slow',
+      id: server.last.got.at(-1)?.['id'], retryAfterMs: 10,
+    });
+    await clock.pass(60_000);
+    expect(server.all('presence-update')).toHaveLength(1);
+  });
+
   it('is not repeated where there is no presence', async () => {
     const { server, presence, clock } = await connected();
 

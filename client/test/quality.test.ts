@@ -53,6 +53,21 @@ async function after(...trips: Trip[]) {
   return quality.metrics;
 }
 
+describe('a clock that is set', () => {
+  it.each([-3_600_000, 3_600_000])(
+    'by %i ms is no reason to stop measuring', async (ms) => {
+      const { clock, quality, pings } = monitor();
+
+      quality.start();
+      await clock.pass(1);
+      clock.set(ms);
+      await clock.pass(20_100);
+      expect(pings()).toBeGreaterThan(1);
+      expect(quality.metrics.latency).toBe(10);
+    },
+  );
+});
+
 describe('the quality of a connection', () => {
   it.each([
     [0, 'Excellent'], [99, 'Excellent'], [99.9, 'Excellent'],

@@ -59,7 +59,7 @@ export function createEvents<K extends keyof EventMap | (string & {})>(
   };
 
   const add = (event: EventOf<K>) => {
-    all = [...all, event].slice(-limit);
+    all = limit > 0 ? [...all, event].slice(-limit) : [];
 
     if (paused) {
       held++;

@@ -1,7 +1,8 @@
 // Says what a client is doing, and says it again on a new connection.
 
 import { systemClock } from './clock.js';
-import type { ConductorError } from './error.js';
+import { isRefusal } from './error.js';
+import type { ConductorError, ErrorCode } from './error.js';
 import { createTimer } from './timer.js';
 import type { Client, ReviewerStatus } from './types.js';
 
@@ -18,6 +19,11 @@ export interface Voice {
   close(): void;
 }
 
+// What is said again, and after how many milliseconds if the server does not
+// say when.
+const AGAIN: readonly ErrorCode[] = ['rate_limited', 'busy'];
+const PAUSE = 1_000;
+
 /** Makes the voice of a client. */
 export function createVoice(client: Client): Voice {
   const timer = createTimer(client.options.clock ?? systemClock);
@@ -25,6 +31,7 @@ export function createVoice(client: Client): Voice {
   let said: OwnPresence = {};
   let told = '{}';
   let user: string | null | undefined;
+  let closed = false;
 
   function tell(): void {
     const text = JSON.stringify(said);
@@ -36,9 +43,16 @@ export function createVoice(client: Client): Voice {
     told = text;
     client.send({ type: 'presence-update', ...said }, { queue: false })
       .catch((error: ConductorError) => {
-        if (error.rateLimited && told === text) {
-          told = '';
-          timer.set(error.retryAfterMs ?? 1000, tell);
+        const { code, retryAfterMs } = error;
+
+        if (told !== text || closed || isRefusal(error)) {
+          return;
+        }
+
+        told = '';
+
+        if (AGAIN.includes(code)) {
+          timer.set(retryAfterMs || PAUSE, tell);
         }
       });
   }
@@ -57,6 +71,7 @@ export function createVoice(client: Client): Voice {
     },
 
     close() {
+      closed = true;
       off();
       timer.clear();
     },

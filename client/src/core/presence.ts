@@ -219,8 +219,8 @@ async function ask(client: Client, filter?: Filter): Promise<void> {
 }
 
 /** Whether one can be told from others: the id may be hidden. */
-function isKnown(one: Reviewer): boolean {
-  return typeof one.reviewerId === 'string';
+function isKnown(one: Reviewer | null): one is Reviewer {
+  return typeof one?.reviewerId === 'string';
 }
 
 function passes(filter: Filter, one: Reviewer): boolean {

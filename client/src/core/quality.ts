@@ -110,10 +110,12 @@ export function createQuality(options: QualityOptions): QualityMonitor {
       const done = (error?: ConductorError) => {
         if (mine === turn) {
           const lost = error && !error.reply;
+          // unless the clock was set meanwhile, it is within these bounds
+          const took = Math.min(Math.max(clock.now() - begun, 0), interval);
 
-          add(lost ? null : clock.now() - begun);
-          timer.set(Math.max(error?.retryAfterMs ?? 0,
-            interval - (clock.now() - begun)), ping);
+          add(lost ? null : took);
+          timer.set(
+            Math.max(error?.retryAfterMs ?? 0, interval - took), ping);
         }
       };
 
