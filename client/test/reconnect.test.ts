@@ -179,9 +179,9 @@ describe('a page', () => {
 
   afterEach(() => it_?.client.disconnect());
 
-  const make = async (onLine = true) => {
+  const make = async (onLine = true, url = 'ws://host/ws') => {
     browser(onLine);
-    it_ = fake({ aliveInterval: 0 });
+    it_ = fake({ aliveInterval: 0, url });
     await it_.up();
     return it_;
   };
@@ -194,6 +194,31 @@ describe('a page', () => {
     expect(pause(it)).toBe(30_000);
     await it.clock.pass(30_000);
     expect(it.sockets).toHaveLength(2);
+  });
+
+  it.each([
+    'ws://localhost:5111/ws', 'ws://hub.localhost/ws', 'ws://127.0.0.1/ws',
+    'ws://127.1/ws', 'ws://[::1]:8080/ws',
+  ])('that is offline tries in haste at first where %s is', async (url) => {
+    const it = await make(false, url);
+
+    expect(await pauses(it, 4)).toEqual([1_000, 2_000, 4_000, 30_000]);
+    it.socket.end();
+    expect(pause(it)).toBe(30_000);
+    await it.clock.pass(100);
+    show('visible');
+    expect(pause(it)).toBe(900);
+  });
+
+  it.each([
+    'ws://localhost.example/ws', 'ws://127.0.0.1.example/ws',
+    'ws://mylocalhost/ws', 'ws://[::2]/ws', 'ws://127.0.0.2/ws',
+  ])('that is offline tries slowly where %s is', async (url) => {
+    const it = await make(false, url);
+
+    it.socket.end();
+    show('visible');
+    expect(pause(it)).toBe(30_000);
   });
 
   it('that goes offline while it waits, too', async () => {
@@ -270,6 +295,20 @@ describe('a page', () => {
       expect(it.client.state.status).toBe('connected');
       await it.clock.pass(1);
       expect(it.client.state.error).toMatchObject({ reason: 'silent' });
+    },
+  );
+
+  it.each([-3_600_000, 3_600_000])(
+    'whose clock is set by %i ms does not wait longer for it', async (ms) => {
+      const it = await make();
+
+      await it.clock.pass(5_000);
+      it.socket.end();
+      it.clock.set(ms);
+      say('offline');
+      expect(pause(it)).toBeLessThanOrEqual(1_000);
+      say('online');
+      expect(pause(it)).toBeLessThanOrEqual(1_000);
     },
   );
 
@@ -368,6 +407,20 @@ describe('a silent connection', () => {
     expect(it.socket.last('ping')).toBeDefined();
     await it.clock.pass(5_000);
     expect(it.client.state.status).toBe('waiting');
+  });
+
+  it('is asked even if the clock was set back', async () => {
+    const it = fake({ aliveInterval: 20_000 });
+
+    await it.up();
+    it.clock.set(-3_600_000);
+    await it.clock.pass(20_000);
+    expect(it.socket.last('ping')).toBeDefined();
+    it.socket.answer('ping', { type: 'pong' });
+    await it.clock.pass(20_000);
+    expect(it.socket.sent).toHaveLength(2);
+    await it.clock.pass(10_000);
+    expect(it.client.state.error).toMatchObject({ reason: 'silent' });
   });
 
   it('is not asked where that is switched off', async () => {

@@ -48,8 +48,9 @@ export function createAlive(options: AliveOptions): Alive {
   // One timer for many messages.
   const watch = () => {
     if (interval > 0) {
-      silence.set(last + interval - clock.now(), () => {
-        if (clock.now() - last >= interval) {
+      // the time of day may be set back: that, too, is a reason to ask
+      silence.set(Math.min(last + interval - clock.now(), interval), () => {
+        if (Math.abs(clock.now() - last) >= interval) {
           ask(PATIENCE);
         }
 

@@ -140,7 +140,7 @@ export function createConnection(
       url.searchParams.set('hold', '1');
     }
 
-    retry.began();
+    retry.began(isLocal(url.hostname));
     set({
       status: 'connecting', attempts: state.attempts + 1, retryAt: null,
     });
@@ -279,6 +279,10 @@ function addressOf(given: string | URL): URL {
   url.protocol = url.protocol.replace(/^http/, 'ws');
   url.hash = '';
   return url;
+}
+
+function isLocal(host: string): boolean {
+  return /^(?:(?:.+\.)?localhost|127\.0\.0\.1|\[::1])$/.test(host);
 }
 
 function constructorOf(options: ClientOptions): SocketConstructor {

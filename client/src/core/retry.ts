@@ -12,12 +12,16 @@ const HURRY = 1_000;
 // Milliseconds between attempts while there is said to be no network.
 const OFFLINE = 30_000;
 
+// So often it is tried in haste nevertheless, to a server on this machine:
+// that needs no network, and has only been started anew.
+const TRIES = 3;
+
 const DELAYS: readonly number[] = [1_000, 2_000, 4_000, 8_000];
 
 /** Plans attempts. */
 export interface Retry {
-  /** An attempt begins. */
-  began(): void;
+  /** An attempt begins, to an address on this machine or another. */
+  began(near: boolean): void;
   /** It has succeeded. */
   connected(): void;
   /** The connection or the attempt is over; gives when the next begins. */
@@ -41,19 +45,27 @@ export function createRetry(
   let upSince: number | undefined;
   let due = 0;
   let earliest = 0;
+  let longest = 0;
+  let local = false;
 
-  const arm = () => {
+  const arm = (hurry: boolean) => {
     const now = clock.now();
-    const at = isOnline() ? due : Math.max(due, now + OFFLINE);
+    const calm = !isOnline() && !(local && (hurry || step <= TRIES));
+
+    // the time of day may have been set back since
+    due = Math.min(due, now + longest);
+
+    const at = calm ? Math.max(due, now + OFFLINE) : due;
 
     timer.set(at - now, begin);
     return at;
   };
 
   return {
-    began() {
+    began(near) {
       timer.clear();
       last = clock.now();
+      local = near;
     },
 
     connected() {
@@ -75,11 +87,12 @@ export function createRetry(
       // a new token is fetched at once, the first time
       due = now + (verdict.token && step === 0 ? 0
         : pauseOf(delays, step, verdict.retry, clock.random()));
+      longest = due - now;
       earliest = now + (verdict.retry ?? 0);
       upSince = undefined;
       step++;
 
-      return arm();
+      return arm(false);
     },
 
     replan(hurry) {
@@ -87,7 +100,7 @@ export function createRetry(
         due = Math.min(due, Math.max(earliest, last + HURRY, clock.now()));
       }
 
-      return arm();
+      return arm(hurry);
     },
 
     stop(anew) {
