@@ -202,6 +202,76 @@ describe('a queue', () => {
     expect(removes.mock.calls[0]?.[1]).toBe(adds.mock.calls[0]?.[1]);
   });
 
+  it('refuses what is no JSON, and goes on with the rest', async () => {
+    const at = world();
+    const { queue, send, online } = tab(at);
+    const round: Command = { type: 'agent:a' };
+
+    round['self'] = round;
+
+    for (const wrong of [round, { type: 'agent:a', n: 1n }]) {
+      await expect(send(wrong)).rejects.toMatchObject({ code: 'bad_message' });
+    }
+
+    expect(queue.size).toBe(0);
+    send(said(1));
+    await online();
+    await expect(send(round)).rejects.toMatchObject({ code: 'bad_message' });
+    send(said(2));
+    expect(ns(at.server.all('agent:a'))).toEqual([1, 2]);
+  });
+
+  it('sends what it was given, whatever became of it since', async () => {
+    const at = world();
+    const { send, online } = tab(at);
+    const command = { type: 'agent:a', n: 1 };
+
+    send(command);
+    command.n = 2;
+    await online();
+    expect(ns(at.server.all('agent:a'))).toEqual([1]);
+  });
+
+  it('waits no longer than it should if the clock is set back', async () => {
+    const at = world();
+    const { send, online } = tab(at);
+
+    at.server.answer = refuse('busy');
+    await online();
+    send(said(1));
+    await at.clock.pass();
+    at.clock.set(-3_600_000);
+    at.server.answer = () => ({ type: 'ack' });
+    await at.clock.pass(40_000);
+    expect(at.server.all('agent:a')).toHaveLength(2);
+  });
+
+  it('keeps its promises when the client is refused for good', async () => {
+    const at = world();
+    const { client, queue, send, online } = tab(at);
+
+    await online();
+    at.server.last.lose(4500, 'revoked');
+
+    const sent = send(said(1));
+    const late = send(said(2));
+
+    expect(client.state.status).toBe('closed');
+    client.setToken('another');
+    await at.clock.pass();
+    at.server.last.welcome();
+    await at.clock.pass();
+    expect((await sent).type).toBe('ack');
+    expect((await late).type).toBe('ack');
+    at.server.last.lose(4500, 'revoked');
+
+    const never = send(said(3));
+
+    await at.clock.pass(86_400_000);
+    await expect(never).rejects.toMatchObject({ code: 'expired' });
+    expect(queue.size).toBe(0);
+  });
+
   it('is cleared', async () => {
     const at = world();
     const { queue, send, online } = tab(at);
@@ -484,6 +554,85 @@ describe('a stored queue', () => {
     expect(stored(at).items).toEqual([]);
   });
 
+  it.each(['waiting', 'closed', 'idle', 'connected'])(
+    'knows nobody after another token, while %s', async (status) => {
+      const at = world();
+      const { client, queue, send, online } = tab(at);
+
+      await online('alice');
+
+      if (status === 'connected') {
+        at.server.answer = refuse('forbidden');
+      } else if (status === 'idle') {
+        client.disconnect();
+      } else {
+        at.server.last.lose(status === 'closed' ? 4500 : 1006);
+      }
+
+      expect(client.state.status).toBe(status);
+
+      const old = status === 'connected' ? null : send(said(1));
+
+      client.setToken('bob');
+      await at.clock.pass();
+
+      const reply = send(said(2));
+
+      expect(stored(at).items.at(-1)).not.toHaveProperty('user');
+      at.server.answer = () => ({ type: 'ack' });
+      client.connect();
+      await at.clock.pass();
+      at.server.last.welcome('bob');
+      await at.clock.pass();
+      expect((await reply).type).toBe('ack');
+      expect(ns(at.server.all('agent:a'))).toEqual([2]);
+      expect(queue.size).toBe(0);
+
+      if (old) {
+        await expect(old).rejects.toMatchObject({ code: 'aborted' });
+      }
+
+      at.server.last.lose();
+      send(said(3));
+      expect(stored(at).items).toMatchObject([{ user: 'bob' }]);
+    });
+
+  it.each([
+    ['before', 'bob', false], ['after', 'alice', true],
+  ])('and a loss %s the server takes another token', async (_, user, had) => {
+    const at = world();
+    const { client, send, online, offline } = tab(at);
+
+    await online('alice');
+    at.server.answer = had ? () => ({ type: 'ack' }) : () => null;
+    client.setToken('other');
+    await at.clock.pass();
+    await offline();
+
+    const reply = send(said(1));
+
+    expect('user' in (stored(at).items[0] ?? {})).toBe(had);
+    at.server.answer = () => ({ type: 'ack' });
+    await online(user);
+    expect((await reply).type).toBe('ack');
+  });
+
+  it('merges nothing of two users', async () => {
+    const at = world();
+    const { client, send, online, offline } = tab(at);
+
+    await online('alice');
+    await offline();
+    send({ type: 'presence-update', currentFeature: 'secret' });
+    client.setToken('bob');
+    send({ type: 'presence-update', status: 'busy' });
+    await online('bob');
+    expect(at.server.all('presence-update')).toMatchObject([
+      { status: 'busy' }]);
+    expect(at.server.all('presence-update')[0])
+      .not.toHaveProperty('currentFeature');
+  });
+
   it('belongs to the last known user before a page is let in', async () => {
     const at = world();
     const one = tab(at);
@@ -554,6 +703,28 @@ describe('a stored queue', () => {
     await online();
     expect(ns(at.server.all('agent:a'))).toEqual([1]);
     expect(at.server.last.got).toHaveLength(1);
+  });
+
+  it('may have times of a clock that went wrong', async () => {
+    const at = world();
+    const day = 86_400_000;
+    const item = (key: string, more: Fields) => ({
+      key, command: { type: 'agent:a' }, user: 'alice', tab: 'x', ...more,
+    });
+
+    at.store.items.set(KEY, JSON.stringify({ user: 'alice', items: [
+      item('a', { at: at.clock.now() + 99 * day, till: 1e300 }),
+      item('b', { at: `${at.clock.now()}`, till: 1, tries: 'x', sent: {} }),
+    ] }));
+
+    const { queue, online } = tab(at, { maxRetries: 1 });
+
+    at.server.answer = refuse('busy');
+    await online();
+    await at.clock.pass(200_000);
+    expect(queue.size).toBe(0);
+    expect(at.server.all('agent:a').map((c) => c['key']))
+      .toEqual(['b', 'b', 'a', 'a']);
   });
 
   it('is not there if it is not wanted', async () => {

@@ -28,10 +28,13 @@ export function createClient(options: ClientOptions): Client {
   const heard = new Map<string, Listeners<[Message]>>();
   let outbox: Outbox | undefined;
 
-  const connection = createConnection(options, changes.tell, (message) => {
+  const hear = (message: Message) => {
     heard.get(message.type)?.call(message);
     heard.get('*')?.call(message);
-  });
+  };
+
+  const connection = createConnection(
+    options, changes.tell, hear, () => outbox?.unsure?.());
 
   const { recovery, connect, disconnect, setToken } = connection;
 

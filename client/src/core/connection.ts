@@ -38,16 +38,20 @@ export interface Connection
  *
  * @param changed - is called when the state is another one
  * @param hear - is called with each message that is not a repetition
+ * @param unsure - is called when the next connection may be another user's
  */
 export function createConnection(
   options: ClientOptions,
   changed: () => void,
   hear: (message: Message) => void,
+  unsure: () => void,
 ): Connection {
   const { clock = systemClock } = options;
   const tokens = createTokens(options.token);
   const commands = createCommands(clock);
   let link: Link | undefined;
+  // This connection may be the last one of its user.
+  let doubt = false;
   let unwatch: (() => void) | undefined;
 
   let state: State = {
@@ -103,9 +107,14 @@ export function createConnection(
     clock,
     tokens,
     auth: (token) => send({ type: 'auth', token }),
-    done: (token) => link?.renewed(token),
-    reconnect: (token) =>
-      begin(token === undefined ? undefined : Promise.resolve(token)),
+    done(token) {
+      doubt = false;
+      link?.renewed(token);
+    },
+    reconnect(token) {
+      doubt = true;
+      begin(token === undefined ? undefined : Promise.resolve(token));
+    },
   });
 
   const recovery = createRecovery({
@@ -121,6 +130,11 @@ export function createConnection(
 
   // The connection is over; with `last`, no other follows by itself.
   const drop = (code: ClientErrorCode, last?: boolean) => {
+    if (doubt) {
+      doubt = false;
+      unsure();
+    }
+
     link?.close();
     link = undefined;
     alive.stop();
@@ -257,16 +271,22 @@ export function createConnection(
     setToken(source) {
       const { status } = state;
 
-      if (!tokens.set(source) || status === 'idle') {
+      if (!tokens.set(source)) {
         return;
       }
 
       if (status === 'connected') {
+        doubt = true;
         renewal.now();
-      } else if (status !== 'closed') {
+        return;
+      }
+
+      unsure();
+
+      if (status === 'closed') {
+        source === undefined || connect();
+      } else if (status !== 'idle') {
         begin();
-      } else if (source !== undefined) {
-        connect();
       }
     },
   };

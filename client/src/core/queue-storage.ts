@@ -98,7 +98,7 @@ export function createStorage(options: StorageOptions): QueueStorage {
   const exchange: QueueStorage['exchange'] = (own, how) => {
     const { met, room, lease } = how;
     const now = clock.now();
-    const found = read(local, key, now - options.maxAge);
+    const found = read(local, key, now, options.maxAge);
     const user = how.user === undefined ? found.user : how.user;
     const kept: Saved[] = [];
     const taken: Saved[] = [];
@@ -151,7 +151,10 @@ export function browserStore(
   return quiet(() => (globalThis as { readonly [name: string]: unknown })[name] as Store) ?? null;
 }
 
-function read(store: Store | null, key: string, since: number): Content {
+function read(
+  store: Store | null, key: string, now: number, maxAge: number,
+): Content {
+  const since = now - maxAge;
   const text = quiet(() => store?.getItem(key));
   const found = quiet(() => JSON.parse(text ?? '{}') as Partial<Content>);
   const items = Array.isArray(found?.items) ? found.items : [];
@@ -160,7 +163,21 @@ function read(store: Store | null, key: string, since: number): Content {
     user: found?.user,
     items: items.filter((e: Partial<Saved> | null) =>
       typeof e?.key === 'string' && typeof e.command?.type === 'string'
-      && typeof e.till === 'number' && Number(e.at) > since),
+      && Number(e.at) > since).map((e: Saved) => tidied(e, now)),
+  };
+}
+
+/** No time of it is in the future, but for its lease; and that ends soon. */
+function tidied(item: Saved, now: number): Saved {
+  const time = (value: unknown, most: number) =>
+    Math.min(Number(value) || 0, most);
+
+  return {
+    ...item,
+    at: time(item.at, now),
+    till: time(item.till, now + LEASE),
+    tries: time(item.tries, Infinity),
+    sent: time(item.sent, now),
   };
 }
 

@@ -76,6 +76,8 @@ export function createQueue(
 
   let seen: Welcome | null = null;
   let pause = 0;
+  let paused = 0;
+  let sure = true;
   let closed = false;
 
   const tabs = options.persistToStorage === false ? noTabs() : createTabs({
@@ -86,6 +88,19 @@ export function createQueue(
 
   const ready = () => !closed && client.state.status === 'connected';
   const flying = () => list.all.some((entry) => entry.flies);
+  const owner = () => sure ? tabs.user : undefined;
+
+  /** Milliseconds of the pause that are left; the clock may be set back. */
+  const rest = () => {
+    const gone = clock.now() - paused;
+
+    return gone < 0 ? 0 : Math.max(0, pause - gone);
+  };
+
+  const rests = (ms: number) => {
+    paused = clock.now();
+    pause = ms;
+  };
 
   /** Sees whether there was another connection, perhaps another user's. */
   function meet(): void {
@@ -94,6 +109,7 @@ export function createQueue(
     if (welcome && welcome !== seen) {
       seen = welcome;
       pause = 0;
+      sure = true;
       disown(welcome.userId);
       tabs.meet(welcome.userId);
     }
@@ -101,7 +117,7 @@ export function createQueue(
 
   /**
    * Forgets what is not of the user that is connected.  What this page pushed
-   * before anybody was known is that user's.
+   * while nobody was known is that user's.
    */
   function disown(user: string | null): void {
     for (const entry of list.all) {
@@ -124,11 +140,12 @@ export function createQueue(
 
     return new Promise((resolve, reject) => {
       const waiter = { resolve, reject, options: given };
+      const copy = copied(command);
 
       if (given.signal?.aborted) {
         reject(aborted());
-      } else if (!join(command, waiter)) {
-        enter(command, waiter);
+      } else if (!join(copy, waiter)) {
+        enter(copy, waiter);
       }
     });
   }
@@ -138,7 +155,8 @@ export function createQueue(
     const last = list.all[list.all.length - 1];
     const same = list.all.find((e) => e.key === command.key);
     const merges = command.type === 'presence-update' && !command.key
-      && last?.command.type === command.type && !last.flies && !last.sent;
+      && last?.command.type === command.type && !last.flies && !last.sent
+      && last.user === owner();
 
     if (same) {
       listen(same, waiter);
@@ -162,8 +180,8 @@ export function createQueue(
     const last = list.all[list.all.length - 1];
     const entry: Entry = {
       at: Math.max(now, last?.at ?? 0), key: command.key || uuid(),
-      command, tries: 0, sent: 0, user: tabs.user, waiters: [], flies: false,
-      direct: ready() && now >= pause && !list.head,
+      command, tries: 0, sent: 0, user: owner(), waiters: [], flies: false,
+      direct: ready() && !rest() && !list.head,
     };
 
     list.add(entry);
@@ -245,15 +263,13 @@ export function createQueue(
   }
 
   function retry(entry: Entry, error: ConductorError): void {
-    const now = clock.now();
-
     if (error.code === 'rate_limited' && error.retryAfterMs) {
-      pause = now + error.retryAfterMs;
+      rests(error.retryAfterMs);
     } else if (++entry.tries > maxRetries) {
       list.drop(entry, 'gave_up',
         `gave up after ${entry.tries} tries: ${error.message}`);
     } else if (ready()) {
-      pause = now + backoff(entry.tries, clock.random());
+      rests(backoff(entry.tries, clock.random()));
     }
   }
 
@@ -274,7 +290,7 @@ export function createQueue(
 
     const { head } = list;
 
-    if (head && ready() && clock.now() >= pause && !flying()) {
+    if (head && ready() && !rest() && !flying()) {
       launch(head);
     }
 
@@ -292,7 +308,7 @@ export function createQueue(
       tabs.due,
       head ? head.at + maxAge : Infinity,
       head?.sent ? head.sent + REPEATABLE : Infinity,
-      head && ready() && pause > now ? pause : Infinity);
+      head && ready() && rest() ? now + rest() : Infinity);
 
     if (due < Infinity) {
       timer.set(Math.max(due - now, 1), () => {
@@ -304,7 +320,13 @@ export function createQueue(
     }
   }
 
-  const detach = client.attach({ push });
+  const detach = client.attach({
+    push,
+    // the first token of a page is no other one
+    unsure() {
+      sure &&= !seen && client.state.status === 'idle';
+    },
+  });
   const off = client.onChange(pump);
 
   tabs.begin();
@@ -344,6 +366,15 @@ export function createQueue(
       }
     },
   };
+}
+
+// What is stored and sent is what it was when it was pushed.
+function copied(command: Command): Command {
+  try {
+    return JSON.parse(JSON.stringify(command)) as Command;
+  } catch (error) {
+    throw new ConductorError('bad_message', String(error));
+  }
 }
 
 function aborted(): ConductorError {

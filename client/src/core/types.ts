@@ -231,7 +231,10 @@ export interface Subscription {
 
 /** How {@link Client.send} sends. */
 export interface SendOptions {
-  /** Milliseconds until the promise is rejected; 10,000 unless told. */
+  /**
+   * Milliseconds until the promise is rejected; 10,000 unless told.  With a
+   * queue, milliseconds of one try.
+   */
   readonly timeout?: number;
   /**
    * `false`: reject at once if not connected, even where the client has a
@@ -284,7 +287,8 @@ export interface State {
 
 /**
  * A token, or what fetches one: called before each connection, and before the
- * token ends.
+ * token ends.  If it fails, or gives what cannot be a token, it is called again
+ * later; null or an empty text is no token.
  */
 export type TokenSource =
   string | (() => string | null | undefined
@@ -326,8 +330,9 @@ export interface ClientOptions {
   readonly url: string | URL;
   readonly token?: TokenSource;
   /**
-   * In place of the hub's default channels.  What `subscribe` and
-   * `unsubscribe` change later survives a reconnect.
+   * In place of the hub's default channels; beside them, if the list is larger
+   * than a message to the server may be.  What `subscribe` and `unsubscribe`
+   * change later survives a reconnect.
    */
   readonly subscriptions?: readonly Subscription[];
   /** A position to resume from at the first connection. */
@@ -370,6 +375,11 @@ export type Listener<K extends string> =
 export interface Outbox {
   /** Takes a command; the promise is that of {@link Client.send}. */
   push(command: Command, options: SendOptions): Promise<Reply>;
+  /**
+   * Another token is in force, and whose it is nobody knows before the next
+   * `welcome`.
+   */
+  unsure?(): void;
 }
 
 /** A connection to a hub that is kept up. */
@@ -400,7 +410,8 @@ export interface Client {
    * the server's `error`, `timeout` or `disconnected` (it may or may not have
    * been done: repeat it with the same key), `aborted`, `closed`, or what the
    * queue says.  A message larger than the server takes is not sent, but
-   * rejected as `too_large`.
+   * rejected as `too_large`, and what is no JSON as `bad_message`.  With a
+   * queue the promise waits as long as the message does.
    */
   readonly send: Send;
   /**
@@ -415,7 +426,8 @@ export interface Client {
   /**
    * Takes another token.  One of the same user is given to the connection;
    * for another user there is a new connection, and the position is
-   * discarded.  A client that is `closed` connects.
+   * discarded.  Until then the old user speaks; {@link disconnect} first if
+   * that must not be.  A client that is `closed` connects.
    */
   setToken(token: TokenSource | undefined): void;
   /** The position up to which this client knows everything. */
