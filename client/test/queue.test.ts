@@ -617,6 +617,31 @@ describe('a stored queue', () => {
     expect((await reply).type).toBe('ack');
   });
 
+  it.each(['connected', 'waiting', 'idle'])(
+    'is nothing for the next one between logout, while %s, and login',
+    async (status) => {
+      const at = world();
+      const { client, send, online, offline } = tab(at);
+
+      await online('alice');
+
+      if (status === 'waiting') {
+        await offline();
+      } else if (status === 'idle') {
+        client.disconnect();
+      }
+
+      client.setToken(undefined);
+      client.disconnect();
+
+      const reply = send(said(1));
+
+      client.setToken('bob');
+      await online('bob');
+      await expect(reply).rejects.toMatchObject({ code: 'aborted' });
+      expect(at.server.all('agent:a')).toEqual([]);
+    });
+
   it('merges nothing of two users', async () => {
     const at = world();
     const { client, send, online, offline } = tab(at);

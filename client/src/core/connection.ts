@@ -112,7 +112,7 @@ export function createConnection(
       link?.renewed(token);
     },
     reconnect(token) {
-      doubt = true;
+      doubt ||= token !== null;
       begin(token === undefined ? undefined : Promise.resolve(token));
     },
   });
@@ -270,21 +270,25 @@ export function createConnection(
 
     setToken(source) {
       const { status } = state;
+      // who logs out makes nobody speak
+      const other = source !== undefined;
 
       if (!tokens.set(source)) {
         return;
       }
 
       if (status === 'connected') {
-        doubt = true;
+        doubt = other;
         renewal.now();
         return;
       }
 
-      unsure();
+      if (other) {
+        unsure();
+      }
 
       if (status === 'closed') {
-        source === undefined || connect();
+        other && connect();
       } else if (status !== 'idle') {
         begin();
       }
