@@ -161,6 +161,37 @@ describe('a page that is left open', () => {
   });
 });
 
+describe('pages that write at once', () => {
+  it('lose nothing that waits, and bring nothing back', async () => {
+    const one = await open('alice');
+    const other = await open('alice');
+
+    for (const page of [other, one]) {
+      server.sockets[page === one ? 0 : 1]?.lose();
+      page.client.disconnect();
+    }
+
+    const before = localStorage.getItem(KEY) ?? '{}';
+
+    one.send({ type: 'agent:a' });
+
+    const waiting = localStorage.getItem(KEY) ?? '';
+
+    // what another page has read before, and writes after
+    localStorage.setItem(KEY, before);
+    await one.tell('storage', { key: KEY });
+    expect(localStorage.getItem(KEY)).toContain('agent:a');
+
+    one.queue.clear();
+    await clock.pass();
+    expect(localStorage.getItem(KEY)).not.toContain('agent:a');
+
+    localStorage.setItem(KEY, waiting);
+    await one.tell('storage', { key: KEY });
+    expect(localStorage.getItem(KEY)).not.toContain('agent:a');
+  });
+});
+
 describe('a page that is closed', () => {
   it('leaves what it had to another tab', async () => {
     const one = await open('alice');

@@ -66,6 +66,12 @@ export interface QueueStorage {
    * what is its own to take.
    */
   exchange(own: readonly Omit<Saved, 'tab' | 'till'>[], how: How): Exchanged;
+  /**
+   * Whether the store holds of this tab what it has written.  Two tabs that
+   * write at once may not see each other: the last one puts back what the
+   * other had before.
+   */
+  readonly intact: boolean;
   /** The page is left; the next one of this tab goes on with its entries. */
   leave(): void;
   /** The page that was left is there again. */
@@ -139,6 +145,15 @@ export function createStorage(options: StorageOptions): QueueStorage {
 
   return {
     exchange,
+
+    get intact() {
+      const found = read(local, key, clock.now(), options.maxAge).items
+        .filter((item) => item.tab === tab);
+
+      return found.length === written.length
+        && found.every((item, i) => item.key === written[i]);
+    },
+
     leave: () => void quiet(() => session?.setItem(mark, tab)),
     back,
   };
@@ -148,7 +163,9 @@ export function createStorage(options: StorageOptions): QueueStorage {
 export function browserStore(
   name: 'localStorage' | 'sessionStorage',
 ): Store | null {
-  return quiet(() => (globalThis as { readonly [name: string]: unknown })[name] as Store) ?? null;
+  const world = globalThis as { readonly [name: string]: unknown };
+
+  return quiet(() => world[name] as Store) ?? null;
 }
 
 function read(

@@ -110,10 +110,19 @@ export function createTabs(options: TabsOptions): Tabs {
 
   /** Another tab has written; what it wrote may be its last word. */
   function changed(event: Event): void {
-    if ((event as StorageEvent).key === key && !list.all.length) {
-      adoptable = clock.now() + RELOAD + 1000;
-      wake();
+    if ((event as StorageEvent).key !== key) {
+      return;
     }
+
+    if (!storage.intact) {
+      store();
+    }
+
+    if (!list.all.length) {
+      adoptable = clock.now() + RELOAD + 1000;
+    }
+
+    wake();
   }
 
   let unwatch: (() => void) | undefined;
