@@ -133,9 +133,8 @@ ngx_conductor_audit_arm(ngx_conductor_audit_file_t *f)
 static void
 ngx_conductor_audit_handler(ngx_event_t *ev)
 {
-    ngx_conductor_audit_file_t  *f;
-
     ngx_err_t                    err;
+    ngx_conductor_audit_file_t  *f;
 
     f = (ngx_conductor_audit_file_t *)
         ((u_char *) ev - offsetof(ngx_conductor_audit_file_t, event));

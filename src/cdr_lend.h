@@ -27,7 +27,7 @@ typedef enum {
     CDR_LEND_DONE,              /* from here on: it came back */
     CDR_LEND_FAILED,
     CDR_LEND_REFUSED,           /* this borrower cannot do it */
-    CDR_LEND_LOST               /* its borrower died */
+    CDR_LEND_LOST               /* its borrower died, or it is gone */
 } cdr_lend_state_e;
 
 
@@ -66,7 +66,7 @@ int cdr_lend_recall(cdr_lends_t *l, uint32_t i);
 /*
  * The borrower.  Takes a piece that is lent to it: its place, or CDR_LENDS.
  * Gives back what it took: DONE, FAILED or REFUSED, with a result that it may
- * tell.
+ * tell; or LOST, if the piece of work has made way meanwhile.
  */
 
 uint32_t cdr_lend_take(cdr_lends_t *l, uint32_t slot, uint32_t incarnation);
