@@ -136,7 +136,13 @@ is("$status $r->{messages} " . faults($r), '0 50 0 0 0 0',
 
 ($status, $r) = load(@fixed, 'port=' . port(8080) . ',' . port(8081),
     'apart=1');
-is("$status $r->{errors}", '3 1240', 'what servers apart do not have is wrong');
+
+# All of both have one order, and the client leaves when each has its own: a
+# connection lacks at most the other server's last.
+
+ok($status == 3 && $r->{errors} >= 1220 && $r->{errors} <= 1240,
+    'what servers apart do not have is wrong')
+    or diag("$status $r->{errors}");
 
 # a server that does it wrong: the second message twice, the third never, the
 # fourth after the fifth
