@@ -195,24 +195,36 @@ origin_setting() {
 }
 
 
-# Loopback is one machine, whether it is reached as 127.0.0.1 or as ::1.
+# allowed NAME: directives that admit its addresses, by default this machine,
+# whether it is reached as 127.0.0.1 or as ::1.
 
-publish_setting() {
-    : "${PUBLISH_ALLOW:=127.0.0.1 ::1}"
+allowed() {
+    eval ": \"\${$1:=127.0.0.1 ::1}\""
 
-    each address PUBLISH_ALLOW \
-        "addresses or networks, such as 127.0.0.1 or 10.0.0.0/8"
+    each address "$1" "addresses or networks, such as 127.0.0.1 or 10.0.0.0/8"
 
-    ALLOW=
+    directives=
 
     for word in $words; do
-        ALLOW="$ALLOW${ALLOW:+$nl            }allow    $word;"
+        directives="$directives${directives:+$nl            }allow    $word;"
     done
+}
+
+
+publish_setting() {
+    allowed PUBLISH_ALLOW
+    ALLOW=$directives
 
     case " $words " in
         *" 127.0.0.1 "*|*" 127.0.0.0/8 "*|*" 0.0.0.0/0 "*) local_publish=yes ;;
         *) local_publish=no ;;
     esac
+}
+
+
+metrics_setting() {
+    allowed METRICS_ALLOW
+    METRICS=$directives
 }
 
 
@@ -398,6 +410,7 @@ port_setting
 limit_setting
 origin_setting
 publish_setting
+metrics_setting
 proxy_setting
 tls_setting
 listen_setting

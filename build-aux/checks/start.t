@@ -19,7 +19,7 @@ my $dir = tempdir(CLEANUP => 1);
 my $secret = 'a secret with "quotes", $dollars, `ticks`; { braces } and \n';
 
 delete @ENV{grep { /^(?:WEBSOCKET|DATABASE|REDIS|JWT|NEXTAUTH|CORS|RATE|SSL
-                     |TRUSTED|PUBLISH)_/x } keys %ENV};
+                     |TRUSTED|PUBLISH|METRICS)_/x } keys %ENV};
 
 # A checkout of its own around the module that was built.
 
@@ -58,6 +58,7 @@ my @wrong = (
                          '1:2:3:4:5:6:7:8:9', '1::2::3', '::1/129', '12345::',
                          '1:2', ':1', '1.2.3.4/8/8', '::1.2.3', '*' ],
     PUBLISH_ALLOW => [ 'all', 'localhost', '127.0.0.1 }', '$remote_addr' ],
+    METRICS_ALLOW => [ 'all', '10.0.0.0/33', '10.0.0.1; }', 'prometheus' ],
     SSL_ENABLED => [ 'maybe', 'TRUE;' ],
     SSL_VERIFY_CLIENT => [ 'optional_no_ca' ],
     REDIS_PORT => [ 'x', '0', '65536' ],
@@ -181,6 +182,8 @@ is(admin("Authorization: Bearer $alice", 'Via: 1.1 proxy'), 403,
     'with no token either');
 like(get('/metrics', 'Via: 1.1 proxy'), qr/^HTTP\S+ 403 /,
     'nor read the figures');
+like(get('/metrics', 'Host: example.com'), qr/^HTTP\S+ 403 /,
+    'nor does a page of another name that leads here');
 
 my ($status, $said) = refused(WEBSOCKET_PORT => port());
 is($said, "conductor: already running from this checkout; \"kill $pid\" stops"
@@ -202,6 +205,7 @@ stopped('QUIT');
 $pid = start(WEBSOCKET_PORT => $port, NEXTAUTH_SECRET => $secret,
     CORS_ORIGIN => 'https://a.example:8443, https://*.b.example http://[::1]',
     TRUSTED_PROXIES => '10.0.0.0/8,::1,127.0.0.1', PUBLISH_ALLOW => '10.1.2.3',
+    METRICS_ALLOW => '10.1.2.4/31 2001:db8::/32',
     RATE_LIMIT_WINDOW => 1500, RATE_LIMIT_MAX_MESSAGES => 7,
     REDIS_URL => 'unix:/none:1', REDIS_HOST => 'h');
 
@@ -222,6 +226,10 @@ is(admin('X-Forwarded-For: 127.0.0.1'), 403,
 
 my $conf = slurp("$dir/.conductor/nginx.conf");
 like($conf, qr/limit_messages  7 per=1500ms;/, 'the rate reaches nginx');
+like($conf, qr{allow    10\.1\.2\.4/31;\n +allow    2001:db8::/32;\n +deny},
+    'so does who may read the figures');
+is((get('/metrics') =~ /^HTTP\S+ (\d+)/)[0], 403,
+    'which this machine then may not');
 like($conf, qr/set_real_ip_from   ::1;/, 'so do the proxies');
 like($conf, qr/redis +env:REDIS_URL;/, 'and where Redis is');
 like(get('/health'), qr/"status":"degraded".*"redis":"degraded"/s,
@@ -417,8 +425,9 @@ sub request {
     my $s = IO::Socket::INET->new(PeerAddr => "127.0.0.1:$port")
         or die "cannot connect: $!\n";
 
-    syswrite $s, join "\r\n", "$line HTTP/1.1", "Host: localhost:$port",
-        @$headers, '', $body // '';
+    unshift @$headers, "Host: localhost:$port" unless "@$headers" =~ /\bHost:/;
+
+    syswrite $s, join "\r\n", "$line HTTP/1.1", @$headers, '', $body // '';
     return $s;
 }
 

@@ -36,6 +36,7 @@ sub start_conf {
         '@ORIGINS@' => 'http://localhost:3000',
         '@LIMIT@'   => '100 per=60000ms',
         '@ALLOW@'   => 'allow  127.0.0.1;',
+        '@METRICS@' => 'allow  127.0.0.1;',
         (map { $_ => '' } qw/ @TLS@ @REDIS@ @PROXIES@ /),
         'env:JWT_SECRET'   => "\"$secret\"",
         '../share'         => "$root/share",
