@@ -159,7 +159,9 @@ sub after_fault {
     $browser->js('states.length = 0');
     $happens->();
 
-    wait_for(sub { $browser->js('return states.at(-1)') eq 'connected' }, 20);
+    wait_for(sub {
+        ($browser->js('return states.at(-1)') // '') eq 'connected';
+    }, 20);
     more(10);
 
     is(heard(), $published, "over $what nothing is lost");

@@ -173,12 +173,15 @@ sub of_hub {
 }
 
 
-# Whether every node of the cluster knows another one as a replica.
+# Whether every node of the cluster knows another one as a replica, and that
+# one all of them, whose votes it needs to take over.
 sub all_know {
     my ($node) = @_;
     my $port = $node->port();
+    my $known = $node->do('CLUSTER', 'NODES');
 
-    return !grep { $_->do('CLUSTER', 'NODES') !~ /:$port\@\S* \S*slave/ }
+    return !grep { $_->do('CLUSTER', 'NODES') !~ /:$port\@\S* \S*slave/
+                   || $known !~ /:@{[ $_->port() ]}\@\S* master .* connected/ }
                  $cluster->nodes();
 }
 
