@@ -1,6 +1,7 @@
 # Reads the environment variables of the start, checks them, and makes of
-# them what conf-examples/start.conf.in takes.  Sourced by ./conductor, which
-# defines stop(), note() and $run.  A variable that is empty counts as unset.
+# them what conf-examples/start.conf.in takes.  Sourced by ./conductor and by
+# build-aux/image/entrypoint, which define stop(), no_secret() and $run, after
+# render.sh.  A variable that is empty counts as unset.
 
 # Nothing of a value reaches nginx.conf but numbers, addresses and origins
 # that were looked at here; files are reached by links of fixed names.
@@ -154,12 +155,48 @@ pem() {
     eval "path=\$$1"
 
     [ -f "$path" ] && grep -qs -e "-----BEGIN .*$2-----" -- "$path" \
-        || refuse "$1" "a file that $(id -un) can read, with a" \
+        || refuse "$1" "a file that $(me) can read, with a" \
             "$(echo "$2" | tr '[:upper:]' '[:lower:]') in PEM form"
 
     case $path in
         /*) ;;
         *)  path=$PWD/$path ;;
+    esac
+}
+
+
+# of_file NAME: its value from the file that NAME_FILE names; neither is shown
+
+of_file() {
+    eval "path=\${$1_FILE:-} value=\${$1:-}"
+
+    [ -n "$path" ] || return 0
+
+    [ -z "$value" ] || stop "$1 and $1_FILE are both set: leave one of them out"
+
+    [ -f "$path" ] && [ -r "$path" ] \
+        || stop "$1_FILE names no file that $(me) can read"
+
+    value=$(cat -- "$path")
+
+    [ -n "$value" ] || stop "the file that $1_FILE names is empty"
+
+    eval "$1=\$value"
+    unset "$1_FILE"
+}
+
+
+file_settings() {
+    of_file JWT_SECRET
+    of_file NEXTAUTH_SECRET
+    of_file REDIS_URL
+
+    passphrase_file=${SSL_PASSPHRASE_FILE:-}
+    of_file SSL_PASSPHRASE
+
+    case $passphrase_file in
+        ''|/*) ;;
+        *) passphrase_file=$PWD/$passphrase_file ;;
     esac
 }
 
@@ -297,7 +334,13 @@ tls_setting() {
             *"$nl"*) refuse SSL_PASSPHRASE "one line" ;;
         esac
 
-        (umask 077 && printf '%s\n' "$SSL_PASSPHRASE" > "$run/tls/passphrase")
+        if [ -n "$passphrase_file" ]; then
+            ln -s "$passphrase_file" "$run/tls/passphrase"
+        else
+            (umask 077 \
+                && printf '%s\n' "$SSL_PASSPHRASE" > "$run/tls/passphrase")
+        fi
+
         TLS="$TLS$nl        ssl_password_file    tls/passphrase;"
     fi
 }
@@ -320,14 +363,7 @@ listen_setting() {
 secret_setting() {
     : "${JWT_SECRET:=${NEXTAUTH_SECRET:-}}"
 
-    if [ -z "$JWT_SECRET" ]; then
-        if [ ! -s "$run/secret" ]; then
-            (umask 077 && od -An -N32 -v -tx1 /dev/urandom | tr -d ' \n' \
-                > "$run/secret.new" && mv "$run/secret.new" "$run/secret")
-        fi
-
-        JWT_SECRET=$(cat "$run/secret")
-    fi
+    [ -n "$JWT_SECRET" ] || no_secret
 
     export JWT_SECRET
     unset NEXTAUTH_SECRET SSL_PASSPHRASE
@@ -405,16 +441,19 @@ redis_setting() {
 nl='
 '
 
-set -f
-port_setting
-limit_setting
-origin_setting
-publish_setting
-metrics_setting
-proxy_setting
-tls_setting
-listen_setting
-secret_setting
-database_setting
-redis_setting
-set +f
+settings() {
+    set -f
+    file_settings
+    port_setting
+    limit_setting
+    origin_setting
+    publish_setting
+    metrics_setting
+    proxy_setting
+    tls_setting
+    listen_setting
+    secret_setting
+    database_setting
+    redis_setting
+    set +f
+}
