@@ -131,6 +131,8 @@ cdr_question_ask(cdr_question_t *q, cdr_str_t text, uint32_t asker,
         return CDR_TOOBIG;
     }
 
+    slot = NULL;
+
     for (i = 0; i < q->n; i++) {
         slot = &q->slots[i];
 
