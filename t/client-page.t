@@ -103,8 +103,8 @@ ok(reload_workers($t), 'nginx reloads while a page is frozen');
 more(5);
 lifecycle('active');
 like(heard(), qr/^(?:11|12) \.\. 26$/, 'awake again, it has everything');
-like($browser->js('return states.join(" ")'), qr/connected$/,
-    'and a connection');
+ok(wait_for(sub { $browser->js('return states.join(" ")') =~ /connected$/ }),
+    'and a new connection');
 
 
 # Somebody else, in the same browser.
