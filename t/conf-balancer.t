@@ -15,6 +15,7 @@ use Test::Nginx;
 use Test::Conductor;
 use Test::Conductor::Example;
 use Test::Conductor::Redis;
+use Test::Conductor::Roam;
 
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
@@ -36,8 +37,8 @@ for my $n (1, 2) {
     my $s = $server[$n - 1];
 
     example_conf($s, 'several-server.conf', 'node-1' => "node-$n",
-                 '10.0.0.5:6379' => '127.0.0.1:8379',
-                 '10.0.0.10' => '127.0.0.1',
+                 '10.51.11.5:6379' => '127.0.0.1:8379',
+                 '10.51.11.10' => '127.0.0.1',
                  'listen  5111;' => "listen 127.0.0.1:808$n;",
                  'listen  127.0.0.1:5112;' => "listen 127.0.0.1:818$n;",
                  'conductor_hub reviews {' => 'conductor_hub reviews { drain 200ms;');
@@ -46,8 +47,8 @@ for my $n (1, 2) {
 }
 
 example_conf($t, 'several-balancer.conf',
-             '10.0.0.11:5111' => '127.0.0.1:8081',
-             '10.0.0.12:5111' => '127.0.0.1:8082',
+             '10.51.11.11:5111' => '127.0.0.1:8081',
+             '10.51.11.12:5111' => '127.0.0.1:8082',
              'listen  80;' => 'listen 127.0.0.1:8080;');
 $t->run();
 
@@ -58,29 +59,24 @@ ok(wait_for(sub { joined($t) }),
 
 # Clients of 30 addresses, each with a token of its own.
 
-my @client = map { { token => jwt({ sub => "user$_", role => 'architect' },
-                                  key => $key),
-                     source => "127.0.2.$_", got => [] } } 1 .. 30;
-my @all;
+my $roam = roam($t, key => $key, clients => 30);
+my ($architect) = map { $_->{token} } $roam->clients();
 
-come($t, $_) for @client;
-
-is(scalar(grep { $_->{ws}->is_open() } @client), 30,
-   'clients connect through it');
-is(join(' ', servers_of(@client)), 'node-1 node-2', 'to both of the servers');
+is($roam->connected(), 30, 'clients connect through it');
+is($roam->servers(), 'node-1 node-2', 'to both of the servers');
 is(ws_connect($t, '/')->status(), 401, 'but for those without a token');
 
 # What one publishes through it, all get.
 
-events($t, 20);
-ok(all_have(), 'events that are published through it come to all');
-is((publish($t, task(0), token => $client[0]{token}))[0], 403,
+$roam->events(20);
+ok($roam->complete(), 'events that are published through it come to all');
+is((publish($t, task(0), token => $architect))[0], 403,
    'but for those whose role may not publish');
 
 my @answers = map { (publish($_, task(0), token => $system, key => 'k'))[1] }
                   $t, @server, $t;
 
-push @all, 'T0';
+$roam->expect(0);
 is_deeply([ map { $_->{eventIds}[0] } @answers ],
           [ ($answers[0]{eventIds}[0]) x 4 ],
           'one that is repeated with its key is not done again at any server');
@@ -88,7 +84,7 @@ is_deeply([ map { $_->{eventIds}[0] } @answers ],
 # Limits see the clients' own addresses: 10 of each, not 10 of the balancer.
 
 my @more = map { ws_connect($t, '/', source => '127.0.3.1',
-                            token => $client[0]{token}) } 1 .. 30;
+                            token => $architect) } 1 .. 30;
 my %by = (101 => 0, 429 => 0);
 
 $by{$_->status()}++ for @more;
@@ -99,12 +95,12 @@ $_->vanish() for @more;
 # One server is stopped.
 
 kill 'QUIT', $server[0]->read_file('nginx.pid');
-events($t, 20);
+$roam->events(20);
 $server[0]->stop();
-events($t, 20);
+$roam->events(20);
 
-ok(all_have(), 'when one server stops its clients come back and miss nothing');
-is(join(' ', servers_of(@client)), 'node-2', 'on the other one');
+ok($roam->complete(), 'when one server stops its clients come back and miss nothing');
+is($roam->servers(), 'node-2', 'on the other one');
 is((health($t))[0], 200, 'and what asks the balancer is answered');
 
 # It comes back, and the other one drains.
@@ -114,12 +110,12 @@ ok(wait_for(sub { joined($t) }), 'the server is started again');
 ok(wait_for(sub { at($t, 1) }, 15), 'the balancer finds it by itself');
 is((api($t, 'POST', '/admin/drain', port => 8182))[0], 200,
    'an administrator drains the other one, from that machine');
-events($t, 20);
+$roam->events(20);
 ok(wait_for(sub { (health($server[1]))[1]{connections} == 0 }),
    'it sends all of its clients on');
-events($t, 5);
-ok(all_have(), 'they come back, though it still listens, and miss nothing');
-is(join(' ', servers_of(@client)), 'node-1', 'on the first one');
+$roam->events(5);
+ok($roam->complete(), 'they come back, though it still listens, and miss nothing');
+is($roam->servers(), 'node-1', 'on the first one');
 is((api($t, 'POST', '/admin/drain', token => $system))[0], 426,
    'nobody can do that through the balancer');
 
@@ -128,106 +124,15 @@ is((api($t, 'POST', '/admin/drain', token => $system))[0], 426,
 is((api($t, 'DELETE', '/admin/drain', port => 8182))[0], 200,
    'the drain is taken back');
 kill 'KILL', -$server[0]{master};
-events($t, 20);
-ok(all_have(), 'when a server is killed its clients miss nothing');
+$roam->events(20);
+ok($roam->complete(), 'when a server is killed its clients miss nothing');
 
 # One order for all, which is that of the publisher.
 
-my @wrong = grep { "@{$_->{got}}" ne "@all" } @client;
-
-is(scalar(@wrong), 0, 'every client got each event once, in one order')
-    or diag(map { "$_->{server}: @{$_->{got}}\n" } @wrong);
-is(scalar(map { $_->{ws}->faults() } @client), 0, 'and nothing else was wrong');
+is($roam->disordered(), 0, 'every client got each event once, in one order');
+is(scalar($roam->faults()), 0, 'and nothing else was wrong');
 
 ###############################################################################
-
-sub task {
-    return { type => 'task-status-changed', taskId => "T$_[0]",
-             featureSlug => 'search', oldStatus => 'InProgress',
-             newStatus => 'InReview' };
-}
-
-
-# Publishes so many events through the balancer, until each is accepted.
-sub events {
-    my ($t, $n) = @_;
-
-    for (1 .. $n) {
-        my $k = 1 + @all;
-        my $status = 0;
-
-        # as publishers do, whose server ends
-
-        for (1 .. 100) {
-            ($status) = publish($t, task($k), token => $system,
-                                key => "event $k");
-            last if $status == 200;
-            select undef, undef, undef, 0.1;
-        }
-
-        die "event refused: $status\n" if $status != 200;
-        push @all, "T$k";
-    }
-}
-
-
-# A client comes, for the first time or again.
-sub come {
-    my ($t, $c) = @_;
-    my $since = $c->{since} ? "?since=$c->{since}" : '';
-
-    my $ws = wait_for(sub {
-        my $ws = ws_connect($t, "/$since", token => $c->{token},
-                            source => $c->{source});
-        $ws->is_open() ? $ws : undef;
-    }) or die "a client is not let in\n";
-
-    my $welcome = $ws->recv_until('welcome');
-
-    $c->{since} //= $welcome->{lastEventId};
-    $c->{server} = $welcome->{server};
-    $c->{ws} = $ws;
-}
-
-
-# Reads until all clients have had all events that were published, or too many.
-sub all_have {
-    for my $c (@client) {
-        until (@{$c->{got}} && $c->{got}[-1] eq $all[-1]) {
-            my $m = $c->{ws}->recv_json();
-
-            if (!$m) {
-                return wrong($c, 'nothing comes') if !$c->{ws}->expect_close();
-                come($t, $c);
-
-            } elsif (($m->{type} // '') eq 'task-status-changed') {
-                push @{$c->{got}}, $m->{taskId};
-                $c->{since} = $m->{eventId};
-
-            } elsif (($m->{type} // '') eq 'resumed') {
-                return wrong($c, $m->{reason}) if !$m->{recovered};
-            }
-        }
-    }
-
-    return 1;
-}
-
-
-sub wrong {
-    my ($c, $why) = @_;
-
-    diag("$why, at $c->{server} with $c->{since}, after "
-         . @{$c->{got}} . ' of ' . @all . ' events');
-    return 0;
-}
-
-
-sub servers_of {
-    my %servers = map { $_->{server} => 1 } @_;
-    return sort keys %servers;
-}
-
 
 # Whether both servers are there, as the balancer hears from any.
 sub joined {
@@ -239,8 +144,7 @@ sub joined {
 # Whether the balancer sends someone to this server.
 sub at {
     my ($t, $n) = @_;
-    my %c = (token => $client[0]{token}, source => '127.0.4.1');
+    my $c = $roam->come({ token => $architect, source => '127.0.4.1' });
 
-    come($t, \%c);
-    return $c{server} eq "node-$n";
+    return $c->{server} eq "node-$n";
 }

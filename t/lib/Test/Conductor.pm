@@ -239,6 +239,7 @@ sub reload_workers {
 #     body type                     type is application/json by default
 #     port         => 8080          as the configuration calls it
 #     ssl          => 1             over TLS, by default on port 8443
+#     peer source                   addresses, 127.0.0.1 and any
 sub api {
     my ($t, $method, $path, %opt) = @_;
     my $body = $opt{body};
@@ -253,7 +254,9 @@ sub api {
     my $port = $opt{port} // ($opt{ssl} ? 8443 : $t->{number} // 8080);
 
     my $answer = http(join("\x0d\x0a", @lines, '', '') . ($body // ''),
-        PeerAddr => '127.0.0.1:' . Test::Nginx::port($port),
+        PeerAddr => ($opt{peer} // '127.0.0.1') . ':'
+                    . Test::Nginx::port($port),
+        $opt{source} ? (LocalAddr => $opt{source}) : (),
         $opt{ssl} ? (SSL => 1) : ());
 
     return unless defined $answer;

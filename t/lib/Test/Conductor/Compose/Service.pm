@@ -1,0 +1,356 @@
+package Test::Conductor::Compose::Service;
+
+# One service of a compose file: its program, in the network and on the file
+# system that the file gives it.
+
+# The root is the machine's, with what is written to it held in memory, or, if
+# the file says so, with nothing that can be written but the volumes.
+
+use warnings;
+use strict;
+
+use Cwd qw/ abs_path /;
+use File::Path qw/ make_path /;
+use File::Basename qw/ dirname /;
+use POSIX qw//;
+use Time::HiRes qw//;
+
+use Test::Conductor qw/ wait_for /;
+use Test::Nginx qw//;
+
+my $ROOT = abs_path(dirname(__FILE__) . '/../../../../..');
+
+my ($UNSHARE, $PRCTL) = (POSIX::uname())[4] eq 'aarch64' ? (97, 167)
+                                                         : (272, 157);
+my $NEW = 0x04020000;
+
+# What the images that are not ours run: by default, always, where, and on
+# which port.
+my %image = (
+    redis => {
+        command => [ 'redis-server' ], more => [ '--protected-mode', 'no' ],
+        directory => '/data', port => 6379,
+    },
+    nginx => {
+        command => [ 'nginx', '-g', 'daemon off;' ], directory => '/',
+        port => 80,
+    },
+    'prom/prometheus' => {
+        command => [ 'prometheus',
+                     '--config.file=/etc/prometheus/prometheus.yml',
+                     '--storage.tsdb.path=/prometheus' ],
+        directory => '/prometheus', port => 9090,
+    },
+);
+
+
+sub new {
+    my ($class, $t, $name, $config) = @_;
+    my $log = $t->another();
+
+    my $self = bless {
+        t => $t, name => $name, config => $config, log => $log,
+        dir => $log->testdir(),
+        image => $config->{build} ? own_image()
+                                  : $image{$config->{image} =~ s/:.*//r},
+    }, $class;
+
+    mkdir "$self->{dir}/volumes";
+    return $self;
+}
+
+
+# What the Dockerfile says of the one that is ours.
+sub own_image {
+    open my $f, '<', "$ROOT/Dockerfile" or die "Dockerfile: $!\n";
+    my $text = do { local $/; <$f> };
+
+    my ($user) = $text =~ /^USER +(\d+)/m or die "no number of a user\n";
+    my ($signal) = $text =~ /^STOPSIGNAL +SIG(\w+)/m or die "no STOPSIGNAL\n";
+    my ($entry) = $text =~ /^ENTRYPOINT +\["([^"]+)"\]/m
+        or die "no ENTRYPOINT\n";
+
+    my ($health) = $text =~ /^HEALTHCHECK .*?CMD +\["([^"]+)"\]/ms
+        or die "no HEALTHCHECK\n";
+
+    return { command => [ $entry ], directory => '/', own => 1, user => $user,
+             signal => $signal, health => $health };
+}
+
+
+# Whether its program is on this machine: Grafana, for one, is not in Debian.
+sub runs { defined $_[0]{image} }
+
+
+sub address { $_[0]{address} }
+sub pid { $_[0]{pid} }
+
+
+# What it has written to stdout and stderr.
+sub out { $_[0]{log}->read_file('stdout.log') }
+sub err { $_[0]{log}->read_file('error.log') }
+
+
+# The names of those that are started before it; docker-compose prints a list,
+# or what is waited for by name.
+sub depends_on {
+    my ($self) = @_;
+    my $on = $self->{config}{depends_on} // [];
+
+    return sort ref $on eq 'HASH' ? keys %$on : @$on;
+}
+
+
+# Its published ports: [ address of the machine or '', port there, port ].
+# One docker-compose prints the long form of them, another the short one.
+sub ports {
+    my ($self) = @_;
+
+    return map {
+        ref $_ ? [ $_->{host_ip} // '', $_->{published}, $_->{target} ]
+               : /^(?:([\d.]+):)?(\d+):(\d+)(?:\/tcp)?$/
+                 ? [ $1 // '', $2, $3 ] : die "a port that is not known: $_\n"
+    } @{$self->{config}{ports} || []};
+}
+
+
+# Its mounts: { source, target, ro, named }.
+sub mounts {
+    my ($self) = @_;
+
+    return map {
+        my %m = ref $_
+            ? (source => $_->{source}, target => $_->{target},
+               ro => $_->{read_only})
+            : do { my @m = split /:/;
+                   (source => $m[0], target => $m[1],
+                    ro => ($m[2] // '') eq 'ro') };
+
+        $m{named} = $m{source} !~ m{^/};
+        $m{source} = "$self->{dir}/volumes/$m{source}" if $m{named};
+        \%m;
+    } @{$self->{config}{volumes} || []};
+}
+
+
+# Seconds that it has to end by itself.
+sub grace {
+    my ($self) = @_;
+    my ($m, $s) = ($self->{config}{stop_grace_period} // '10s')
+                  =~ /^(?:(\d+)m)?(?:(\d+)s)?$/ or die "unknown period\n";
+
+    return 60 * ($m // 0) + ($s // 0);
+}
+
+
+# Starts it, and waits until it is well or ends: whether it is well.
+sub start {
+    my ($self) = @_;
+    my $pid = fork() // die "cannot fork: $!\n";
+
+    if ($pid == 0) {
+        setpgrp(0, 0);
+        $SIG{$_} = 'DEFAULT' for qw/ INT TERM HUP PIPE /;
+        syscall $PRCTL, 1, 9;               # it ends if the test does
+        eval { $self->enter(); $self->program(); 1 } or print STDERR $@;
+        POSIX::_exit(127);
+    }
+
+    setpgrp($pid, $pid);
+    $self->{pid} = $self->{log}{master} = $pid;
+
+    my $well;
+
+    wait_for(sub {
+        ($well) = $self->health();
+        $well || Test::Nginx::gone($pid);
+    }, 20);
+
+    return $well;
+}
+
+
+# What its image's health check finds: (whether all is well, what it says).  Of
+# those that have none, whether they listen.
+sub health {
+    my ($self) = @_;
+    my ($address, $port) = ($self->{address}, $self->{image}{port});
+
+    return $self->exec($self->{image}{health}) if $self->{image}{health};
+    return (IO::Socket::INET->new(PeerAddr => "$address:$port") ? 1 : 0, '');
+}
+
+
+# Runs a program beside it, as "docker compose exec" does: (whether it succeeds,
+# what it says).
+sub exec {
+    my ($self, @program) = @_;
+    my $user = $self->{image}{user} // 0;
+
+    my $pid = open(my $pipe, '-|') // die "cannot fork: $!\n";
+
+    if ($pid == 0) {
+        open STDERR, '>&', \*STDOUT;
+        CORE::exec 'nsenter', '-t', $self->{pid}, qw/ -m -n -u -r -w /,
+                   "--setuid=$user", "--setgid=$user", @program
+            or POSIX::_exit(127);
+    }
+
+    my $said = do { local $/; <$pipe> } // '';
+    local ($?, $!);
+    return (close $pipe ? 1 : 0, $said);
+}
+
+
+# Ends it as "docker compose stop" does: the signal of its image, and KILL when
+# its time is over.  Returns its exit status, undef if it was killed.
+sub stop {
+    my ($self) = @_;
+    return $self->end($self->{image}{signal} // 'TERM', $self->grace());
+}
+
+
+# Ends all of its processes at once.
+sub kill { $_[0]->end('KILL', 5) }
+
+
+sub end {
+    my ($self, $signal, $seconds) = @_;
+    my $pid = delete $self->{pid} or return;
+
+    delete $self->{log}{master};
+    CORE::kill $signal, $signal eq 'KILL' ? -$pid : $pid;
+
+    my $ended = wait_for(sub { waitpid $pid, POSIX::WNOHANG() }, $seconds);
+    my $status = $ended ? $? : undef;
+
+    CORE::kill 'KILL', -$pid;
+    waitpid $pid, 0 if !$ended;
+
+    return $status;
+}
+
+
+# Goes where the program will run.
+sub enter {
+    my ($self) = @_;
+    my ($dir, $image) = @$self{qw/ dir image /};
+
+    # what logs to /dev/stdout opens it by that name
+
+    for ([ \*STDOUT, 'stdout.log' ], [ \*STDERR, 'error.log' ]) {
+        open $_->[0], '>>', "$dir/$_->[1]" or die "$_->[1]: $!\n";
+        chmod 0666, "$dir/$_->[1]";
+    }
+
+    open STDIN, '<', '/dev/null';
+    $self->{net}->enter();
+    syscall($UNSHARE, $NEW) == 0 or die "no namespaces: $!\n";
+    sh('mount --make-rprivate /');
+
+    my $top = "$dir/top";
+    my $root = $self->{root} = "$top/root";
+
+    mkdir $top;
+    sh("mount -t tmpfs none $top");
+    mkdir "$top/$_" for qw/ root upper work /;
+    sh("mount -t overlay none $root"
+       . " -o lowerdir=/,upperdir=$top/upper,workdir=$top/work");
+    sh("mount --rbind /$_ $root/$_") for qw/ proc dev /;
+
+    sh("hostname $self->{name}");
+    $self->lay_out();
+    $self->mount($_) for $self->mounts();
+
+    sh("mount -o remount,bind,ro $root") if $self->{config}{read_only};
+
+    chroot $root or die "chroot: $!\n";
+    chdir $image->{directory} or die "$image->{directory}: $!\n";
+}
+
+
+# Puts there what the image and the engine would have.
+sub lay_out {
+    my ($self) = @_;
+    my ($root, $image) = @$self{qw/ root image /};
+    my $nginx = readlink($Test::Nginx::NGINX) // $Test::Nginx::NGINX;
+
+    open my $f, '>', "$root/etc/hosts" or die "hosts: $!\n";
+    print $f $self->{hosts};
+    close $f;
+
+    make_path("$root$image->{directory}");
+    sh("mount --bind '$nginx' $root/usr/sbin/nginx")
+        if $nginx ne '/usr/sbin/nginx';
+
+    if ($image->{own}) {
+        my ($module) = $ENV{TEST_NGINX_GLOBALS} =~ /load_module\s+([^;]+);/;
+
+        unlink "$root/etc/nginx/nginx.conf";
+        sh("'$ROOT/build-aux/image/install' $root '$module'");
+    }
+}
+
+
+sub mount {
+    my ($self, $m) = @_;
+    my $target = "$self->{root}$m->{target}";
+
+    if ($m->{named}) {
+        my $user = $self->{image}{user} // 0;
+
+        mkdir $m->{source};
+        chown $user, $user, $m->{source};
+    }
+
+    -e $m->{source} or die "$m->{source}: is not there\n";
+
+    if (-d $m->{source}) {
+        make_path($target);
+
+    } else {
+        make_path(dirname($target));
+        open my $f, '>>', $target or die "$m->{target}: $!\n";
+    }
+
+    sh("mount --bind '$m->{source}' '$target'");
+    sh("mount -o remount,bind,ro '$target'") if $m->{ro};
+}
+
+
+# Becomes the program: with its environment, as its user, with no more rights
+# than the file leaves it.
+sub program {
+    my ($self) = @_;
+    my ($image, $config) = @$self{qw/ image config /};
+    my $command = $config->{command} // $image->{command};
+    my $environment = $config->{environment} || {};
+    my @as = qw/ --pdeathsig KILL /;
+
+    push @as, '--reuid', $image->{user}, '--regid', $image->{user},
+              '--clear-groups' if $image->{user};
+    push @as, qw/ --bounding-set -all --inh-caps -all /
+        if grep { $_ eq 'ALL' } @{$config->{cap_drop} || []};
+    push @as, '--no-new-privs'
+        if grep { /^no-new-privileges/ } @{$config->{security_opt} || []};
+
+    %ENV = (
+        PATH => '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+        (map { defined $ENV{$_} ? ($_ => $ENV{$_}) : () }
+             Test::Nginx::sanitizers()),
+        map { defined $environment->{$_} ? ($_ => $environment->{$_}) : () }
+            keys %$environment,
+    );
+
+    CORE::exec 'setpriv', @as, '--', ref $command ? @$command : split(/ /, $command),
+         @{$image->{more} || []} or die "setpriv: $!\n";
+}
+
+
+sub sh {
+    my ($command) = @_;
+    system($command) == 0 or die "failed: $command\n";
+}
+
+
+1;
