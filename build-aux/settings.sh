@@ -265,6 +265,16 @@ metrics_setting() {
 }
 
 
+level_setting() {
+    : "${LOG_LEVEL:=warn}"
+
+    case $LOG_LEVEL in
+        debug|info|notice|warn|error|crit|alert|emerg) ;;
+        *) refuse LOG_LEVEL "a level of nginx's error log, such as info" ;;
+    esac
+}
+
+
 proxy_setting() {
     PROXIES=
     [ -n "${TRUSTED_PROXIES:-}" ] || return 0
@@ -449,6 +459,7 @@ settings() {
     origin_setting
     publish_setting
     metrics_setting
+    level_setting
     proxy_setting
     tls_setting
     listen_setting

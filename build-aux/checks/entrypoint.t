@@ -28,7 +28,7 @@ my @as = $nobody
 my $me = $nobody ? 'www-data' : getpwuid $>;
 
 delete @ENV{grep { /^(?:WEBSOCKET|DATABASE|REDIS|JWT|NEXTAUTH|CORS|RATE|SSL
-                     |TRUSTED|PUBLISH|METRICS|NGINX)_?/x } keys %ENV};
+                     |TRUSTED|PUBLISH|METRICS|LOG|NGINX)_?/x } keys %ENV};
 
 my $port = port();
 my ($out, $err) = ("$dir/stdout", "$dir/stderr");
@@ -139,7 +139,8 @@ healthy('with secrets in files');
 
 like(get('/'), qr/^HTTP\S+ 200 .*<h1>Conductor/s, 'the dashboard is at /');
 like(get('/health'), qr/"redis":"degraded"/, 'the address of Redis is read');
-ok(-s "$data/tasks.db", 'the database is in the volume');
+ok(wait_for(sub { -s "$data/tasks.db" }),
+    'the database is in the volume');
 
 my $client = websocket(token());
 like(heard($client, qr/"type":"welcome"/), qr/"userId":"ann"/,

@@ -19,7 +19,7 @@ my $dir = tempdir(CLEANUP => 1);
 my $secret = 'a secret with "quotes", $dollars, `ticks`; { braces } and \n';
 
 delete @ENV{grep { /^(?:WEBSOCKET|DATABASE|REDIS|JWT|NEXTAUTH|CORS|RATE|SSL
-                     |TRUSTED|PUBLISH|METRICS)_/x } keys %ENV};
+                     |TRUSTED|PUBLISH|METRICS|LOG)_/x } keys %ENV};
 
 # A checkout of its own around the module that was built.
 
@@ -59,6 +59,7 @@ my @wrong = (
                          '1:2', ':1', '1.2.3.4/8/8', '::1.2.3', '*' ],
     PUBLISH_ALLOW => [ 'all', 'localhost', '127.0.0.1 }', '$remote_addr' ],
     METRICS_ALLOW => [ 'all', '10.0.0.0/33', '10.0.0.1; }', 'prometheus' ],
+    LOG_LEVEL => [ 'verbose', 'INFO', 'info;', 'stderr' ],
     SSL_ENABLED => [ 'maybe', 'TRUE;' ],
     SSL_VERIFY_CLIENT => [ 'optional_no_ca' ],
     REDIS_PORT => [ 'x', '0', '65536' ],
@@ -205,7 +206,7 @@ stopped('QUIT');
 $pid = start(WEBSOCKET_PORT => $port, NEXTAUTH_SECRET => $secret,
     CORS_ORIGIN => 'https://a.example:8443, https://*.b.example http://[::1]',
     TRUSTED_PROXIES => '10.0.0.0/8,::1,127.0.0.1', PUBLISH_ALLOW => '10.1.2.3',
-    METRICS_ALLOW => '10.1.2.4/31 2001:db8::/32',
+    METRICS_ALLOW => '10.1.2.4/31 2001:db8::/32', LOG_LEVEL => 'info',
     RATE_LIMIT_WINDOW => 1500, RATE_LIMIT_MAX_MESSAGES => 7,
     REDIS_URL => 'unix:/none:1', REDIS_HOST => 'h');
 
@@ -234,6 +235,14 @@ like($conf, qr/set_real_ip_from   ::1;/, 'so do the proxies');
 like($conf, qr/redis +env:REDIS_URL;/, 'and where Redis is');
 like(get('/health'), qr/"status":"degraded".*"redis":"degraded"/s,
     'without which it works alone');
+
+my $refused = websocket('no-token');
+like(logged("$dir/.conductor/logs/access.log", qr/bad_token/),
+    qr{"GET /[^"]*" 401 \d+ "[^"]*" bad_token -$}m,
+    'the access log has the cause of a refusal');
+like(logged($log, qr/bad_token/), qr/\[info\].*handshake refused: bad_token: malformed token/,
+    'and, if asked, the error log more of it');
+
 unlike($conf, qr/\@[A-Z]+\@/, 'no name is left in the configuration');
 stopped('TERM');
 
@@ -335,6 +344,18 @@ sub port {
     my $s = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1')
         or die "no port: $!\n";
     return $s->sockport();
+}
+
+
+# A log, once it matches, or after ten seconds.
+sub logged {
+    my ($file, $re) = @_;
+    my $end = time() + 10;
+
+    select undef, undef, undef, 0.05
+        while slurp($file) !~ $re && time() < $end;
+
+    return slurp($file);
 }
 
 
