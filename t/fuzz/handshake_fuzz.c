@@ -128,7 +128,7 @@ static void
 check_version(cdr_str_t value)
 {
     int   rc, i;
-    char  text[8];
+    char  text[12];
 
     rc = CDR_ERROR;
 
