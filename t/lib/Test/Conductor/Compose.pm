@@ -67,7 +67,6 @@ sub compose {
     $t->has_daemon('nft');
 
     my $self = bless { t => $t, config => $config, name => {} }, __PACKAGE__;
-    my $order = 0;
 
     for my $name (sort keys %{$config->{services}}) {
         $self->{name}{$name} = Test::Conductor::Compose::Service->new(
@@ -108,11 +107,16 @@ sub services {
 }
 
 
-# Starts them, and waits until each listens.
+# Starts them, and waits until all are well.
 sub up {
     my ($self) = @_;
+    my @begun = map { [ $_, $_->begin() ] } $self->services();
 
-    $_->start() for $self->services();
+    for (@begun) {
+        my ($s, $well) = @$_;
+        $well->() or die "$s->{name} does not start:\n", $s->err();
+    }
+
     return $self;
 }
 

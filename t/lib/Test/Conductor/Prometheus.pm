@@ -10,7 +10,7 @@ use Exporter qw/ import /;
 use Test::Conductor qw/ api wait_for /;
 use Test::Nginx qw//;
 
-our @EXPORT = qw/ prometheus promtool /;
+our @EXPORT = qw/ prometheus prometheus_at promtool /;
 
 my $dir = '../conf-examples/prometheus';
 
@@ -47,6 +47,13 @@ sub prometheus {
         or die "Prometheus does not scrape: see prometheus.log\n";
 
     return $self;
+}
+
+
+# One that something else has started, where this port leads.
+sub prometheus_at {
+    my ($t, $port) = @_;
+    return bless { t => $t, port => $port }, __PACKAGE__;
 }
 
 

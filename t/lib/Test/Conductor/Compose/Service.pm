@@ -128,8 +128,26 @@ sub mounts {
 
         $m{named} = $m{source} !~ m{^/};
         $m{source} = "$self->{dir}/volumes/$m{source}" if $m{named};
+        $m{source} = $self->{instead}{$m{target}} // $m{source};
         \%m;
     } @{$self->{config}{volumes} || []};
+}
+
+
+# Mounts a file after a function has changed its text in $_, as it must.
+sub instead {
+    my ($self, $target, $change) = @_;
+    my ($m) = grep { $_->{target} eq $target } $self->mounts()
+        or die "nothing is mounted at $target\n";
+
+    open my $f, '<', $m->{source} or die "$m->{source}: $!\n";
+    local $_ = do { local $/; <$f> };
+    $change->() or die "$m->{source} has nothing to change\n";
+
+    my $name = $target =~ tr{/}{-}r;
+    $self->{log}->write_file($name, $_);
+    chmod 0644, "$self->{dir}/$name";
+    $self->{instead}{$target} = "$self->{dir}/$name";
 }
 
 
@@ -144,7 +162,11 @@ sub grace {
 
 
 # Starts it, and waits until it is well or ends: whether it is well.
-sub start {
+sub start { $_[0]->begin()->() }
+
+
+# Starts it; what is returned waits for that, and returns as start() does.
+sub begin {
     my ($self) = @_;
     my $pid = fork() // die "cannot fork: $!\n";
 
@@ -159,14 +181,16 @@ sub start {
     setpgrp($pid, $pid);
     $self->{pid} = $self->{log}{master} = $pid;
 
-    my $well;
+    return sub {
+        my $well;
 
-    wait_for(sub {
-        ($well) = $self->health();
-        $well || Test::Nginx::gone($pid);
-    }, 20);
+        wait_for(sub {
+            ($well) = $self->health();
+            $well || Test::Nginx::gone($pid);
+        }, 20);
 
-    return $well;
+        return $well;
+    };
 }
 
 
@@ -204,30 +228,38 @@ sub exec {
 
 # Ends it as "docker compose stop" does: the signal of its image, and KILL when
 # its time is over.  Returns its exit status, undef if it was killed.
-sub stop {
+sub stop { $_[0]->stopping()->() }
+
+
+# Tells it to stop; what is returned waits for that, and returns as stop() does.
+sub stopping {
     my ($self) = @_;
     return $self->end($self->{image}{signal} // 'TERM', $self->grace());
 }
 
 
 # Ends all of its processes at once.
-sub kill { $_[0]->end('KILL', 5) }
+sub kill { $_[0]->end('KILL', 5)->() }
 
 
 sub end {
     my ($self, $signal, $seconds) = @_;
-    my $pid = delete $self->{pid} or return;
+    my $pid = $self->{pid} // return sub {};
 
-    delete $self->{log}{master};
     CORE::kill $signal, $signal eq 'KILL' ? -$pid : $pid;
 
-    my $ended = wait_for(sub { waitpid $pid, POSIX::WNOHANG() }, $seconds);
-    my $status = $ended ? $? : undef;
+    return sub {
+        my $ended = wait_for(sub { waitpid($pid, POSIX::WNOHANG()) == $pid },
+                             $seconds);
+        my $status = $ended ? $? : undef;
 
-    CORE::kill 'KILL', -$pid;
-    waitpid $pid, 0 if !$ended;
+        CORE::kill 'KILL', -$pid;
+        waitpid $pid, 0 if !$ended;
+        delete @$self{qw/ pid /};
+        delete $self->{log}{master};
 
-    return $status;
+        return $status;
+    };
 }
 
 
