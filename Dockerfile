@@ -30,7 +30,7 @@ RUN apt-get -qq update \
         --no-install-recommends install libjansson4 libsqlite3-0 nginx \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/cache/debconf/* \
         /var/cache/ldconfig/* /var/log/*.log /var/log/apt \
-        /etc/nginx/nginx.conf /etc/nginx/sites-* /var/www
+        /etc/nginx/nginx.conf /etc/nginx/sites-* /usr/include /var/www
 
 COPY --from=build /image /
 

@@ -28,7 +28,7 @@ FORCE:
 
 .PHONY: all module deps deps-test check test unit suite sanitize \
 	client client-test client-too dashboard screenshots api \
-	audits fuzz fresh bench load scrapes soak clean help nginx-too FORCE
+	audits fuzz fresh image bench load scrapes soak clean help nginx-too FORCE
 
 # What the user sets here is nothing to nginx's own makefile.
 MAKEOVERRIDES =
@@ -307,6 +307,10 @@ soak:		## minutes of reloads and kills under load; SOAK_MINUTES=5
 
 fresh:		## the two commands on a new Debian 12 and 13; FRESH=trixie
 	@build-aux/fresh $(FRESH)
+
+image:		## build the container image, and test it; docs/docker.md
+	@build-aux/image/build
+	@build-aux/image/test
 
 clean:		## remove all that was built
 	rm -rf build client/dist

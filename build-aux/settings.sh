@@ -310,7 +310,7 @@ tls_setting() {
     (umask 077 && mkdir "$run/tls")
 
     pem SSL_CERT_PATH CERTIFICATE
-    cat "$path" > "$run/tls/certificate.pem"
+    certificate=$path
 
     pem SSL_KEY_PATH "PRIVATE KEY"
 
@@ -327,8 +327,11 @@ tls_setting() {
 
     if [ -n "$SSL_CA_PATH" ]; then
         pem SSL_CA_PATH CERTIFICATE
-        { echo; cat "$path"; } >> "$run/tls/certificate.pem"
+        { cat "$certificate" && echo && cat "$path"; } \
+            > "$run/tls/certificate.pem"
         ln -s "$path" "$run/tls/ca.pem"
+    else
+        ln -s "$certificate" "$run/tls/certificate.pem"
     fi
 
     if [ $verify = on ]; then

@@ -98,6 +98,9 @@ my @unwritable = ($nobody || $>) ? (
     'a volume that it cannot write' => { CONDUCTOR_DATA => "$dir/foreign" },
     qr/user \Q$me\E cannot write all of .*: mount a volume there that \d+ owns/,
 
+    'a volume that it cannot enter' => { CONDUCTOR_DATA => "$dir/closed" },
+    qr/user \Q$me\E cannot write all of .*: mount a volume there that \d+ owns/,
+
     'a database that it cannot write' =>
     { DATABASE_PATH => "$dir/foreign/tasks.db" },
     qr/user \Q$me\E cannot write the database .*: choose a DATABASE_PATH in/,
@@ -254,7 +257,8 @@ sub lay_out {
     my $module = abs_path($so // 'build/ngx_conductor_module.so');
 
     chmod 0755, $dir;
-    mkdir "$dir/$_" for qw/ bin data foreign image /;
+    mkdir "$dir/$_" for qw/ bin closed data foreign image /;
+    chmod 0, "$dir/closed";
     chown scalar getpwnam('www-data'), -1, $data if $nobody;
     chmod 0555, "$dir/foreign" if $>;
 
@@ -509,13 +513,13 @@ sub websocket {
 }
 
 
-# All that comes until it matches, or for ten seconds.
+# All that comes until it matches, or for half a minute.
 sub heard {
     my ($handle, $re) = @_;
     my $got = '';
 
     while ($got !~ $re) {
-        IO::Select->new($handle)->can_read(10)
+        IO::Select->new($handle)->can_read(30)
             && sysread($handle, my $part, 65536) or last;
         $got .= $part;
     }
