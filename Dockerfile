@@ -38,8 +38,8 @@ COPY --from=build /image /
 # places lead there, and to what the engine collects.
 
 RUN groupadd --gid 5111 conductor \
-    && useradd --uid 5111 --gid 5111 --no-create-home --shell /usr/sbin/nologin \
-        --home-dir /var/lib/conductor conductor \
+    && useradd --uid 5111 --gid 5111 --no-create-home \
+        --home-dir /var/lib/conductor --shell /usr/sbin/nologin conductor \
     && install -d -o 5111 -g 0 -m 0770 /var/lib/conductor \
     && ln -sf /dev/stdout /var/log/nginx/access.log \
     && ln -sf /dev/stderr /var/log/nginx/error.log \

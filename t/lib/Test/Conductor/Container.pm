@@ -248,7 +248,8 @@ sub stop {
 # What was written that is not in the volume: paths, with what was mounted.
 sub written {
     my ($self) = @_;
-    return sort split /\n/, `cd '$self->{dir}/upper' && find . -type f -size +0`;
+    my $upper = "$self->{dir}/upper";
+    return sort split /\n/, `cd '$upper' && find . -type f -size +0`;
 }
 
 
