@@ -28,7 +28,8 @@ FORCE:
 
 .PHONY: all module deps deps-test check test unit suite sanitize \
 	client client-test client-too dashboard screenshots api \
-	audits fuzz fresh image bench load scrapes soak clean help nginx-too FORCE
+	audits fuzz fresh several image bench load scrapes soak clean help \
+	nginx-too FORCE
 
 # What the user sets here is nothing to nginx's own makefile.
 MAKEOVERRIDES =
@@ -304,6 +305,11 @@ soak: nginx-too build/bench/load
 soak:		## minutes of reloads and kills under load; SOAK_MINUTES=5
 	@build-aux/deps build soak
 	@$(BENCH:%/run=%/soak)
+
+several: nginx-too
+several:	## what the compose files say, run without a container engine
+	@build-aux/deps build several
+	@$(HARNESS:%/harness=%/several) $(sort $(wildcard t/compose*.t))
 
 fresh:		## the two commands on a new Debian 12 and 13; FRESH=trixie
 	@build-aux/fresh $(FRESH)

@@ -81,6 +81,9 @@ is(scalar(@rules), $written, 'every rule of the file is there');
 is_deeply([ map { $_->{name} } grep { $_->{health} ne 'ok' } @rules ], [],
     'and can be evaluated');
 
+note('result: Prometheus: ', scalar($prom->query('up == 1')), ' servers up, ',
+     scalar(grep { $_->{health} eq 'ok' } @rules), " of $written rules in use");
+
 # Who may read the figures.
 
 my $figures = '/metrics/prometheus';

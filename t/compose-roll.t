@@ -61,6 +61,7 @@ $server[1]->kill();
 $roam->events(10);
 ok($roam->complete(), 'when the other one is killed nothing is missed');
 like($roam->servers(), qr/^app-server-1-\w+$/, 'on the first one');
+note('result: one server stopped, one killed: ', $roam->summary());
 is($roam->disordered(), 0, 'every client got each event once, in one order');
 is(scalar($roam->faults()), 0, 'and nothing else was wrong');
 

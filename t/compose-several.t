@@ -82,6 +82,8 @@ cmp_ok(redis_cli('127.0.0.1', 'PUBLISH', 'tasks:updates',
 $roam->expect(6379);
 ok($roam->complete(), 'and comes to them, too');
 
+note('result: two servers behind nginx: ', $roam->summary());
+
 # Who they are.
 
 my @listed = map { listed($_) } @server;

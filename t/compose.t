@@ -7,6 +7,7 @@ use warnings;
 use strict;
 
 use Test::More;
+use Time::HiRes qw/ time /;
 
 BEGIN { use FindBin; chdir($FindBin::Bin); }
 
@@ -25,8 +26,6 @@ my $t = need_conductor(Test::Nginx->new()->has(qw/ http /))
     ->has_daemon('sqlite3')->plan(27);
 
 my $key = 'a secret of at least thirty-two bytes';
-my %token = map { $_ => jwt({ sub => $_, role => $_ }, key => $key) }
-                qw/ system reviewer /;
 
 # The file itself.
 
@@ -52,8 +51,13 @@ my $c = compose($t, [ 'compose.yaml' ], JWT_SECRET => $key,
                 WEBSOCKET_PORT => 5222);
 my $s = $c->service('conductor');
 
-ok($s->start(), 'it starts and is healthy') or diag($s->err());
+my $begun = time();
 
+ok($s->start(), 'it starts and is healthy') or diag($s->err());
+note(sprintf 'result: one server is healthy %.1f s after its start',
+     time() - $begun);
+
+my %token = map { $_ => token($_) } qw/ system reviewer /;
 my %status = status($s->pid());
 
 is(join(' ', grep { $_ == 0 } split ' ', $status{Uid}), '', 'not as root');
@@ -75,7 +79,7 @@ my $ws = ws_connect(port(5222), '/', peer => '192.0.2.1',
 my $welcome = $ws->recv_until('welcome');
 my $before = $welcome->{lastEventId};
 
-is($welcome->{userId}, 'reviewer', 'a client comes');
+is($welcome->{userId}, 'reviewer', 'a client comes, with a token of the container\'s own program');
 is((publish($t, task(1), @out, token => $token{system}))[0], 200,
    'an event is published');
 is(($ws->recv_until('task-status-changed') || {})->{taskId}, 'T1',
@@ -96,8 +100,11 @@ like($s->out(), qr/^192\.0\.2\.7 .*"GET \/ .*" 101 /m,
 
 # Stopped, and started again.
 
+$begun = time();
 is($s->stop(), 0, 'it ends in time when it is told to, with 0');
 is(($ws->expect_close())[0], 1012, 'and has sent its clients away');
+note(sprintf 'result: it has drained and ended %.1f s after its signal, of %d',
+     time() - $begun, $s->grace());
 
 $s->start();
 $ws = ws_connect(port(5222), "/?since=$before", peer => '192.0.2.1',
@@ -108,6 +115,15 @@ is(($ws->recv_until('task-status-changed') || {})->{taskId}, 'T1',
 ok(($ws->recv_until('resumed') || {})->{recovered}, 'all of it');
 
 ###############################################################################
+
+# A token, as it is made in the container.
+sub token {
+    my ($role) = @_;
+    my ($good, $said) = $s->exec('/usr/share/conductor/token', $role, $role);
+
+    return $said =~ s/\n\z//r;
+}
+
 
 sub task {
     return { type => 'task-status-changed', taskId => "T$_[0]",

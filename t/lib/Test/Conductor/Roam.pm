@@ -154,6 +154,24 @@ sub disordered {
 }
 
 
+# A line that says how it went.
+sub summary {
+    my ($self) = @_;
+    my ($lost, $doubled) = (0, 0);
+
+    for my $c ($self->clients()) {
+        my %n;
+
+        $n{$_}++ for @{$c->{got}};
+        $lost += grep { !$n{$_} } @{$self->{all}};
+        $doubled += grep { $_ > 1 } values %n;
+    }
+
+    return scalar(@{$self->{clients}}) . ' clients, '
+        . scalar(@{$self->{all}}) . " events, $lost lost, $doubled doubled";
+}
+
+
 # What else the servers did against the RFC.
 sub faults { return map { $_->{ws}->faults() } $_[0]->clients() }
 

@@ -73,8 +73,10 @@ sub own_image {
     my ($health) = $text =~ /^HEALTHCHECK .*?CMD +\["([^"]+)"\]/ms
         or die "no HEALTHCHECK\n";
 
-    return { command => [ $entry ], directory => '/', own => 1, user => $user,
-             signal => $signal, health => $health };
+    my ($directory) = $text =~ /.*^WORKDIR +(\S+)/ms or die "no WORKDIR\n";
+
+    return { command => [ $entry ], directory => $directory, own => 1,
+             user => $user, signal => $signal, health => $health };
 }
 
 
@@ -215,6 +217,7 @@ sub exec {
 
     if ($pid == 0) {
         open STDERR, '>&', \*STDOUT;
+        %ENV = $self->environment();
         CORE::exec 'nsenter', '-t', $self->{pid}, qw/ -m -n -u -r -w /,
                    "--setuid=$user", "--setgid=$user", @program
             or POSIX::_exit(127);
@@ -356,7 +359,6 @@ sub program {
     my ($self) = @_;
     my ($image, $config) = @$self{qw/ image config /};
     my $command = $config->{command} // $image->{command};
-    my $environment = $config->{environment} || {};
     my @as = qw/ --pdeathsig KILL /;
 
     push @as, '--reuid', $image->{user}, '--regid', $image->{user},
@@ -366,16 +368,24 @@ sub program {
     push @as, '--no-new-privs'
         if grep { /^no-new-privileges/ } @{$config->{security_opt} || []};
 
-    %ENV = (
-        PATH => '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
-        (map { defined $ENV{$_} ? ($_ => $ENV{$_}) : () }
-             Test::Nginx::sanitizers()),
-        map { defined $environment->{$_} ? ($_ => $environment->{$_}) : () }
-            keys %$environment,
-    );
+    %ENV = $self->environment();
 
     CORE::exec 'setpriv', @as, '--', ref $command ? @$command : split(/ /, $command),
          @{$image->{more} || []} or die "setpriv: $!\n";
+}
+
+
+# What the file says, and what an engine adds.
+sub environment {
+    my ($self) = @_;
+    my %said = %{$self->{config}{environment} || {}};
+
+    return (
+        PATH => '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+        (map { defined $ENV{$_} ? ($_ => $ENV{$_}) : () }
+             Test::Nginx::sanitizers()),
+        map { defined $said{$_} ? ($_ => $said{$_}) : () } keys %said,
+    );
 }
 
 
