@@ -293,7 +293,7 @@ sub enter {
        . " -o lowerdir=/,upperdir=$top/upper,workdir=$top/work");
     sh("mount --rbind /$_ $root/$_") for qw/ proc dev /;
 
-    sh("hostname $self->{name}");
+    sh('hostname ' . ($self->{config}{hostname} // $self->{name}));
     $self->lay_out();
     $self->mount($_) for $self->mounts();
 
