@@ -68,7 +68,8 @@ is($status{NoNewPrivs}, 1, 'and never any');
 
 my @out = (peer => '192.0.2.1', port => 5222);
 
-like((api($t, 'GET', '/', @out))[1], qr/<h1>Conductor/, 'the dashboard is there');
+like((api($t, 'GET', '/', @out))[1], qr/<h1>Conductor/,
+    'the dashboard is there');
 ok(wait_for(sub { (health($t, @out))[1]{status} eq 'ok' }), 'it is well');
 like(($s->health())[1], qr/"server":"conductor-\w+"/,
     'and says so to the check of its image');
@@ -79,7 +80,8 @@ my $ws = ws_connect(port(5222), '/', peer => '192.0.2.1',
 my $welcome = $ws->recv_until('welcome');
 my $before = $welcome->{lastEventId};
 
-is($welcome->{userId}, 'reviewer', 'a client comes, with a token of the container\'s own program');
+is($welcome->{userId}, 'reviewer',
+   'a client comes, with a token that the container has made');
 is((publish($t, task(1), @out, token => $token{system}))[0], 200,
    'an event is published');
 is(($ws->recv_until('task-status-changed') || {})->{taskId}, 'T1',
@@ -154,7 +156,9 @@ sub here {
 sub rows {
     my ($volume) = grep { $_->{named} } $s->mounts();
 
-    chomp(my @rows = `sqlite3 -cmd '.timeout 2000' '$volume->{source}/tasks.db' \\
+    my $file = "$volume->{source}/tasks.db";
+
+    chomp(my @rows = `sqlite3 -cmd '.timeout 2000' '$file' \\
         'SELECT reviewer_id, status FROM reviewer_presence' 2>&1`);
     return \@rows;
 }

@@ -41,7 +41,8 @@ for my $n (1, 2) {
                  '10.51.11.10' => '127.0.0.1',
                  'listen  5111;' => "listen 127.0.0.1:808$n;",
                  'listen  127.0.0.1:5112;' => "listen 127.0.0.1:818$n;",
-                 'conductor_hub reviews {' => 'conductor_hub reviews { drain 200ms;');
+                 'conductor_hub reviews {' =>
+                     'conductor_hub reviews { drain 200ms;');
     $s->run();
     $s->{number} = 8080 + $n;
 }
@@ -99,7 +100,8 @@ $roam->events(20);
 $server[0]->stop();
 $roam->events(20);
 
-ok($roam->complete(), 'when one server stops its clients come back and miss nothing');
+ok($roam->complete(),
+   'when one server stops its clients come back and miss nothing');
 is($roam->servers(), 'node-2', 'on the other one');
 is((health($t))[0], 200, 'and what asks the balancer is answered');
 
@@ -114,7 +116,8 @@ $roam->events(20);
 ok(wait_for(sub { (health($server[1]))[1]{connections} == 0 }),
    'it sends all of its clients on');
 $roam->events(5);
-ok($roam->complete(), 'they come back, though it still listens, and miss nothing');
+ok($roam->complete(),
+   'they come back, though it still listens, and miss nothing');
 is($roam->servers(), 'node-1', 'on the first one');
 is((api($t, 'POST', '/admin/drain', token => $system))[0], 426,
    'nobody can do that through the balancer');

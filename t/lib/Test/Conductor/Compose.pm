@@ -76,6 +76,11 @@ sub compose {
     $self->network();
     $self->publish_ports();
 
+    # a machine that lets nobody have as many descriptors as the balancer wants
+
+    $t->todo_alerts(qr/setrlimit\(RLIMIT_NOFILE, \d+\) failed/)
+        if grep { $_->nofile() < 65536 } values %{$self->{name}};
+
     return $self;
 }
 

@@ -1,28 +1,22 @@
 package Test::Conductor::Compose::Service;
 
-# One service of a compose file: its program, in the network and on the file
-# system that the file gives it.
-
-# The root is the machine's, with what is written to it held in memory, or, if
-# the file says so, with nothing that can be written but the volumes.
+# One service of a compose file: what the file and its image say of it, and its
+# program, started, asked, stopped.
 
 use warnings;
 use strict;
 
 use Cwd qw/ abs_path /;
-use File::Path qw/ make_path /;
 use File::Basename qw/ dirname /;
 use POSIX qw//;
-use Time::HiRes qw//;
 
 use Test::Conductor qw/ wait_for /;
+use Test::Conductor::Compose::Inside;
 use Test::Nginx qw//;
 
 my $ROOT = abs_path(dirname(__FILE__) . '/../../../../..');
 
-my ($UNSHARE, $PRCTL) = (POSIX::uname())[4] eq 'aarch64' ? (97, 167)
-                                                         : (272, 157);
-my $NEW = 0x04020000;
+my $PRCTL = (POSIX::uname())[4] eq 'aarch64' ? 167 : 157;
 
 # What the images that are not ours run: by default, always, where, and on
 # which port.
@@ -32,8 +26,11 @@ my %image = (
         directory => '/data', port => 6379,
     },
     nginx => {
-        command => [ 'nginx', '-g', 'daemon off;' ], directory => '/',
-        port => 80,
+        # wherever this one was configured to look
+
+        command => [ qw{ nginx -p /var/lib/nginx/ -c /etc/nginx/nginx.conf
+                         -e /var/log/nginx/error.log -g }, 'daemon off;' ],
+        directory => '/', port => 80,
     },
     'prom/prometheus' => {
         command => [ 'prometheus',
@@ -163,6 +160,19 @@ sub grace {
 }
 
 
+# How many descriptors it has: as the file says, if this machine lets it.
+sub nofile {
+    my ($self) = @_;
+    my $said = ($self->{config}{ulimits} || {})->{nofile};
+
+    open my $f, '<', '/proc/self/limits' or die "no limits: $!\n";
+    my ($hard) = map { /^Max open files +\d+ +(\d+)/ } <$f>;
+
+    $said = ref $said ? $said->{hard} : $said // $hard;
+    return $said < $hard ? $said : $hard;
+}
+
+
 # Starts it, and waits until it is well or ends: whether it is well.
 sub start { $_[0]->begin()->() }
 
@@ -176,7 +186,8 @@ sub begin {
         setpgrp(0, 0);
         $SIG{$_} = 'DEFAULT' for qw/ INT TERM HUP PIPE /;
         syscall $PRCTL, 1, 9;               # it ends if the test does
-        eval { $self->enter(); $self->program(); 1 } or print STDERR $@;
+        eval { Test::Conductor::Compose::Inside::become($self) };
+        print STDERR $@;
         POSIX::_exit(127);
     }
 
@@ -266,115 +277,6 @@ sub end {
 }
 
 
-# Goes where the program will run.
-sub enter {
-    my ($self) = @_;
-    my ($dir, $image) = @$self{qw/ dir image /};
-
-    # what logs to /dev/stdout opens it by that name
-
-    for ([ \*STDOUT, 'stdout.log' ], [ \*STDERR, 'error.log' ]) {
-        open $_->[0], '>>', "$dir/$_->[1]" or die "$_->[1]: $!\n";
-        chmod 0666, "$dir/$_->[1]";
-    }
-
-    open STDIN, '<', '/dev/null';
-    $self->{net}->enter();
-    syscall($UNSHARE, $NEW) == 0 or die "no namespaces: $!\n";
-    sh('mount --make-rprivate /');
-
-    my $top = "$dir/top";
-    my $root = $self->{root} = "$top/root";
-
-    mkdir $top;
-    sh("mount -t tmpfs none $top");
-    mkdir "$top/$_" for qw/ root upper work /;
-    sh("mount -t overlay none $root"
-       . " -o lowerdir=/,upperdir=$top/upper,workdir=$top/work");
-    sh("mount --rbind /$_ $root/$_") for qw/ proc dev /;
-
-    sh('hostname ' . ($self->{config}{hostname} // $self->{name}));
-    $self->lay_out();
-    $self->mount($_) for $self->mounts();
-
-    sh("mount -o remount,bind,ro $root") if $self->{config}{read_only};
-
-    chroot $root or die "chroot: $!\n";
-    chdir $image->{directory} or die "$image->{directory}: $!\n";
-}
-
-
-# Puts there what the image and the engine would have.
-sub lay_out {
-    my ($self) = @_;
-    my ($root, $image) = @$self{qw/ root image /};
-    my $nginx = readlink($Test::Nginx::NGINX) // $Test::Nginx::NGINX;
-
-    open my $f, '>', "$root/etc/hosts" or die "hosts: $!\n";
-    print $f $self->{hosts};
-    close $f;
-
-    make_path("$root$image->{directory}");
-    sh("mount --bind '$nginx' $root/usr/sbin/nginx")
-        if $nginx ne '/usr/sbin/nginx';
-
-    if ($image->{own}) {
-        my ($module) = $ENV{TEST_NGINX_GLOBALS} =~ /load_module\s+([^;]+);/;
-
-        unlink "$root/etc/nginx/nginx.conf";
-        sh("'$ROOT/build-aux/image/install' $root '$module'");
-    }
-}
-
-
-sub mount {
-    my ($self, $m) = @_;
-    my $target = "$self->{root}$m->{target}";
-
-    if ($m->{named}) {
-        my $user = $self->{image}{user} // 0;
-
-        mkdir $m->{source};
-        chown $user, $user, $m->{source};
-    }
-
-    -e $m->{source} or die "$m->{source}: is not there\n";
-
-    if (-d $m->{source}) {
-        make_path($target);
-
-    } else {
-        make_path(dirname($target));
-        open my $f, '>>', $target or die "$m->{target}: $!\n";
-    }
-
-    sh("mount --bind '$m->{source}' '$target'");
-    sh("mount -o remount,bind,ro '$target'") if $m->{ro};
-}
-
-
-# Becomes the program: with its environment, as its user, with no more rights
-# than the file leaves it.
-sub program {
-    my ($self) = @_;
-    my ($image, $config) = @$self{qw/ image config /};
-    my $command = $config->{command} // $image->{command};
-    my @as = qw/ --pdeathsig KILL /;
-
-    push @as, '--reuid', $image->{user}, '--regid', $image->{user},
-              '--clear-groups' if $image->{user};
-    push @as, qw/ --bounding-set -all --inh-caps -all /
-        if grep { $_ eq 'ALL' } @{$config->{cap_drop} || []};
-    push @as, '--no-new-privs'
-        if grep { /^no-new-privileges/ } @{$config->{security_opt} || []};
-
-    %ENV = $self->environment();
-
-    CORE::exec 'setpriv', @as, '--', ref $command ? @$command : split(/ /, $command),
-         @{$image->{more} || []} or die "setpriv: $!\n";
-}
-
-
 # What the file says, and what an engine adds.
 sub environment {
     my ($self) = @_;
@@ -384,14 +286,13 @@ sub environment {
         PATH => '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
         (map { defined $ENV{$_} ? ($_ => $ENV{$_}) : () }
              Test::Nginx::sanitizers()),
+
+        # nginx -t, with which a start begins, ends without freeing anything
+
+        defined $ENV{ASAN_OPTIONS}
+            ? (ASAN_OPTIONS => "$ENV{ASAN_OPTIONS}:detect_leaks=0") : (),
         map { defined $said{$_} ? ($_ => $said{$_}) : () } keys %said,
     );
-}
-
-
-sub sh {
-    my ($command) = @_;
-    system($command) == 0 or die "failed: $command\n";
 }
 
 
