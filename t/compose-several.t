@@ -27,7 +27,7 @@ own_network();
 
 my $t = need_conductor(Test::Nginx->new()->has(qw/ http proxy realip /))
     ->has_daemon('redis-server')->has_daemon('redis-cli')
-    ->has_daemon('curl')->plan(29);
+    ->has_daemon('curl')->plan(31);
 
 my $file = 'conf-examples/compose-several.yaml';
 my $key = 'a secret of at least thirty-two bytes';
@@ -97,6 +97,17 @@ my ($audited) = map { audited($_, 'user1') } @server;
 
 is($audited->{address}, '192.0.2.1', 'the audit log has them')
     or diag(explain($audited));
+
+# A page of theirs connects, by whatever name and port the machine is reached.
+
+my ($page, $foreign) = map {
+    ws_connect(port(80), '/', peer => '192.0.2.1', token => $token{architect},
+               host => 'live.example:8443', origin => "https://$_")
+} qw/ live.example:8443 evil.example /;
+
+is(($page->recv_until('welcome') || {})->{type}, 'welcome',
+   'a page of their own host may connect');
+is(($foreign->expect_close())[0], 4503, 'and one of another may not');
 
 # What a client says of its own address is not believed.
 
