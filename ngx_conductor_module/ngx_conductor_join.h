@@ -210,6 +210,8 @@ ngx_int_t ngx_conductor_join_name(ngx_conductor_join_t *join,
  *   id()             the same as text
  *   finish()         to be called last, if something was added
  *   purge()          removes entries at a place that is none
+ *   rebuild(max)     makes the stream anew of its newest entries: Redis 8 does
+ *                    not go back behind one that was removed
  *
  * Whoever writes to Redis may put entries near the end of all places, behind
  * which there would be none: a place is below 2^48 (ms) and 2^53, and what is
@@ -237,6 +239,16 @@ ngx_int_t ngx_conductor_join_name(ngx_conductor_join_t *join,
     "    for i = 1, #e do redis.call('XDEL', KEYS[1], e[i][1]) end\n"         \
     "  until #e == 0\n"                                                       \
     "end\n"                                                                   \
+    "local function rebuild(max)\n"                                           \
+    "  local e = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', max)\n"  \
+    "  redis.call('DEL', KEYS[1])\n"                                          \
+    "  for i = #e, 1, -1 do\n"                                                \
+    "    local f = e[i][2]\n"                                                 \
+    "    if #f <= 100 then\n"                                                 \
+    "      redis.pcall('XADD', KEYS[1], e[i][1], unpack(f))\n"                \
+    "    end\n"                                                               \
+    "  end\n"                                                                 \
+    "end\n"                                                                   \
     "local function begin()\n"                                                \
     "  local t = redis.call('TIME')\n"                                        \
     "  ms = t[1] * 1000 + math.floor(t[2] / 1000)\n"                          \
@@ -249,7 +261,7 @@ ngx_int_t ngx_conductor_join_name(ngx_conductor_join_t *join,
     "  return redis.pcall('XADD', KEYS[1], 'MAXLEN', '~', max, id(),\n"       \
     "                     'i', num(count + 1), ...)\n"                        \
     "end\n"                                                                   \
-    "local function higher()\n"                                               \
+    "local function higher(max)\n"                                            \
     "  local i = redis.call('XINFO', 'STREAM', KEYS[1])\n"                    \
     "  local last\n"                                                          \
     "  for k = 1, #i, 2 do\n"                                                 \
@@ -260,14 +272,16 @@ ngx_int_t ngx_conductor_join_name(ngx_conductor_join_t *join,
     "    purge()\n"                                                           \
     "    last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)\n"     \
     "    above(last[1] and last[1][1])\n"                                     \
-    "    redis.call('XSETID', KEYS[1], id())\n"                               \
+    "    if redis.pcall('XSETID', KEYS[1], id()).err then\n"                  \
+    "      rebuild(max)\n"                                                    \
+    "    end\n"                                                               \
     "  end\n"                                                                 \
     "end\n"                                                                   \
     "local function add(max, ...)\n"                                          \
     "  local r = append(max, ...)\n"                                          \
     "  if r.err and (string.find(r.err, 'equal or smaller', 1, true)\n"       \
     "                or string.find(r.err, 'exhausted', 1, true)) then\n"     \
-    "    higher()\n"                                                          \
+    "    higher(max)\n"                                                       \
     "    r = append(max, ...)\n"                                              \
     "  end\n"                                                                 \
     "  count = count + (r.err and 0 or 1)\n"                                  \
