@@ -203,8 +203,6 @@ struct ngx_conductor_hub_s {
     unsigned                      lost:1;     /* overrun, nothing read since */
     unsigned                      unlisted:1; /* no room in it: logged */
     unsigned                      unanswered:1;   /* publications: logged */
-    unsigned                      behind:1;   /* owners of its slot before it
-                                                 have something left */
 };
 
 

@@ -182,10 +182,7 @@ ngx_conductor_keeper_claim(ngx_conductor_hub_t *hub)
     ngx_conductor_process_claim(hub, CDR_SLOT_KEEPER, ngx_cycle->log);
     ngx_conductor_zone_unlock(hub);
 
-    hub->behind = (ngx_conductor_give_back(hub, ngx_process_slot,
-                                           hub->incarnation - 1,
-                                           CDR_ENDED_LOST)
-                   == NGX_AGAIN);
+    (void) ngx_conductor_reap_behind(hub, ngx_process_slot);
 
     hub->slot = ngx_process_slot;
 }

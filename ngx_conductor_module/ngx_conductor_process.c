@@ -321,10 +321,7 @@ ngx_conductor_process_start(ngx_conductor_hub_t *hub, ngx_log_t *log)
 
     /* whoever had this slot before and could not give its things back */
 
-    hub->behind = (ngx_conductor_give_back(hub, ngx_process_slot,
-                                           hub->incarnation - 1,
-                                           CDR_ENDED_LOST)
-                   == NGX_AGAIN);
+    (void) ngx_conductor_reap_behind(hub, ngx_process_slot);
 
     hub->slot = ngx_process_slot;
 

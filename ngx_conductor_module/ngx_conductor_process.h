@@ -175,6 +175,8 @@ void ngx_conductor_look_repair(ngx_conductor_hub_t *hub);
 /* ngx_conductor_reap.c: what the dead leave behind */
 
 void ngx_conductor_reap(ngx_conductor_hub_t *hub);
+ngx_uint_t ngx_conductor_reap_behind(ngx_conductor_hub_t *hub,
+    ngx_uint_t slot);
 ngx_int_t ngx_conductor_reap_again(ngx_conductor_hub_t *hub);
 void ngx_conductor_slot_release(ngx_conductor_hub_t *hub,
     ngx_uint_t slot, uint32_t incarnation);

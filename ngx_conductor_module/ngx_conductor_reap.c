@@ -8,7 +8,7 @@
 #define NGX_CONDUCTOR_RELEASE_MAX  1024     /* entries looked at in a hold */
 #define NGX_CONDUCTOR_RELEASE_TELL 64       /* if they are told of */
 #define NGX_CONDUCTOR_REAP_AGAIN   10       /* ms between two searches */
-#define NGX_CONDUCTOR_RELEASE_WAIT 1000     /* ms that back ends may take for
+#define NGX_CONDUCTOR_RELEASE_WAIT 3000     /* ms that back ends may take for
                                                a thing, to be waited for, */
 #define NGX_CONDUCTOR_RELEASE_LONG 60000    /* and for all that is left */
 
@@ -57,18 +57,20 @@ ngx_conductor_reap(ngx_conductor_hub_t *hub)
         slot = &hub->slots.slots[i];
 
         if (i == hub->slot) {
-            hub->behind = hub->behind
-                          && ngx_conductor_give_back(hub, i,
-                                                     hub->incarnation - 1,
-                                                     CDR_ENDED_LOST)
-                             == NGX_AGAIN;
-            rest |= hub->behind;
+            rest |= ngx_conductor_reap_behind(hub, i);
             continue;
         }
 
         incarnation = atomic_load(&slot->incarnation);
 
         if (!ngx_conductor_process_gone(slot)) {
+
+            /* its own task, unless somebody would be refused for it */
+
+            if (ngx_conductor_release_now) {
+                (void) ngx_conductor_reap_behind(hub, i);
+            }
+
             continue;
         }
 
@@ -96,6 +98,38 @@ ngx_conductor_reap(ngx_conductor_hub_t *hub)
     if (!rest && ngx_conductor_release_hub == hub) {
         ngx_conductor_release_hub = NULL;
     }
+}
+
+
+/*
+ * What owners of a slot before this one had, and could not be given back at
+ * once.  Is there more of it?  Any process may do that, at the same time too.
+ */
+
+ngx_uint_t
+ngx_conductor_reap_behind(ngx_conductor_hub_t *hub, ngx_uint_t slot)
+{
+    uint32_t           incarnation;
+    _Atomic uint32_t  *behind;
+
+    behind = &hub->slots.slots[slot].behind;
+    incarnation = atomic_load(behind);
+
+    if (incarnation == 0) {
+        return 0;
+    }
+
+    if (ngx_conductor_give_back(hub, slot, incarnation, CDR_ENDED_LOST)
+        == NGX_AGAIN)
+    {
+        return 1;
+    }
+
+    /* not if it has a new owner now, who is behind by one more */
+
+    (void) atomic_compare_exchange_strong(behind, &incarnation, 0);
+
+    return 0;
 }
 
 

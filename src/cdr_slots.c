@@ -166,6 +166,7 @@ cdr_slots_claim(cdr_slots_t *s, uint32_t i, cdr_slot_kind_t kind, int32_t pid,
 
     cdr_slots_clear(slot);
 
+    atomic_store(&slot->behind, n - 1);
     atomic_store(&slot->kind, (uint32_t) kind);
     atomic_store(&slot->pid, pid);
     atomic_store(&slot->start, start);
@@ -364,6 +365,7 @@ cdr_slots_clear(cdr_slot_t *slot)
     atomic_store(&slot->start, 0);
     atomic_store(&slot->heartbeat_ms, 0);
     atomic_store(&slot->connections, 0);
+    atomic_store(&slot->behind, 0);
     atomic_store(&slot->pending, 0);
 
     for (i = 0; i < CDR_GAUGES_MAX; i++) {

@@ -55,6 +55,8 @@ typedef struct {
     _Atomic uint64_t    start;          /* the process's, from /proc */
     _Atomic uint64_t    heartbeat_ms;   /* stored by the owner */
     _Atomic uint32_t    connections;    /* stored by the owner */
+    _Atomic uint32_t    behind;         /* the last incarnation of which not
+                                           all was given back yet, or 0 */
 
     _Alignas(64)
     _Atomic uint32_t    pending;        /* a wake-up is under way */
