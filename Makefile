@@ -307,14 +307,14 @@ soak:		## minutes of reloads and kills under load; SOAK_MINUTES=5
 	@$(BENCH:%/run=%/soak)
 
 several: nginx-too
-several:	## what the compose files say, run without an engine; needs root
+several:	## what the compose files say, without an engine; needs root
 	@build-aux/deps build several
 	@$(HARNESS:%/harness=%/several) $(sort $(wildcard t/compose*.t))
 
-fresh:		## the two commands on a new Debian 12, 13; FRESH=trixie; needs root
+fresh:		## the two commands on fresh Debians; FRESH=trixie; needs root
 	@build-aux/fresh $(FRESH)
 
-image:		## build and test the container image; needs root; docs/docker.md
+image:		## build and test the container image; needs root
 	@build-aux/image/build
 	@build-aux/image/test
 
