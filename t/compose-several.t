@@ -27,7 +27,7 @@ own_network();
 
 my $t = need_conductor(Test::Nginx->new()->has(qw/ http proxy realip /))
     ->has_daemon('redis-server')->has_daemon('redis-cli')
-    ->has_daemon('curl')->plan(31);
+    ->has_daemon('curl')->plan(32);
 
 my $file = 'conf-examples/compose-several.yaml';
 my $key = 'a secret of at least thirty-two bytes';
@@ -130,6 +130,12 @@ for my $port (80, 5111) {
        "nor asks for $_") for qw{ /metrics /admin/connections };
     $_->vanish() for @answers;
 }
+
+is(($c->service('nginx')->exec(qw/ curl -s -o /, '/dev/null', '-w', '%{http_code}',
+        '-H', 'X-Forwarded-For: 127.0.0.1', '-H',
+        'Content-Type: application/json', '-d', JSON::PP->new->encode(task(0)),
+        'http://app-server-1:5111/publish'))[1], 401,
+    'nor does the balancer make somebody the server itself');
 
 is(scalar($roam->faults()), 0, 'and nothing was wrong');
 
