@@ -12,8 +12,8 @@
 refuse() {
     eval "shown=\$$1"
 
-    case $1 in
-        *PASSPHRASE|REDIS_URL) shown=... ;;
+    case $1,$shown in
+        *PASSPHRASE,*|REDIS_URL,*|*@*) shown=... ;;
         *) shown=$(printf %s "$shown" | tr '[:cntrl:]' '?') ;;
     esac
 
@@ -291,8 +291,26 @@ proxy_setting() {
 }
 
 
+# apart NAME PATH: not where the links to such files are made anew
+
+apart() {
+    [ -n "$2" ] || return 0
+
+    case $(readlink -m -- "$2") in
+        "$(readlink -m -- "$run/tls")"/*)
+            stop "$1 is in $run/tls, which each start makes anew: keep it" \
+                "elsewhere" ;;
+    esac
+}
+
+
 tls_setting() {
     : "${SSL_ENABLED:=false}" "${SSL_VERIFY_CLIENT:=off}"
+
+    apart SSL_CERT_PATH "${SSL_CERT_PATH:-}"
+    apart SSL_KEY_PATH "${SSL_KEY_PATH:-}"
+    apart SSL_CA_PATH "${SSL_CA_PATH:-}"
+    apart SSL_PASSPHRASE_FILE "$passphrase_file"
 
     rm -rf "$run/tls"
     TLS=

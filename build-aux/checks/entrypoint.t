@@ -79,6 +79,18 @@ my @refused = (
     { tls(), SSL_PASSPHRASE_FILE => "$dir/secret" },
     qr/the key in SSL_KEY_PATH cannot be read with this SSL_PASSPHRASE/,
 
+    'a host of Redis with a password' =>
+    { REDIS_HOST => 'redis://:hidden@h' },
+    qr/REDIS_HOST is "\.\.\.": expected the name/,
+
+    'a key where links to keys are made anew' =>
+    { tls(), SSL_KEY_PATH => './tls/key.pem' },
+    qr/SSL_KEY_PATH is in \S+, which each start makes anew: keep it elsewhere/,
+
+    'a directory in place of a mounted nginx.conf' =>
+    { CONDUCTOR_CONF => $dir },
+    qr/\Q$dir\E is no file: is the one there that is to be mounted\?/,
+
     'a database in no directory' => { DATABASE_PATH => '/none/tasks.db' },
     qr/DATABASE_PATH is .* expected a file in a directory that exists/,
 
@@ -199,6 +211,40 @@ is(admin('/admin/drain'), 200, 'who drains it');
 unhealthy('for new clients', qr/^503 .*"draining":true/);
 ok(!system("$health live > $dir/said"), 'but is told that it lives');
 ended('TERM');
+
+
+# What lies where files of the server belong, and a database of another name.
+
+my $own = "$data/database";
+
+write_file("$dir/kept", 'kept');
+system("cd $data && rm -rf in-use nginx.conf temp && mkfifo temp &&
+    ln -s $dir/kept in-use && ln -s $dir/kept nginx.conf &&
+    mkdir health.sock nginx.pid stdout &&
+    chown -h --reference=. * && chown --reference=. $dir/kept") == 0 or BAIL_OUT('no links');
+
+$pid = start(DATABASE_PATH => './database');
+healthy('on a damaged volume');
+is(slurp("$dir/kept"), 'kept', 'links there are not followed');
+ok(wait_for(sub { -f $own && -s $own }), 'the database may be "database"');
+ended('QUIT');
+
+
+# Signals that come while nginx does not handle them yet.
+
+SKIP: {
+    skip 'no first process without unshare by root', 2 if $>;
+
+    for my $signal (qw/ QUIT TERM /) {
+        my ($first, $unshare) = first();
+
+        kill $signal, $first;
+        ok(wait_for(sub { !kill 0, $first }),
+            "the first process ends by $signal while nginx starts")
+            or kill 'KILL', $first;
+        waitpid $unshare, 0;
+    }
+}
 
 
 # Where lines can go to.
@@ -407,6 +453,25 @@ sub start {
     wait_for(sub { listens() || waitpid($child, 1) })
         && listens() or BAIL_OUT("not started:\n" . slurp($err));
     return $child;
+}
+
+
+# The entry point as the first process of others, when nginx begins.
+sub first {
+    my $unshare = fork() // die "fork: $!\n";
+
+    if (!$unshare) {
+        open STDOUT, '>', $out;
+        open STDERR, '>', $err;
+        unshift @as, qw/ unshare --pid --fork --kill-child /;
+        run();
+    }
+
+    my $first;
+    wait_for(sub { ($first) = children($unshare) });
+    1 while slurp("/proc/$first/comm") ne "nginx\n" && kill 0, $first;
+
+    return ($first, $unshare);
 }
 
 
