@@ -206,6 +206,8 @@ unhealthy('when it was killed', qr/health\.sock: Connection refused/);
 
 $pid = start();
 healthy('nevertheless');
+is(join(' ', grep { slurp("/proc/$_/environ") =~ /hidden/ }
+        $pid, children($pid)), '', 'no process shows the secret');
 
 is(admin('/admin/drain'), 200, 'who drains it');
 unhealthy('for new clients', qr/^503 .*"draining":true/);
