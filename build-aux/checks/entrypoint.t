@@ -372,10 +372,17 @@ EOF_CONF
 }
 
 
+# One that no client is given by chance.
 sub port {
-    my $s = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1')
-        or die "no port: $!\n";
-    return $s->sockport();
+    for (1 .. 100) {
+        my $port = 20000 + int rand 10000;
+        my $s = IO::Socket::INET->new(Listen => 1, LocalPort => $port,
+            ReuseAddr => 1);
+
+        return $port if $s;
+    }
+
+    die "no port: $!\n";
 }
 
 
