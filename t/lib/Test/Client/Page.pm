@@ -50,9 +50,11 @@ sub client_page {
 
     $browser->open($url // 'http://127.0.0.1:' . port(8080) . '/page/');
 
-    return wait_for(sub {
+    return 1 if wait_for(sub {
         $browser->js('return document.body?.dataset.ready')
     });
+
+    die "the script of the page has not run: " . $browser->console() . "\n";
 }
 
 

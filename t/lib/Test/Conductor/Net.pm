@@ -91,6 +91,13 @@ sub cable {
     my $link = "cdr$n";
 
     ip("link add $link type veth peer name $link netns $self->{pid}");
+
+    # An address that IPv6 makes is good a second or two later: a browser then
+    # says that the network has changed, and what it loads fails.
+
+    ip("link set $link addrgenmode none");
+    $self->run(qw/ ip link set /, $link, qw/ addrgenmode none /);
+
     ip("addr add 10.77.$n.1/24 dev $link");
     ip("link set $link up");
     $self->run(qw/ ip addr add /, "10.77.$n.2/24", 'dev', $link);
