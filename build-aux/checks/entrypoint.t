@@ -9,12 +9,14 @@ use warnings;
 use Cwd qw/ getcwd abs_path /;
 use Digest::SHA qw/ hmac_sha256_base64 /;
 use File::Temp qw/ tempdir /;
-use IO::Select;
 use IO::Socket::INET;
 use IO::Socket::UNIX;
 use MIME::Base64 qw/ encode_base64 /;
 use Socket qw/ AF_UNIX SOCK_STREAM PF_UNSPEC /;
 use Test::More;
+
+use lib 't/lib';
+use Test::Conductor::Started;
 
 my $dir = tempdir(CLEANUP => 1);
 my $data = "$dir/data";
@@ -30,7 +32,7 @@ my $me = $nobody ? 'www-data' : getpwuid $>;
 delete @ENV{grep { /^(?:WEBSOCKET|DATABASE|REDIS|JWT|NEXTAUTH|CORS|RATE|SSL
                      |TRUSTED|PUBLISH|METRICS|LOG|NGINX)_?/x } keys %ENV};
 
-my $port = port();
+my $port = at_port(free_port());
 my ($out, $err) = ("$dir/stdout", "$dir/stderr");
 my ($pid, $entrypoint, $health) = lay_out();
 
@@ -154,7 +156,7 @@ healthy('with secrets in files');
 
 like(get('/'), qr/^HTTP\S+ 200 .*<h1>Conductor/s, 'the dashboard is at /');
 like(get('/health'), qr/"redis":"degraded"/, 'the address of Redis is read');
-ok(wait_for(sub { -s "$data/tasks.db" }),
+ok(waits(sub { -s "$data/tasks.db" }),
     'the database is in the volume');
 
 my $client = websocket(token());
@@ -164,20 +166,20 @@ is(publish(), 200, 'an event is taken');
 my ($last) = heard($client, qr/"eventId":"[^"]+"/) =~ /"eventId":"([^"]+)"/;
 ok($last, 'and arrives');
 
-like(said($out, qr/POST/), qr/^127\.0\.0\.1 \[.*"POST \/publish /m,
+like(logged($out, qr/POST/), qr/^127\.0\.0\.1 \[.*"POST \/publish /m,
     'access lines are on stdout');
-like(said($out, qr/"publish"/), qr/^\{"time":.*"event":"publish".*\}$/m,
+like(logged($out, qr/"publish"/), qr/^\{"time":.*"event":"publish".*\}$/m,
     'so are audit lines');
 unlike(slurp($out), qr/\[(?:warn|error|crit|alert)\]/, 'and errors are not');
 like(slurp($err), qr/\Aconductor: starting nginx on port $port/,
     'the first line of stderr says what starts');
-like(said($err, qr/alone/), qr/\[error\].*goes on alone/,
+like(logged($err, qr/alone/), qr/\[error\].*goes on alone/,
     'errors are there too');
 unlike(slurp($out) . slurp($err), qr/hidden/, 'no secret is in any line');
 unlike(join('', map { slurp($_) } glob "$data/* $data/tls/*"), qr/hidden/,
     'and none is in the volume');
 
-my ($status, $said) = ends(WEBSOCKET_PORT => port());
+my ($status, $said) = ends(WEBSOCKET_PORT => free_port());
 is($said, "conductor: another server runs on $data: give each a volume of its"
     . " own\n", 'a second server on the volume is refused');
 healthy('with the first, which is not disturbed');
@@ -198,7 +200,7 @@ like(heard(websocket(token()), qr/"type":"welcome".*\}/),
 my @dead = ($pid, children($pid));
 kill 'KILL', @dead;
 waitpid $pid, 0;
-wait_for(sub { !grep { kill 0, $_ } @dead });
+waits(sub { !grep { kill 0, $_ } @dead });
 
 ok(-S "$data/health.sock" && -s "$data/nginx.pid",
     'who was killed leaves a socket and a process id');
@@ -228,7 +230,7 @@ system("cd $data && rm -rf in-use nginx.conf temp && mkfifo temp &&
 $pid = start(DATABASE_PATH => './database');
 healthy('on a damaged volume');
 is(slurp("$dir/kept"), 'kept', 'links there are not followed');
-ok(wait_for(sub { -f $own && -s $own }), 'the database may be "database"');
+ok(waits(sub { -f $own && -s $own }), 'the database may be "database"');
 ended('QUIT');
 
 
@@ -241,7 +243,7 @@ SKIP: {
         my ($first, $unshare) = first();
 
         kill $signal, $first;
-        ok(wait_for(sub { !kill 0, $first }),
+        ok(waits(sub { !kill 0, $first }),
             "the first process ends by $signal while nginx starts")
             or kill 'KILL', $first;
         waitpid $unshare, 0;
@@ -372,45 +374,11 @@ EOF_CONF
 }
 
 
-# One that no client is given by chance.
-sub port {
-    for (1 .. 100) {
-        my $port = 20000 + int rand 10000;
-        my $s = IO::Socket::INET->new(Listen => 1, LocalPort => $port,
-            ReuseAddr => 1);
-
-        return $port if $s;
-    }
-
-    die "no port: $!\n";
-}
-
-
-sub slurp {
-    my ($name) = @_;
-    return '' if -p $name || -S $name || -d $name;
-    open my $fh, '<', $name or return '';
-    local $/;
-    return scalar <$fh> // '';
-}
-
-
 sub write_file {
     my ($name, $text) = @_;
     open my $fh, '>', $name or die "$name: $!\n";
     print $fh $text;
     close $fh;
-}
-
-
-sub wait_for {
-    my ($condition) = @_;
-
-    for (1 .. 400) {
-        return 1 if $condition->();
-        select undef, undef, undef, 0.05;
-    }
-    return 0;
 }
 
 
@@ -459,7 +427,7 @@ sub start {
         run(%env);
     }
 
-    wait_for(sub { listens() || waitpid($child, 1) })
+    waits(sub { listens() || waitpid($child, 1) })
         && listens() or BAIL_OUT("not started:\n" . slurp($err));
     return $child;
 }
@@ -477,21 +445,18 @@ sub first {
     }
 
     my $first;
-    wait_for(sub { ($first) = children($unshare) });
+    waits(sub { ($first) = children($unshare) });
     1 while slurp("/proc/$first/comm") ne "nginx\n" && kill 0, $first;
 
     return ($first, $unshare);
 }
 
 
-sub listens { return IO::Socket::INET->new(PeerAddr => "127.0.0.1:$port") }
-
-
 sub healthy {
     my ($name) = @_;
     my $said;
 
-    ok(wait_for(sub { $said = `$health 2>&1`; $? == 0 }),
+    ok(waits(sub { $said = `$health 2>&1`; $? == 0 }),
         "it is healthy $name") or diag($said);
 }
 
@@ -513,50 +478,8 @@ sub ended {
     kill $signal, $pid;
     waitpid $pid, 0;
     is($?, 0, "it ends in peace after $signal");
-    ok(wait_for(sub { !grep { kill 0, $_ } @children }),
+    ok(waits(sub { !grep { kill 0, $_ } @children }),
         'and leaves no process');
-}
-
-
-sub children {
-    my ($parent) = @_;
-    return grep { slurp("/proc/$_/stat") =~ /^\d+ \(.*\) \S $parent /s }
-        map { m{(\d+)} } glob '/proc/[0-9]*';
-}
-
-
-sub said {
-    my ($name, $re) = @_;
-    wait_for(sub { slurp($name) =~ $re });
-    return slurp($name);
-}
-
-
-sub request {
-    my ($line, $headers, $body) = @_;
-    my $s = listens() or die "cannot connect: $!\n";
-
-    syswrite $s, join "\r\n", "$line HTTP/1.1", "Host: localhost:$port",
-        @$headers, '', $body // '';
-    return $s;
-}
-
-
-sub get {
-    my ($uri) = @_;
-    my $s = request("GET $uri", [ 'Connection: close' ]);
-    local $/;
-    return scalar <$s> // '';
-}
-
-
-sub post {
-    my ($uri, $body) = @_;
-    my $s = request("POST $uri", [ 'Connection: close',
-        'Content-Type: application/json', 'Content-Length: ' . length $body ],
-        $body);
-
-    return (<$s> // '') =~ /^HTTP\S+ (\d+)/ ? $1 : 'no answer';
 }
 
 
@@ -574,31 +497,6 @@ sub token {
 
     return "$signed."
         . (hmac_sha256_base64($signed, $secret) =~ tr{+/}{-_}r);
-}
-
-
-sub websocket {
-    my ($token) = @_;
-
-    return request('GET /', [ 'Upgrade: websocket', 'Connection: Upgrade',
-        'Sec-WebSocket-Version: 13',
-        'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
-        "Sec-WebSocket-Protocol: conductor.v1, bearer.$token" ]);
-}
-
-
-# All that comes until it matches, or for half a minute.
-sub heard {
-    my ($handle, $re) = @_;
-    my $got = '';
-
-    while ($got !~ $re) {
-        IO::Select->new($handle)->can_read(30)
-            && sysread($handle, my $part, 65536) or last;
-        $got .= $part;
-    }
-
-    return $got;
 }
 
 

@@ -9,10 +9,12 @@ use Cwd qw/ getcwd abs_path /;
 use Digest::SHA qw/ hmac_sha256_base64 /;
 use File::Copy qw/ copy /;
 use File::Temp qw/ tempdir /;
-use IO::Select;
 use IO::Socket::INET;
 use MIME::Base64 qw/ decode_base64 /;
 use Test::More;
+
+use lib 't/lib';
+use Test::Conductor::Started;
 
 my $root = getcwd();
 my $dir = tempdir(CLEANUP => 1);
@@ -101,7 +103,7 @@ close $taken;
 
 # A server with all defaults but the port.
 
-my $port = port();
+my $port = at_port(free_port());
 my $log = "$dir/start.log";
 my $pid = start(WEBSOCKET_PORT => $port);
 
@@ -186,7 +188,7 @@ like(get('/metrics', 'Via: 1.1 proxy'), qr/^HTTP\S+ 403 /,
 like(get('/metrics', 'Host: example.com'), qr/^HTTP\S+ 403 /,
     'nor does a page of another name that leads here');
 
-my ($status, $said) = refused(WEBSOCKET_PORT => port());
+my ($status, $said) = refused(WEBSOCKET_PORT => free_port());
 is($said, "conductor: already running from this checkout; \"kill $pid\" stops"
     . " it, and another server takes a checkout of its own\n",
     'a second one is refused');
@@ -340,40 +342,6 @@ sub module {
 }
 
 
-# One that no client is given by chance.
-sub port {
-    for (1 .. 100) {
-        my $port = 20000 + int rand 10000;
-        my $s = IO::Socket::INET->new(Listen => 1, LocalPort => $port,
-            ReuseAddr => 1);
-
-        return $port if $s;
-    }
-
-    die "no port: $!\n";
-}
-
-
-# A log, once it matches, or after ten seconds.
-sub logged {
-    my ($file, $re) = @_;
-    my $end = time() + 10;
-
-    select undef, undef, undef, 0.05
-        while slurp($file) !~ $re && time() < $end;
-
-    return slurp($file);
-}
-
-
-sub slurp {
-    my ($name) = @_;
-    open my $fh, '<', $name or return '';
-    local $/;
-    return scalar <$fh> // '';
-}
-
-
 # What a command prints, in the directory of the start, once it matches.
 sub rows {
     my ($command, $re) = @_;
@@ -440,90 +408,18 @@ sub stopped {
 }
 
 
-sub children {
-    my ($parent) = @_;
-    return grep { slurp("/proc/$_/stat") =~ /^\d+ \(.*\) \S $parent /s }
-        map { m{(\d+)} } glob '/proc/[0-9]*';
-}
-
-
-# Sends a request, and returns the socket.
-sub request {
-    my ($line, $headers, $body) = @_;
-    my $s = IO::Socket::INET->new(PeerAddr => "127.0.0.1:$port")
-        or die "cannot connect: $!\n";
-
-    unshift @$headers, "Host: localhost:$port" unless "@$headers" =~ /\bHost:/;
-
-    syswrite $s, join "\r\n", "$line HTTP/1.1", @$headers, '', $body // '';
-    return $s;
-}
-
-
-sub get {
-    my ($uri, @headers) = @_;
-    my $s = request("GET $uri", [ 'Connection: close', @headers ]);
-    local $/;
-    return scalar <$s> // '';
-}
-
-
 # The status of a publication, with or without a token.
 sub publish {
     my ($token) = @_;
-    my $event = '{"type":"task-status-changed","taskId":"T01","featureSlug":'
-        . '"f","oldStatus":"InProgress","newStatus":"InReview"}';
 
-    my $s = request('POST /publish', [ 'Connection: close',
-        'Content-Type: application/json', 'Content-Length: ' . length $event,
-        defined $token ? "Authorization: Bearer $token" : () ], $event);
-
-    return (<$s> // '') =~ /^HTTP\S+ (\d+)/ ? $1 : 'no answer';
+    return post('/publish', '{"type":"task-status-changed","taskId":"T01",'
+        . '"featureSlug":"f","oldStatus":"InProgress","newStatus":"InReview"}',
+        defined $token ? "Authorization: Bearer $token" : ());
 }
 
 
 # The status of a notification, with these headers.
-sub admin {
-    my @headers = @_;
-    my $body = '{"message":"m"}';
-
-    unshift @headers, "Host: localhost:$port" unless "@headers" =~ /^Host:/;
-
-    my $s = IO::Socket::INET->new(PeerAddr => "127.0.0.1:$port")
-        or die "cannot connect: $!\n";
-
-    syswrite $s, join "\r\n", 'POST /admin/notifications HTTP/1.1', @headers,
-        'Connection: close',
-        'Content-Type: application/json', 'Content-Length: ' . length $body,
-        '', $body;
-
-    return (<$s> // '') =~ /^HTTP\S+ (\d+)/ ? $1 : 'no answer';
-}
-
-
-sub websocket {
-    my ($token) = @_;
-
-    return request('GET /', [ 'Upgrade: websocket', 'Connection: Upgrade',
-        'Sec-WebSocket-Version: 13',
-        'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
-        "Sec-WebSocket-Protocol: conductor.v1, bearer.$token" ]);
-}
-
-
-# All that a client gets until it matches, or for ten seconds.
-sub heard {
-    my ($socket, $re) = @_;
-    my $got = '';
-
-    while ($got !~ $re) {
-        IO::Select->new($socket)->can_read(10)
-            && sysread($socket, my $part, 65536) or last;
-        $got .= $part;
-    }
-
-    return $got;
-}
+sub admin { return post('/admin/notifications', '{"message":"m"}', @_) }
 
 
 # The user and the role, if the signature is right and the time not over.
