@@ -44,14 +44,14 @@ my $c = compose($t, [ $file ], JWT_SECRET => $key)->up();
 my ($redis, @server) = map { $c->service($_) }
                            qw/ redis app-server-1 app-server-2 /;
 
-ok(wait_for(sub { joined(80) && joined(5111) && joined(5112) }),
+ok(wait_for(sub { !grep { !joined($t, port => $_) } 80, 5111, 5112 }),
    'two servers are one hub, on ports 5111 and 5112, and 80 leads to them')
     or diag(map { $_->err() } @server);
 
 # Ports are published as the file says.
 
-like(server_of(5111), qr/^app-server-1-/, '5111 is the first');
-like(server_of(5112), qr/^app-server-2-/, '5112 the second');
+like(server_of($t, port => 5111), qr/^app-server-1-/, '5111 is the first');
+like(server_of($t, port => 5112), qr/^app-server-2-/, '5112 the second');
 is(redis_cli('127.0.0.1', 'PING'), 'PONG', 'Redis is there for this machine');
 is(redis_cli('192.0.2.1', 'PING'), '', 'and for nobody else');
 
@@ -131,8 +131,8 @@ for my $port (80, 5111) {
     $_->vanish() for @answers;
 }
 
-is(($c->service('nginx')->exec(qw/ curl -s -o /, '/dev/null', '-w', '%{http_code}',
-        '-H', 'X-Forwarded-For: 127.0.0.1', '-H',
+is(($c->service('nginx')->exec(qw/ curl -s -o /, '/dev/null', '-w',
+        '%{http_code}', '-H', 'X-Forwarded-For: 127.0.0.1', '-H',
         'Content-Type: application/json', '-d', JSON::PP->new->encode(task(0)),
         'http://app-server-1:5111/publish'))[1], 401,
     'nor does the balancer make somebody the server itself');
@@ -140,24 +140,6 @@ is(($c->service('nginx')->exec(qw/ curl -s -o /, '/dev/null', '-w', '%{http_code
 is(scalar($roam->faults()), 0, 'and nothing was wrong');
 
 ###############################################################################
-
-# Whether a port leads to a hub of two servers.
-sub joined {
-    my ($port) = @_;
-    my $h = (health($t, port => $port))[1];
-
-    return ref $h && ($h->{redis} // '') eq 'connected' && $h->{servers} == 2;
-}
-
-
-# The server that a port leads to.
-sub server_of {
-    my ($port) = @_;
-    my $h = (health($t, port => $port))[1];
-
-    return ref $h ? $h->{server} : '';
-}
-
 
 sub redis_cli {
     my ($host, @command) = @_;

@@ -137,13 +137,6 @@ is(scalar($roam->faults()), 0, 'and nothing else was wrong');
 
 ###############################################################################
 
-# Whether both servers are there, as the balancer hears from any.
-sub joined {
-    my $h = (health($_[0]))[1];
-    return ref $h && $h->{redis} eq 'connected' && $h->{servers} == 2;
-}
-
-
 # Whether the balancer sends someone to this server.
 sub at {
     my ($t, $n) = @_;

@@ -9,11 +9,11 @@ use strict;
 use Exporter qw/ import /;
 use Test::More qw//;
 
-use Test::Conductor qw/ publish wait_for /;
+use Test::Conductor qw/ health publish wait_for /;
 use Test::JWT qw/ jwt /;
 use Test::WebSocket qw/ ws_connect /;
 
-our @EXPORT = qw/ roam task /;
+our @EXPORT = qw/ roam task joined server_of /;
 
 
 # An event of the examples, with a number.
@@ -21,6 +21,22 @@ sub task {
     return { type => 'task-status-changed', taskId => "T$_[0]",
              featureSlug => 'search', oldStatus => 'InProgress',
              newStatus => 'InReview' };
+}
+
+
+# joined($t, %opt): whether a server, or one behind it, is of a hub of two.
+sub joined {
+    my $h = (health(@_))[1];
+
+    return ref $h && ($h->{redis} // '') eq 'connected' && $h->{servers} == 2;
+}
+
+
+# server_of($t, %opt): which server that is.
+sub server_of {
+    my $h = (health(@_))[1];
+
+    return ref $h ? $h->{server} : '';
 }
 
 
