@@ -18,7 +18,7 @@ use Test::Nginx qw/ :DEFAULT port /;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = need_client(need_conductor(Test::Nginx->new()))->plan(17);
+my $t = need_client(need_conductor(Test::Nginx->new()))->plan(18);
 
 $t->write_file_expand('nginx.conf', client_conf(<<'EOF_CONF'));
 
@@ -36,6 +36,7 @@ http {
     conductor_hub h {
         zone     8m;
         history  events=1000 size=1m;
+        drain    1s;
 
         channel c     { default on; }
         channel extra { }
@@ -94,7 +95,9 @@ is($browser->js('return client.state.status'), 'connected',
 
 $browser->js('return client.subscribe("extra", { kind: ["a", "b"] })');
 ok(reload_workers($t), 'nginx reloads');
-wait_for(sub { $browser->js('return states.join()') =~ /waiting.*connected$/ });
+ok(wait_for(sub {
+    $browser->js('return states.join()') =~ /waiting.*connected$/;
+}, 20), 'the page comes back');
 
 says({ type => 'publish', event => { type => 'x', n => $_->[0],
     kind => $_->[1] } }) for [ 11, 'a' ], [ 12, 'c' ], [ 13, 'b' ];
