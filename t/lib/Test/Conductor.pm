@@ -119,10 +119,11 @@ sub nginx_t {
 }
 
 
-# The true value of a condition, or its last one after so many seconds.
+# The true value of a condition, or its last one after so many seconds, by
+# default 20: what a server does within its drain takes ten.
 sub wait_for {
     my ($condition, $timeout) = @_;
-    my $end = clock_gettime(CLOCK_MONOTONIC) + ($timeout // 10);
+    my $end = clock_gettime(CLOCK_MONOTONIC) + ($timeout // 20);
 
     for ( ;; ) {
         my $value = $condition->();

@@ -111,7 +111,7 @@ sub turn {
 # Goes on until a condition is true; its value, or 0 when time is up.
 sub run_until {
     my ($self, $condition, $timeout) = @_;
-    my $end = Test::Conductor::Audit::Source::now() + ($timeout // 10);
+    my $end = Test::Conductor::Audit::Source::now() + ($timeout // 20);
 
     for (my $turns = 0; ; $turns++) {
         if ($turns % 4 == 0) {

@@ -65,7 +65,7 @@ sub open_count { scalar keys %{$_[0]{by_fd}} }
 # Reads whatever comes until a condition is true; its value, or 0.
 sub run_until {
     my ($self, $condition, $timeout) = @_;
-    my $end = clock_gettime(CLOCK_MONOTONIC) + ($timeout // 10);
+    my $end = clock_gettime(CLOCK_MONOTONIC) + ($timeout // 20);
 
     for ( ;; ) {
         my $true = $condition->($self);
