@@ -419,6 +419,7 @@ sub start {
     my (%env) = @_;
     my $stdout = delete $env{stdout};
 
+    unlink $err;
     my $child = fork() // die "fork: $!\n";
 
     if (!$child) {
@@ -427,7 +428,10 @@ sub start {
         run(%env);
     }
 
-    waits(sub { listens() || waitpid($child, 1) })
+    # before it says so, it is "nginx -t" that listens
+
+    waits(sub { slurp($err) =~ /^conductor: starting nginx/m && listens()
+                || waitpid($child, 1) })
         && listens() or BAIL_OUT("not started:\n" . slurp($err));
     return $child;
 }
