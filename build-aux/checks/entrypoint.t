@@ -156,7 +156,7 @@ healthy('with secrets in files');
 
 like(get('/'), qr/^HTTP\S+ 200 .*<h1>Conductor/s, 'the dashboard is at /');
 like(get('/health'), qr/"redis":"degraded"/, 'the address of Redis is read');
-ok(waits(sub { -s "$data/tasks.db" }),
+ok(wait_for(sub { -s "$data/tasks.db" }),
     'the database is in the volume');
 
 my $client = websocket(token());
@@ -200,7 +200,7 @@ like(heard(websocket(token()), qr/"type":"welcome".*\}/),
 my @dead = ($pid, children($pid));
 kill 'KILL', @dead;
 waitpid $pid, 0;
-waits(sub { !grep { kill 0, $_ } @dead });
+wait_for(sub { !grep { kill 0, $_ } @dead });
 
 ok(-S "$data/health.sock" && -s "$data/nginx.pid",
     'who was killed leaves a socket and a process id');
@@ -230,7 +230,7 @@ system("cd $data && rm -rf in-use nginx.conf temp && mkfifo temp &&
 $pid = start(DATABASE_PATH => './database');
 healthy('on a damaged volume');
 is(slurp("$dir/kept"), 'kept', 'links there are not followed');
-ok(waits(sub { -f $own && -s $own }), 'the database may be "database"');
+ok(wait_for(sub { -f $own && -s $own }), 'the database may be "database"');
 ended('QUIT');
 
 
@@ -243,7 +243,7 @@ SKIP: {
         my ($first, $unshare) = first();
 
         kill $signal, $first;
-        ok(waits(sub { !kill 0, $first }),
+        ok(wait_for(sub { !kill 0, $first }),
             "the first process ends by $signal while nginx starts")
             or kill 'KILL', $first;
         waitpid $unshare, 0;
@@ -430,7 +430,7 @@ sub start {
 
     # before it says so, it is "nginx -t" that listens
 
-    waits(sub { slurp($err) =~ /^conductor: starting nginx/m && listens()
+    wait_for(sub { slurp($err) =~ /^conductor: starting nginx/m && listens()
                 || waitpid($child, 1) })
         && listens() or BAIL_OUT("not started:\n" . slurp($err));
     return $child;
@@ -449,7 +449,7 @@ sub first {
     }
 
     my $first;
-    waits(sub { ($first) = children($unshare) });
+    wait_for(sub { ($first) = children($unshare) });
     1 while slurp("/proc/$first/comm") ne "nginx\n" && kill 0, $first;
 
     return ($first, $unshare);
@@ -460,7 +460,7 @@ sub healthy {
     my ($name) = @_;
     my $said;
 
-    ok(waits(sub { $said = `$health 2>&1`; $? == 0 }),
+    ok(wait_for(sub { $said = `$health 2>&1`; $? == 0 }),
         "it is healthy $name") or diag($said);
 }
 
@@ -482,7 +482,7 @@ sub ended {
     kill $signal, $pid;
     waitpid $pid, 0;
     is($?, 0, "it ends in peace after $signal");
-    ok(waits(sub { !grep { kill 0, $_ } @children }),
+    ok(wait_for(sub { !grep { kill 0, $_ } @children }),
         'and leaves no process');
 }
 

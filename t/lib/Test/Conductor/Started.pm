@@ -8,9 +8,10 @@ use strict;
 use Exporter qw/ import /;
 use IO::Select;
 use IO::Socket::INET;
-use Time::HiRes qw/ sleep time /;
 
-our @EXPORT = qw/ free_port waits slurp logged children
+use Test::Conductor qw/ wait_for /;
+
+our @EXPORT = qw/ free_port wait_for slurp logged children
                   at_port listens request get post websocket heard /;
 
 my $port;
@@ -30,20 +31,6 @@ sub free_port {
 }
 
 
-# Whether a condition comes true, in twenty seconds.
-sub waits {
-    my ($condition) = @_;
-    my $end = time() + 20;
-
-    while (!$condition->()) {
-        return 0 if time() > $end;
-        sleep 0.05;
-    }
-
-    return 1;
-}
-
-
 # What a file has, '' if it is none.
 sub slurp {
     my ($name) = @_;
@@ -59,7 +46,7 @@ sub slurp {
 sub logged {
     my ($name, $re) = @_;
 
-    waits(sub { slurp($name) =~ $re });
+    wait_for(sub { slurp($name) =~ $re });
     return slurp($name);
 }
 
